@@ -1,0 +1,1 @@
+"""Hide any file in the colours of a photo and get it back byte for byte."""

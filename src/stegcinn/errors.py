@@ -1,0 +1,56 @@
+"""The exception tree: every error the library raises on purpose, each with its exit code for the shell."""
+
+from __future__ import annotations
+
+
+class StegcinnError(Exception):
+    """Base of every error raised on purpose; `exit_code` is what the command line returns for it."""
+
+    exit_code = 1
+
+
+class UsageError(StegcinnError):
+    """A request that contradicts itself or the state of the file system (an output that exists, a lossy suffix)."""
+
+    exit_code = 2
+
+
+class CapacityError(StegcinnError):
+    """The payload does not fit: `needed` and `available` are in bytes of sealed payload."""
+
+    exit_code = 3
+
+    def __init__(self, needed: int, available: int) -> None:
+        self.needed = needed
+        self.available = available
+        super().__init__(
+            f"the payload does not fit: it needs {needed} bytes and this photo takes {available}; "
+            "use a larger or more colourful photo, or a smaller file"
+        )
+
+
+class RevealError(StegcinnError):
+    """Nothing could be revealed. A clean photo, a wrong password and an altered container are one and the same case."""
+
+    exit_code = 4
+
+    def __init__(self) -> None:
+        super().__init__("no payload found: there is none, the password is wrong, or the image was altered")
+
+
+class ImageError(StegcinnError):
+    """The image cannot be read, or is not suitable as a host or container."""
+
+    exit_code = 5
+
+
+class SelfCheckError(StegcinnError):
+    """The container did not reveal its payload with the required margin, so it was not returned."""
+
+
+class WeightsError(StegcinnError):
+    """Released weights are missing, damaged or fail their self-test on this machine."""
+
+
+class StegcinnWarning(UserWarning):
+    """Something was changed on the way in that the user should know (16-bit samples reduced, extra frames dropped)."""
