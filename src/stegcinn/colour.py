@@ -1,0 +1,110 @@
+"""RGB <-> luma and chroma inside the exact slice of the RGB cube at that luma, and the one place where colours are rounded.
+
+A pixel is luma `Y` (Pillow's 8-bit BT.601 gray, kept exactly) and chroma `(u, v)`, two real numbers without bounds.
+Given `Y`, red lives in an open interval; given `Y` and red, so does blue; green follows from the luma. Each interval is
+opened to the real line by a logit, shifted and scaled so that `u` is about `R - Y` and `v` about `B - Y` near gray.
+Every real `(u, v)` therefore is a colour of the cube with luma `Y`: nothing is ever clipped, and rounding each channel
+moves the luma by at most one half, so the saved pixel keeps its gray value.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.floating]
+Float32 = npt.NDArray[np.float32]
+UInt8 = npt.NDArray[np.uint8]
+
+LUMA_WEIGHTS = (19595, 38470, 7471)  # Pillow's BT.601 weights in units of 2**-16; they sum to 2**16
+KR, KG, KB = (w / 65536 for w in LUMA_WEIGHTS)
+LOW, HIGH = -0.5, 255.5  # real channel values that round into 0..255
+EDGE = 0.25  # levels: chroma is read at least this far inside its interval, which keeps the logit finite
+CENTRE_MARGIN = 0.1  # the centre of a blue interval stays this share of its width away from both ends
+
+
+class Interval(NamedTuple):
+    """An open interval of channel values, with the point that maps to chroma 0 as a share of its width."""
+
+    low: FloatArray
+    width: FloatArray
+    centre: FloatArray
+
+
+def luma(rgb: UInt8) -> UInt8:
+    """Gray value of each pixel as Pillow's `convert("L")` computes it: (..., 3) uint8 -> (...) uint8."""
+    r, g, b = (rgb[..., i].astype(np.uint32) for i in range(3))
+    wr, wg, wb = LUMA_WEIGHTS
+    return ((wr * r + wg * g + wb * b + 32768) >> 16).astype(np.uint8)
+
+
+def _red_interval(y: FloatArray) -> Interval:
+    low = np.maximum(LOW, (y - (KG + KB) * HIGH) / KR)
+    width = np.minimum(HIGH, (y - (KG + KB) * LOW) / KR) - low
+    return Interval(low, width, (y - low) / width)
+
+
+def _blue_interval(y: FloatArray, r: FloatArray) -> Interval:
+    rest = y - KR * r
+    low = np.clip((rest - KG * HIGH) / KB, LOW, HIGH - 2 * EDGE)
+    high = np.clip((rest - KG * LOW) / KB, low + 2 * EDGE, HIGH)
+    width = high - low
+    return Interval(low, width, np.clip((y - low) / width, CENTRE_MARGIN, 1 - CENTRE_MARGIN))
+
+
+def _open(value: FloatArray, interval: Interval) -> tuple[FloatArray, FloatArray]:
+    """Map channel values inside `interval` to the real line; also the log of the map's slope."""
+    edge = EDGE / interval.width
+    p = np.clip((value - interval.low) / interval.width, edge, 1 - edge)
+    c = interval.centre
+    scale = interval.width * c * (1 - c)
+    chroma = scale * (np.log(p / (1 - p)) - np.log(c / (1 - c)))
+    return chroma, np.log(c * (1 - c) / (p * (1 - p)))
+
+
+def _close(chroma: FloatArray, interval: Interval) -> FloatArray:
+    """The inverse of `_open`."""
+    c = interval.centre
+    logit = chroma / (interval.width * c * (1 - c)) + np.log(c / (1 - c))
+    return interval.low + interval.width / (1 + np.exp(-np.clip(logit, -60, 60)))
+
+
+def to_chroma(y: FloatArray, red: FloatArray, blue: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Chroma of pixels with luma `y`, `red` and `blue` (any equal shapes S, 0..255, real values allowed).
+
+    Returns `(chroma, log_slope)`: chroma is (2, *S), about (R - Y, B - Y) in 8-bit levels; `log_slope` of shape S is the
+    log-determinant of d(u, v) / d(R, B). Values outside their interval are read at its edge.
+    """
+    u, slope_u = _open(red, _red_interval(y))
+    v, slope_v = _open(blue, _blue_interval(y, red))
+    return np.stack([u, v]), slope_u + slope_v
+
+
+def from_chroma(y: FloatArray, chroma: FloatArray) -> FloatArray:
+    """Real-valued RGB with luma exactly `y`, channels in (-0.5, 255.5): S and (2, *S) -> (3, *S)."""
+    red = _close(chroma[0], _red_interval(y))
+    blue = _close(chroma[1], _blue_interval(y, red))
+    return np.stack([red, (y - KR * red - KB * blue) / KG, blue])
+
+
+def quantise(y: UInt8, rgb: FloatArray) -> UInt8:
+    """Round real-valued RGB of luma `y` to 8 bits and keep the luma bit-identical: S and (3, *S) -> (*S, 3) uint8.
+
+    The one rounding site of the project. Red and blue go to the nearest level, green to the nearest one whose pixel has
+    luma `y` (the nearest level in all cases but ties).
+    """
+    red, green, blue = (np.clip(np.rint(channel), 0, 255).astype(np.int32) for channel in rgb)
+    wr, wg, wb = LUMA_WEIGHTS
+    # luma == y means 65536 y <= wr R + wg G + wb B + 32768 < 65536 (y + 1): an interval of one or two green levels
+    rest = (y.astype(np.int32) << 16) - 32768 - wr * red - wb * blue
+    first = -(-rest // wg)
+    last = (rest + 65535) // wg
+    green = np.clip(np.clip(green, first, last), 0, 255)
+    return np.stack([red, green, blue], axis=-1).astype(np.uint8)
+
+
+def chroma_room(y: UInt8) -> Float32:
+    """Width in levels of the red interval at each luma: how much colour a pixel can show at all."""
+    return _red_interval(np.arange(256, dtype=np.float64)).width.astype(np.float32)[y]

@@ -1,0 +1,352 @@
+"""Read any photo into 8-bit RGB and write it back without loss.
+
+Only the pixels, the alpha channel and an RGB colour profile survive reading. All other metadata (EXIF with
+its GPS position, thumbnails, XMP, comments) is dropped on purpose: a container must not tell more about its
+sender than the picture does, and an old thumbnail would show the colours from before the embedding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import io
+import os
+import re
+import secrets
+import stat
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from stegcinn.errors import ImageError, StegcinnError, StegcinnWarning, UsageError
+
+MIN_SIDE = 64
+MAX_PIXELS = 50_000_000
+
+ImageSource = str | os.PathLike[str] | bytes | Image.Image | np.ndarray[Any, Any]
+
+_PNG: dict[str, Any] = {"format": "PNG"}
+_TIFF: dict[str, Any] = {"format": "TIFF", "compression": "tiff_adobe_deflate"}
+# `exact` keeps the RGB values under fully transparent pixels, which WebP would otherwise rewrite.
+_WEBP: dict[str, Any] = {"format": "WEBP", "lossless": True, "exact": True}
+_BMP: dict[str, Any] = {"format": "BMP"}
+_SAVE_OPTIONS = {".png": _PNG, ".webp": _WEBP, ".tif": _TIFF, ".tiff": _TIFF, ".bmp": _BMP}
+_LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx", ".jxl", ".gif"}
+_USE_INSTEAD = "use .png, .webp, .tif or .bmp"
+_WEBP_MAX_SIDE = 16383
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """An 8-bit photo: `rgb` HxWx3 uint8, `alpha` HxW uint8 or None, `icc_profile` an RGB profile or None.
+
+    Raises ValueError for arrays of another shape or dtype. Photos compare by identity.
+    """
+
+    rgb: npt.NDArray[np.uint8]
+    alpha: npt.NDArray[np.uint8] | None
+    icc_profile: bytes | None
+
+    def __post_init__(self) -> None:
+        if self.rgb.dtype != np.uint8 or self.rgb.ndim != 3 or self.rgb.shape[2] != 3:
+            raise ValueError(f"rgb must be HxWx3 uint8, not {self.rgb.dtype} {self.rgb.shape}")
+        if self.alpha is not None and (
+            self.alpha.dtype != np.uint8 or self.alpha.shape != self.rgb.shape[:2]
+        ):
+            raise ValueError(f"alpha must be HxW uint8, not {self.alpha.dtype} {self.alpha.shape}")
+
+    @property
+    def is_gray(self) -> bool:
+        """True if R == G == B at every pixel."""
+        red, green, blue = np.moveaxis(self.rgb, 2, 0)
+        return np.array_equal(red, green) and np.array_equal(green, blue)
+
+    def to_pil(self) -> Image.Image:
+        """Return a PIL image of mode RGB, or RGBA with alpha; a profile is in `info["icc_profile"]`."""
+        image = Image.fromarray(self.rgb if self.alpha is None else np.dstack([self.rgb, self.alpha]))
+        if self.icc_profile is not None:
+            image.info["icc_profile"] = self.icc_profile
+        return image
+
+    def with_rgb(self, rgb: npt.NDArray[np.uint8]) -> Photo:
+        """Return the same photo with a copy of `rgb`, HxWx3 uint8 of the same size; else ValueError."""
+        if rgb.shape != self.rgb.shape:
+            raise ValueError(f"rgb must keep the shape {self.rgb.shape}, not {rgb.shape}")
+        return dataclasses.replace(self, rgb=np.array(rgb, order="C"))
+
+
+def read_photo(source: ImageSource) -> Photo:
+    """Read a photo from a path, encoded bytes, a PIL image, or an HxW, HxWx3 or HxWx4 uint8 array.
+
+    EXIF orientation is applied, and the result shares no memory with the source. CMYK and LAB become sRGB,
+    through the embedded profile where there is one. Of several frames, the first is read (of a PIL image,
+    the current one). Samples of more than 8 bits are reduced. Warns with StegcinnWarning in the last two
+    cases. Raises ImageError, naming the file, for anything that cannot be read in full, for a side under
+    MIN_SIDE, and for more than MAX_PIXELS pixels (judged by the header, before any pixel is decoded).
+    """
+    name = _shown(source) if isinstance(source, (str, os.PathLike)) else "the image"
+    if isinstance(source, np.ndarray):
+        return _from_array(source, name)
+    notes: list[str] = []
+    try:
+        with warnings.catch_warnings(), contextlib.ExitStack() as stack:
+            # Pillow warns about damaged metadata, which is dropped anyway. Only its bomb warning matters.
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            if isinstance(source, Image.Image):
+                image = source
+            else:
+                stream = io.BytesIO(source) if isinstance(source, bytes) else _open_file(Path(source), name)
+                stack.enter_context(stream)
+                if not stream.read(1):
+                    raise ImageError(f"{name} is empty; choose a photo")
+                # Not the path: Pillow would map the file, and a later change of it would change pixels.
+                image = stack.enter_context(Image.open(stream))
+            photo = _from_pil(image, name, notes)
+    except StegcinnError:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise ImageError(_too_large(name)) from error
+    except MemoryError as error:
+        raise ImageError(f"{name} needs more memory than there is; use a smaller photo") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{name} is not an image that can be read; convert it to PNG first") from error
+    except Exception as error:  # a damaged file makes the many decoders raise nearly anything
+        raise ImageError(
+            f"{name} is damaged or truncated; get an intact copy, or save it as PNG in an image editor"
+        ) from error
+    for note in notes:
+        warnings.warn(f"{name} {note}", StegcinnWarning, stacklevel=2)
+    return photo
+
+
+def encode_photo(photo: Photo, suffix: str) -> bytes:
+    """Encode a photo without loss in the format of `suffix` (".png", ".webp", ".tif", ".tiff" or ".bmp").
+
+    Raises UsageError for another suffix, for alpha in a BMP, and for a WebP side over 16383. Warns with
+    StegcinnWarning when a BMP loses the colour profile.
+    """
+    options = _SAVE_OPTIONS[check_suffix(f"image{suffix}")]
+    if options is _BMP and photo.alpha is not None:
+        raise UsageError("a .bmp file cannot hold transparency; use .png, .webp or .tif")
+    if options is _BMP and photo.icc_profile is not None:
+        warnings.warn("a .bmp file cannot hold the colour profile: dropped", StegcinnWarning, stacklevel=2)
+    if options is _WEBP and max(photo.rgb.shape) > _WEBP_MAX_SIDE:
+        raise UsageError(f"a .webp file takes sides up to {_WEBP_MAX_SIDE} pixels; use .png, .tif or .bmp")
+    buffer = io.BytesIO()
+    photo.to_pil().save(buffer, **options, icc_profile=photo.icc_profile)
+    return buffer.getvalue()
+
+
+def check_suffix(path: str | os.PathLike[str]) -> str:
+    """Return the lower-case suffix of an output path, or raise UsageError if its format is not lossless."""
+    suffix = Path(path).suffix.lower()
+    if suffix in _LOSSY:
+        raise UsageError(
+            f"{_shown(path)}: {suffix} does not keep the colours exact, which loses the payload; {_USE_INSTEAD}"
+        )
+    if suffix not in _SAVE_OPTIONS:
+        raise UsageError(f"{_shown(path)}: not the suffix of a format that can be written; {_USE_INSTEAD}")
+    return suffix
+
+
+def luma(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return the gray-scale of `rgb`, HxWx3 uint8, as HxW uint8: ITU-R 601 weights in 16-bit fixed point."""
+    total = np.multiply(rgb[..., 0], 19595, dtype=np.uint32)
+    total += np.multiply(rgb[..., 1], 38470, dtype=np.uint32)
+    total += np.multiply(rgb[..., 2], 7471, dtype=np.uint32)
+    return ((total + 32768) >> 16).astype(np.uint8)
+
+
+def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
+    """Write `data` to `path`: in full or, on any failure, not at all.
+
+    Without `overwrite` an existing file is never touched, even if it appears meanwhile. A symbolic link is
+    followed: the file it points at is written and the link stays. A new file gets the usual permissions, a
+    replaced one keeps its own. Raises UsageError for a path that exists, is a directory or no regular file,
+    has no parent directory or is not writable; StegcinnError for a full disk or an input/output error.
+    """
+    name = _shown(path)
+    target = Path(os.path.realpath(path))
+    temp = target.parent / f".{secrets.token_hex(8)}.tmp"
+    try:
+        replaced = target.stat() if target.exists() else None
+        if replaced and stat.S_ISDIR(replaced.st_mode):
+            raise UsageError(f"{name} is a directory; name a file in it")
+        if replaced and not overwrite:
+            raise FileExistsError
+        if replaced and not stat.S_ISREG(replaced.st_mode):
+            raise UsageError(f"{name} is not a regular file; choose another name")
+        # Created by an exclusive open and not by mkstemp, whose 0600 would ignore the user's umask.
+        with temp.open("xb") as file:
+            if replaced:
+                temp.chmod(stat.S_IMODE(replaced.st_mode))
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if overwrite:
+            temp.replace(target)
+        else:
+            _publish_new(temp, target)
+    except FileExistsError as error:
+        raise UsageError(f"{name} already exists; choose another name or allow overwriting") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(f"{name}: its directory does not exist; create it first") from error
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise UsageError(
+                f"{name} is not writable; check its permissions or choose another place"
+            ) from error
+        reason = error.strerror or "input/output error"
+        raise StegcinnError(
+            f"{name} was not written ({reason}); free some space or choose another place"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temp.unlink(missing_ok=True)
+
+
+def _publish_new(temp: Path, target: Path) -> None:
+    """Give `temp` the name `target`, or raise FileExistsError if that is taken."""
+    try:
+        target.hardlink_to(temp)
+    except FileExistsError:
+        raise
+    except OSError:
+        # No hard links here (FAT, some network shares), or another trouble that the next line meets again.
+        # Whoever creates the empty file owns the name, and may then replace it.
+        target.open("xb").close()
+        try:
+            temp.replace(target)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+
+def _shown(path: str | os.PathLike[str]) -> str:
+    """Return a path as text that stays on one line."""
+    text = os.fspath(path)
+    return text if text and text.isprintable() else ascii(text)
+
+
+def _open_file(path: Path, name: str) -> IO[bytes]:
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ImageError(f"{name} is a directory; name a photo in it")
+        if not stat.S_ISREG(mode):
+            raise ImageError(f"{name} is not a regular file; save the photo to a file first")
+        return path.open("rb")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ImageError(f"{name}: no such file; check the path") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{name} cannot be opened ({reason}); check its name and permissions") from error
+
+
+def _too_large(name: str) -> str:
+    return f"{name} has more than {MAX_PIXELS:,} pixels; scale it down first"
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(f"{name} is {width}x{height} pixels; use a photo with sides of {MIN_SIDE} or more")
+    if width * height > MAX_PIXELS:
+        raise ImageError(_too_large(name))
+
+
+def _from_array(array: npt.NDArray[Any], name: str) -> Photo:
+    shape = array.shape
+    if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and shape[2] in (3, 4))):
+        raise ImageError(f"{name} must be an HxW, HxWx3 or HxWx4 array of uint8, not {array.dtype} {shape}")
+    _check_size(shape[1], shape[0], name)
+    if array.ndim == 2:
+        return Photo(np.repeat(array[..., None], 3, axis=2), None, None)
+    return Photo(np.array(array[..., :3], order="C"), array[..., 3].copy() if shape[2] == 4 else None, None)
+
+
+def _from_pil(image: Image.Image, name: str, notes: list[str]) -> Photo:
+    """Decode an open image into a Photo, appending to `notes` what the user should be warned of."""
+    _check_size(*image.size, name)
+    if image.format == "EPS":
+        raise ImageError(f"{name} is a PostScript program, not a photo; convert it to PNG first")
+    peak = _sample_peak(image, name)  # before decoding, which forgets it
+    if getattr(image, "is_animated", False):
+        notes.append("holds several frames; only the first (of an open image, the current one) is used")
+    image.load()
+    _check_size(*image.size, name)  # icon files can hold another size than they announce
+    orientation = None
+    with contextlib.suppress(Exception):  # damaged EXIF must not cost the user the photo
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+
+    if peak > 255 or image.mode == "F":
+        notes.append("has more than 8 bits per channel and is reduced to 8 bits")
+    profile = image.info.get("icc_profile")
+    if image.mode in ("CMYK", "LAB"):
+        converted, profile = _to_srgb(image, profile), None
+    elif image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        converted = _gray_to_8_bits(image, peak, name)
+    else:
+        straight = image.convert("LA") if image.mode == "La" else image  # La converts to nothing else
+        converted = straight.convert("RGBA" if image.has_transparency_data else "RGB")
+    # exif_transpose rewrites all metadata, and fails on damaged tags: give it the orientation alone.
+    converted.info.clear()
+    converted.getexif()[ExifTags.Base.Orientation] = orientation
+    pixels = np.asarray(ImageOps.exif_transpose(converted))
+    # The header of a profile names its colour space; one for gray would be wrong for RGB output.
+    keep = isinstance(profile, bytes) and profile[16:20] == b"RGB "
+    return Photo(
+        np.array(pixels[..., :3], order="C"),
+        pixels[..., 3].copy() if pixels.shape[2] == 4 else None,
+        profile if keep else None,
+    )
+
+
+def _sample_peak(image: Image.Image, name: str) -> int:
+    """Return the value of white in the source, as far as Pillow tells: 255, or 4095 or 65535 above 8 bits."""
+    tags = getattr(image, "tag_v2", {})
+    for codec, _, _, args in getattr(image, "tile", ()):
+        if codec == "raw" and tags.get(284) == 2 and max(tags[258]) > 8:
+            # PlanarConfiguration, BitsPerSample: Pillow would take each byte for a sample and return noise.
+            raise ImageError(f"{name} is a 16-bit TIFF with separate colour planes; convert it to PNG first")
+        layout = args if isinstance(args, str) else str(args[0]) if args else ""
+        if layout == "I;12":
+            return 4095
+        if re.search(";16[BLN]$", layout) or (codec.startswith("ppm") and args[1] > 255):
+            return 65535
+    return 65535 if image.mode.startswith("I;16") else 255
+
+
+def _gray_to_8_bits(image: Image.Image, peak: int, name: str) -> Image.Image:
+    """Scale 0..peak to 0..255, rounded; other modes than I;16 must already be in 0..255."""
+    values = np.asarray(image)
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= peak):  # written so that NaN fails
+        raise ImageError(
+            f"{name} has gray values {low:g} to {high:g}, outside 0 to {peak}; save it with 8 bits"
+        )
+    if image.mode == "F" and high <= 1:
+        raise ImageError(f"{name} has gray values from 0 to 1, not 0 to 255; save it with 8 bits")
+    gray = np.rint(np.multiply(values, np.float32(255 / peak), dtype=np.float32)).astype(np.uint8)
+    key = image.info.get("transparency")
+    if key is None:
+        return Image.fromarray(gray).convert("RGB")
+    alpha = np.where(values == key, 0, 255).astype(np.uint8)
+    return Image.fromarray(np.dstack([gray, gray, gray, alpha]))
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    if profile:
+        with contextlib.suppress(ImageCms.PyCMSError, OSError, ImportError):
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            target = ImageCms.createProfile("sRGB")
+            result = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+            if result is not None:
+                return result
+    return image.convert("RGB")

@@ -1,0 +1,115 @@
+"""Keys of one photo: whatever the format permutes, whitens or seals with is derived here.
+
+Format version 1: password -> scrypt (RFC 7914) -> HKDF-SHA256 (RFC 5869) -> root -> one subkey per purpose
+-> ChaCha20 keystream (RFC 8439). The salt of the first two steps is a digest of the photo's gray-scale plane,
+which hiding leaves as it was: the receiver computes it before reading anything, so no salt is carried.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
+from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from stegcinn.errors import UsageError
+
+KEY_SIZE = 32
+
+# Fixed by format version 1, as nothing is readable before the password is stretched. Memory is 128 * N * r =
+# 64 MiB; one guess costs 0.25 s on one 2.8 GHz core.
+SCRYPT_N = 1 << 16
+SCRYPT_R = 8
+SCRYPT_P = 1
+
+# Stands where scrypt's output would: without a password the keys depend on the photo alone, and anyone who
+# reads this file can derive them. That whitens the embedded bytes and protects nothing.
+PUBLIC_SECRET = b"stegcinn v1: no password, no secrecy"
+
+_ROOT_LABEL = b"stegcinn v1 root"
+_SUBKEY_LABEL = b"stegcinn v1 subkey "
+
+# RFC 8439's 32-bit block counter and 96-bit nonce, all zero: a subkey has one keystream, read from its start.
+_COUNTER_AND_NONCE = bytes(16)
+
+_BLOCK = 1 << 16  # words generated at a time; the result does not depend on it
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Source of every key for one photo and password; use a purpose once: it has one keystream."""
+
+    root: bytes = field(repr=False)
+
+    def subkey(self, purpose: str) -> bytes:
+        """Derive the 32-byte key of `purpose`: HKDF-Expand (RFC 5869, 2.3) of the root, which is uniform."""
+        return HKDFExpand(SHA256(), KEY_SIZE, _SUBKEY_LABEL + purpose.encode()).derive(self.root)
+
+    def stream(self, purpose: str, n: int) -> bytes:
+        """Return the first `n` bytes of the purpose's keystream."""
+        return _keystream(self.subkey(purpose)).update(bytes(n))
+
+    def bits(self, purpose: str, n: int) -> npt.NDArray[np.uint8]:
+        """Return `n` zeros and ones: the purpose's keystream, the most significant bit of each byte first."""
+        return np.unpackbits(np.frombuffer(self.stream(purpose, (n + 7) // 8), np.uint8), count=n)
+
+    def permutation(self, purpose: str, n: int) -> npt.NDArray[np.uint32]:
+        """Return a permutation of range(n), n at most 2**32; peak memory is 12 bytes per position.
+
+        It is the order of n little-endian 64-bit words of keystream, each with its low bits replaced by its
+        own index. The words are thus distinct, so every correct sort, on any machine and in any release of
+        NumPy, gives the same order. The 64 - log2(n) bits left to chance coincide for few pairs (about 4000
+        among 48 million words), and only those keep their order.
+        """
+        mask = np.uint64((1 << max(n - 1, 0).bit_length()) - 1)
+        keystream = _keystream(self.subkey(purpose))
+        words = np.empty(n, np.uint64)
+        for start in range(0, n, _BLOCK):
+            stop = min(start + _BLOCK, n)
+            chance = np.frombuffer(keystream.update(bytes(8 * (stop - start))), "<u8")
+            words[start:stop] = (chance & ~mask) | np.arange(start, stop, dtype=np.uint64)
+        words.sort()
+        words &= mask
+        return words.astype(np.uint32)
+
+
+def derive(password: str | bytes | None, image_salt: bytes) -> Keys:
+    """Derive the keys of a photo whose gray-scale plane and size have the 32-byte digest `image_salt`.
+
+    With a password this takes 0.25 s and 64 MiB; without one the keys are public. An empty password or one
+    that is not Unicode text raises UsageError, a salt of another size ValueError.
+    """
+    if len(image_salt) != KEY_SIZE:
+        raise ValueError(f"image_salt must be {KEY_SIZE} bytes, not {len(image_salt)}")
+    secret = PUBLIC_SECRET if password is None else _stretch(_password_bytes(password), image_salt)
+    return Keys(HKDF(SHA256(), KEY_SIZE, image_salt, _ROOT_LABEL).derive(secret))
+
+
+def _password_bytes(password: str | bytes) -> bytes:
+    """Encode a password as the UTF-8 of its NFC form; bytes are taken as they are."""
+    if isinstance(password, str):
+        try:
+            # One system's keyboard enters "é" as one code point, another's as "e" and an accent. NFC makes
+            # them one password, and Unicode promises that NFC of assigned characters never changes.
+            password = unicodedata.normalize("NFC", password).encode()
+        except UnicodeEncodeError:
+            raise UsageError("the password is not valid Unicode text") from None
+    if not password:
+        raise UsageError("the password is empty, which would protect nothing: give one, or none at all")
+    return password
+
+
+def _stretch(password: bytes, salt: bytes) -> bytes:
+    """Make guessing expensive: 32 bytes of scrypt."""
+    return Scrypt(salt=salt, length=KEY_SIZE, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P).derive(password)
+
+
+def _keystream(key: bytes) -> CipherContext:
+    """Start the key's ChaCha20 keystream; encrypting zeros reads it."""
+    return Cipher(ChaCha20(key, _COUNTER_AND_NONCE), mode=None).encryptor()

@@ -1,0 +1,135 @@
+"""Stage 1 (paper, section III-C): maximum likelihood, L1 = -log N(z; 0, I) |det dz/dc|, one term per scale."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from stegcinn.model.cinn import CINN, CINNConfig
+from stegcinn.training.data import Batch, PhotoSet
+
+
+@dataclass(frozen=True)
+class Stage1Config:
+    """Everything a stage-1 run depends on besides the photos."""
+
+    steps: int = 3000
+    batch: int = 16
+    crop: int = 128
+    levels: int = 6
+    fine_crop: int = 64  # pixels: levels 1 sees a random part of the crop, it has four times the samples of level 2
+    noise: tuple[float, float] = (0.5, 3.0)  # levels: range of the dequantisation noise's standard deviation
+    shared_weight: float = 0.3  # weight of each level beyond the last flow, which has few samples
+    learning_rate: float = 1e-3
+    warmup: int = 100
+    clip_norm: float = 1.0
+    seed: int = 0
+    model: CINNConfig = CINNConfig()
+
+
+def negative_log_likelihood(z: Tensor, logdet: Tensor) -> Tensor:
+    """L1 in nats per dimension, averaged over the batch."""
+    dims = z[0].numel()
+    return ((0.5 * z.square().sum((1, 2, 3)) - logdet) / dims + 0.5 * math.log(2 * math.pi)).mean()
+
+
+def _cut_finest(batch: Batch, cells: int, rng: np.random.Generator) -> Batch:
+    h, w = batch.details[0].shape[-2:]
+    y, x = rng.integers(h - cells + 1), rng.integers(w - cells + 1)
+    window = (..., slice(y, y + cells), slice(x, x + cells))
+    return Batch(
+        [batch.details[0][window], *batch.details[1:]], [batch.conditions[0][window], *batch.conditions[1:]]
+    )
+
+
+def level_losses(model: CINN, batch: Batch) -> list[Tensor]:
+    """The negative log-likelihood of each level, nats per dimension."""
+    return [negative_log_likelihood(z, logdet) for z, logdet in model(batch.details, batch.conditions)]
+
+
+def learning_rate(config: Stage1Config, step: int) -> float:
+    """Linear warm-up, then a cosine down to 2 % of the base rate."""
+    progress = min(1.0, step / config.steps)
+    return config.learning_rate * min(1.0, (step + 1) / config.warmup) * (0.51 + 0.49 * math.cos(math.pi * progress))
+
+
+def save_checkpoint(path: Path, model: CINN, optimizer: torch.optim.Adam, config: Stage1Config, step: int) -> None:
+    """Weights, optimiser moments, step and configuration in one safetensors file, replaced atomically."""
+    tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
+    for name, parameter in model.named_parameters():
+        for key, value in optimizer.state.get(parameter, {}).items():
+            tensors[f"adam.{key}.{name}"] = value.contiguous()
+    temporary = path.with_suffix(".tmp")
+    save_file(tensors, temporary, metadata={"config": json.dumps(asdict(config)), "step": str(step)})
+    temporary.replace(path)
+
+
+def load_checkpoint(path: Path, model: CINN, optimizer: torch.optim.Adam | None = None) -> int:
+    """Restore what `save_checkpoint` wrote; returns the number of finished steps."""
+    with safe_open(path, framework="pt") as file:
+        model.load_state_dict({k[6:]: file.get_tensor(k) for k in file.keys() if k.startswith("model.")})  # noqa: SIM118
+        if optimizer is not None:
+            for name, parameter in model.named_parameters():
+                keys = [k for k in file.keys() if k.startswith("adam.") and k.split(".", 2)[2] == name]  # noqa: SIM118
+                optimizer.state[parameter] = {k.split(".")[1]: file.get_tensor(k) for k in keys}
+        return int(file.metadata()["step"])
+
+
+def train(
+    folders: list[tuple[Path, float]],
+    out: Path,
+    config: Stage1Config,
+    *,
+    save_every: int = 100,
+    report: Callable[[int, list[float], float], None] = lambda step, losses, seconds: None,
+) -> CINN:
+    """Train from scratch or from `out/checkpoint.safetensors`, logging to `out/log.csv`; returns the trained model.
+
+    Each step draws from its own generator, seeded by (seed, step), so that a resumed run sees the same photos.
+    `report(step, mean bits per dimension of each level, seconds)` is called whenever a checkpoint was saved.
+    FloatingPointError if the loss stops being finite; the last checkpoint then stays.
+    """
+    torch.manual_seed(config.seed)
+    out.mkdir(parents=True, exist_ok=True)
+    model = CINN(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.Adam(model.parameters(), config.learning_rate)
+    checkpoint, log = out / "checkpoint.safetensors", out / "log.csv"
+    first = load_checkpoint(checkpoint, model, optimizer) if checkpoint.exists() else 0
+    photos = PhotoSet(folders, crop=config.crop, levels=config.levels)
+    history: list[list[float]] = []
+    started = time.monotonic()
+    for step in range(first, config.steps):
+        rng = np.random.default_rng([config.seed, step])
+        batch = _cut_finest(photos.batch(config.batch, config.noise, rng), config.fine_crop // 2, rng)
+        losses = level_losses(model, batch)
+        own = len(config.model.couplings)
+        loss = sum(losses[:own], torch.zeros(())) + config.shared_weight * sum(losses[own:], torch.zeros(()))
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"loss is {loss.item()} at step {step}; the last good checkpoint is {checkpoint}")
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(config, step)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        optimizer.step()
+        history.append([value.item() / math.log(2) for value in losses])
+        if (step + 1) % save_every == 0 or step + 1 == config.steps:
+            save_checkpoint(checkpoint, model, optimizer, config, step + 1)
+            means = [float(m) for m in np.mean(history, axis=0)]
+            seconds = time.monotonic() - started
+            with log.open("a", newline="") as file:
+                csv.writer(file).writerow([step + 1, f"{seconds:.0f}", *(f"{m:.4f}" for m in means)])
+            report(step + 1, means, seconds)
+            history.clear()
+    return model.eval()
