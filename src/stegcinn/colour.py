@@ -1,4 +1,4 @@
-"""RGB <-> luma and chroma inside the exact slice of the RGB cube at that luma, and the one place where colours are rounded.
+"""RGB <-> luma and chroma in the exact slice of the RGB cube at that luma; the one place where colours are rounded.
 
 A pixel is luma `Y` (Pillow's 8-bit BT.601 gray, kept exactly) and chroma `(u, v)`, two real numbers without bounds.
 Given `Y`, red lives in an open interval; given `Y` and red, so does blue; green follows from the luma. Each interval is
@@ -68,14 +68,15 @@ def _close(chroma: FloatArray, interval: Interval) -> FloatArray:
     """The inverse of `_open`."""
     c = interval.centre
     logit = chroma / (interval.width * c * (1 - c)) + np.log(c / (1 - c))
-    return interval.low + interval.width / (1 + np.exp(-np.clip(logit, -60, 60)))
+    value: FloatArray = interval.low + interval.width / (1 + np.exp(-np.clip(logit, -60, 60)))
+    return value
 
 
 def to_chroma(y: FloatArray, red: FloatArray, blue: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Chroma of pixels with luma `y`, `red` and `blue` (any equal shapes S, 0..255, real values allowed).
 
-    Returns `(chroma, log_slope)`: chroma is (2, *S), about (R - Y, B - Y) in 8-bit levels; `log_slope` of shape S is the
-    log-determinant of d(u, v) / d(R, B). Values outside their interval are read at its edge.
+    Returns `(chroma, log_slope)`: chroma is (2, *S), about (R - Y, B - Y) in 8-bit levels; `log_slope` of shape S is
+    the log-determinant of d(u, v) / d(R, B). Values outside their interval are read at its edge.
     """
     u, slope_u = _open(red, _red_interval(y))
     v, slope_v = _open(blue, _blue_interval(y, red))

@@ -56,10 +56,9 @@ class Photo:
     def __post_init__(self) -> None:
         if self.rgb.dtype != np.uint8 or self.rgb.ndim != 3 or self.rgb.shape[2] != 3:
             raise ValueError(f"rgb must be HxWx3 uint8, not {self.rgb.dtype} {self.rgb.shape}")
-        if self.alpha is not None and (
-            self.alpha.dtype != np.uint8 or self.alpha.shape != self.rgb.shape[:2]
-        ):
-            raise ValueError(f"alpha must be HxW uint8, not {self.alpha.dtype} {self.alpha.shape}")
+        alpha = self.alpha
+        if alpha is not None and (alpha.dtype != np.uint8 or alpha.shape != self.rgb.shape[:2]):
+            raise ValueError(f"alpha must be HxW uint8, not {alpha.dtype} {alpha.shape}")
 
     @property
     def is_gray(self) -> bool:
@@ -116,11 +115,9 @@ def read_photo(source: ImageSource) -> Photo:
     except MemoryError as error:
         raise ImageError(f"{name} needs more memory than there is; use a smaller photo") from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{name} is not an image that can be read; convert it to PNG first") from error
+        raise ImageError(f"{name} is not a photo in a known format; convert it to PNG first") from error
     except Exception as error:  # a damaged file makes the many decoders raise nearly anything
-        raise ImageError(
-            f"{name} is damaged or truncated; get an intact copy, or save it as PNG in an image editor"
-        ) from error
+        raise ImageError(f"{name} is damaged or cut short; get an intact copy or export it as PNG") from error
     for note in notes:
         warnings.warn(f"{name} {note}", StegcinnWarning, stacklevel=2)
     return photo
@@ -148,9 +145,7 @@ def check_suffix(path: str | os.PathLike[str]) -> str:
     """Return the lower-case suffix of an output path, or raise UsageError if its format is not lossless."""
     suffix = Path(path).suffix.lower()
     if suffix in _LOSSY:
-        raise UsageError(
-            f"{_shown(path)}: {suffix} does not keep the colours exact, which loses the payload; {_USE_INSTEAD}"
-        )
+        raise UsageError(f"{_shown(path)}: {suffix} alters colours, which loses the payload; {_USE_INSTEAD}")
     if suffix not in _SAVE_OPTIONS:
         raise UsageError(f"{_shown(path)}: not the suffix of a format that can be written; {_USE_INSTEAD}")
     return suffix
@@ -200,13 +195,9 @@ def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
         raise UsageError(f"{name}: its directory does not exist; create it first") from error
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise UsageError(
-                f"{name} is not writable; check its permissions or choose another place"
-            ) from error
+            raise UsageError(f"{name} is not writable; choose another place") from error
         reason = error.strerror or "input/output error"
-        raise StegcinnError(
-            f"{name} was not written ({reason}); free some space or choose another place"
-        ) from error
+        raise StegcinnError(f"{name} was not written ({reason}); free space or write elsewhere") from error
     finally:
         with contextlib.suppress(OSError):
             temp.unlink(missing_ok=True)
@@ -243,9 +234,7 @@ def _open_file(path: Path, name: str) -> IO[bytes]:
         if not stat.S_ISREG(mode):
             raise ImageError(f"{name} is not a regular file; save the photo to a file first")
         return path.open("rb")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ImageError(f"{name}: no such file; check the path") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{name} cannot be opened ({reason}); check its name and permissions") from error
 
@@ -328,9 +317,7 @@ def _gray_to_8_bits(image: Image.Image, peak: int, name: str) -> Image.Image:
     values = np.asarray(image)
     low, high = float(values.min()), float(values.max())
     if not (low >= 0 and high <= peak):  # written so that NaN fails
-        raise ImageError(
-            f"{name} has gray values {low:g} to {high:g}, outside 0 to {peak}; save it with 8 bits"
-        )
+        raise ImageError(f"{name} has gray values {low:g} to {high:g}, not 0 to {peak}; save it with 8 bits")
     if image.mode == "F" and high <= 1:
         raise ImageError(f"{name} has gray values from 0 to 1, not 0 to 255; save it with 8 bits")
     gray = np.rint(np.multiply(values, np.float32(255 / peak), dtype=np.float32)).astype(np.uint8)
@@ -346,7 +333,5 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         with contextlib.suppress(ImageCms.PyCMSError, OSError, ImportError):
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             target = ImageCms.createProfile("sRGB")
-            result = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
-            if result is not None:
-                return result
+            return ImageCms.buildTransform(source, target, image.mode, "RGB").apply(image)
     return image.convert("RGB")

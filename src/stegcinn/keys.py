@@ -79,6 +79,17 @@ class Keys:
         return words.astype(np.uint32)
 
 
+class Keystream:
+    """The purpose's keystream read piece by piece: a reproducible stand-in for the system's random bytes."""
+
+    def __init__(self, keys: Keys, purpose: str) -> None:
+        self._cipher = _keystream(keys.subkey(purpose))
+
+    def __call__(self, n: int) -> bytes:
+        """Return the next `n` bytes."""
+        return self._cipher.update(bytes(n))
+
+
 def derive(password: str | bytes | None, image_salt: bytes) -> Keys:
     """Derive the keys of a photo whose gray-scale plane and size have the 32-byte digest `image_salt`.
 

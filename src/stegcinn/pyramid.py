@@ -1,7 +1,7 @@
 """Haar pyramid of chroma and luma: the scales of the network, and the condition each scale sees.
 
-Level `l` (1 is the finest) halves the lattice: four chroma samples become their mean, which goes on to level `l + 1`, and
-three orthonormal details per channel, which the flow of level `l` turns into latents. The condition of a level is made
+Level `l` (1 is the finest) halves the lattice: four chroma samples become their mean, which goes on to level `l + 1`,
+and three orthonormal details per channel, which the flow of level `l` turns into latents. The condition of a level is made
 from what sender and receiver share at that point: the luma plane and the chroma mean of the level.
 """
 
@@ -55,8 +55,8 @@ class LumaPyramid:
     def condition(self, level: int, chroma_mean: Float32, noise: float | Float32) -> Float32:
         """What the flow of `level` is told: (..., CONDITION, h, w) float32.
 
-        `chroma_mean`: (..., 2, h, w), the mean of the level; `noise`: standard deviation in levels of the dequantisation
-        noise at full resolution (one number, or one per image).
+        `chroma_mean`: (..., 2, h, w), the mean of the level; `noise`: standard deviation in levels of the
+        dequantisation noise at full resolution (one number, or one per image).
         """
         mean, details = self.means[level], self.details[level]
         fine, _ = split(self.activity[level - 1])

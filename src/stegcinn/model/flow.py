@@ -1,4 +1,4 @@
-"""The conditional flow of one scale: affine couplings over Haar details, every step conditioned on luma and coarser colours.
+"""The conditional flow of one scale: affine couplings over Haar details, given the luma and the coarser colours.
 
 `forward(x, condition)` and `inverse(z, condition)` both return `(tensor, logdet)` with `logdet` summed per image.
 """
@@ -18,11 +18,12 @@ def orthogonal(channels: int, seed: int) -> Tensor:
     """A fixed random rotation of `channels` axes: (channels, channels, 1, 1), a 1x1 convolution kernel."""
     generator = torch.Generator().manual_seed(seed)
     q, _ = torch.linalg.qr(torch.randn(channels, channels, generator=generator, dtype=torch.float64))
-    return q.float()[:, :, None, None]
+    kernel: Tensor = q.float()[:, :, None, None]
+    return kernel
 
 
 class ConditionNet(nn.Module):
-    """Features of a level's condition: (N, channels, h, w) -> (N, features, h, w), receptive field 9x9 lattice points."""
+    """Features of a level's condition: (N, channels, h, w) -> (N, features, h, w), 9x9 lattice points wide."""
 
     def __init__(self, channels: int, features: int) -> None:
         super().__init__()
@@ -58,18 +59,18 @@ class ConditionalNorm(nn.Module):
 
 
 class Coupling(nn.Module):
-    """Affine coupling layer (paper, section III-B): rotate, then scale and shift one half given the other and the condition."""
+    """Affine coupling layer (paper, section III-B): rotate, then scale and shift one half given the other."""
 
     rotation: Tensor
 
     def __init__(self, channels: int, features: int, hidden: int, seed: int) -> None:
         super().__init__()
-        self.half = channels // 2
+        self.kept = channels // 2
         self.register_buffer("rotation", orthogonal(channels, seed))
-        self.from_x = nn.Conv2d(self.half, hidden, 3, padding=1)
+        self.from_x = nn.Conv2d(self.kept, hidden, 3, padding=1)
         self.from_features = nn.Conv2d(features, hidden, 1, bias=False)
         self.mix = nn.Conv2d(hidden, hidden, 1)
-        self.out = nn.Conv2d(hidden, 2 * (channels - self.half), 3, padding=1)
+        self.out = nn.Conv2d(hidden, 2 * (channels - self.kept), 3, padding=1)
         nn.init.zeros_(self.out.weight)
         assert self.out.bias is not None
         nn.init.zeros_(self.out.bias)
@@ -81,27 +82,25 @@ class Coupling(nn.Module):
 
     def forward(self, x: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         x = nn.functional.conv2d(x, self.rotation)
-        a, b = x[:, : self.half], x[:, self.half :]
+        a, b = x[:, : self.kept], x[:, self.kept :]
         log_scale, shift = self.scale_and_shift(a, features)
         return torch.cat([a, b * torch.exp(log_scale) + shift], 1), log_scale.sum((1, 2, 3))
 
     def inverse(self, z: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        a, b = z[:, : self.half], z[:, self.half :]
+        a, b = z[:, : self.kept], z[:, self.kept :]
         log_scale, shift = self.scale_and_shift(a, features)
         z = torch.cat([a, (b - shift) * torch.exp(-log_scale)], 1)
         return nn.functional.conv2d(z, self.rotation.transpose(0, 1)), -log_scale.sum((1, 2, 3))
 
 
 class LevelFlow(nn.Module):
-    """All steps of one scale: details (N, channels, h, w) in levels <-> latents z of the same shape, N(0, 1) when trained."""
+    """All steps of one scale: details (N, channels, h, w) in levels <-> latents z of the same shape, N(0, 1)."""
 
     def __init__(self, channels: int, condition: int, *, couplings: int, features: int, hidden: int, seed: int) -> None:
         super().__init__()
         self.condition = ConditionNet(condition, features)
         self.norm = ConditionalNorm(channels, features)
-        self.couplings = nn.ModuleList(
-            Coupling(channels, features, hidden, seed + i) for i in range(couplings)
-        )
+        self.couplings = nn.ModuleList(Coupling(channels, features, hidden, seed + i) for i in range(couplings))
 
     def forward(self, x: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         features = self.condition(condition)

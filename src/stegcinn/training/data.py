@@ -31,7 +31,7 @@ def list_photos(folder: Path, *, validation: bool) -> list[Path]:
 
 @dataclass(frozen=True)
 class Batch:
-    """Details and conditions of levels 1, 2, ... and the colour transform's mean log-slope (nats per chroma sample)."""
+    """Details and conditions of levels 1, 2, ...: (N, 6, h, w) and (N, 10, h, w) each."""
 
     details: list[Tensor]
     conditions: list[Tensor]
@@ -41,7 +41,7 @@ class PhotoSet:
     """Random crops of the photos in several folders, one folder drawn by weight for each crop."""
 
     def __init__(self, folders: list[tuple[Path, float]], *, crop: int, levels: int, validation: bool = False) -> None:
-        """`folders`: (path, weight); `crop`: side in pixels, a multiple of 2**levels. ValueError if a folder is empty."""
+        """`folders`: (path, weight); `crop`: side in pixels, a multiple of 2**levels. ValueError without photos."""
         self.crop, self.levels = crop, levels
         self.groups: list[list[npt.NDArray[np.uint8]]] = []
         for folder, _ in folders:
@@ -65,17 +65,19 @@ class PhotoSet:
         return out
 
     def batch(self, count: int, noise: tuple[float, float], rng: np.random.Generator) -> Batch:
-        """A training batch with dequantisation noise of a random standard deviation per image, log-uniform in `noise`."""
-        sigma = np.exp(rng.uniform(*np.log(noise), size=(count, 1, 1, 1))).astype(np.float32)
+        """A training batch with dequantisation noise of random standard deviation per image, log-uniform in `noise`."""
+        sigma = np.exp(rng.uniform(np.log(noise[0]), np.log(noise[1]), size=(count, 1, 1, 1))).astype(np.float32)
         return to_batch(self.crops(count, rng), sigma, self.levels, rng)
 
 
-def to_batch(rgb: npt.NDArray[np.uint8], sigma: npt.NDArray[np.float32], levels: int, rng: np.random.Generator) -> Batch:
+def to_batch(
+    rgb: npt.NDArray[np.uint8], sigma: npt.NDArray[np.float32], levels: int, rng: np.random.Generator
+) -> Batch:
     """Chroma pyramids of (N, H, W, 3) photos after dequantisation.
 
-    To red and blue we add uniform noise over the rounding cell and Gaussian noise of standard deviation `sigma` (levels,
-    (N, 1, 1, 1)), and tell the network `sigma` (SoftFlow, Kim et al. 2020): the flow then never models colours finer than
-    that, and its draws survive rounding.
+    To red and blue we add uniform noise over the rounding cell and Gaussian noise of standard deviation `sigma`
+    (levels, (N, 1, 1, 1)), and tell the network `sigma` (SoftFlow, Kim et al. 2020): the flow then never models
+    colours finer than that, and its draws survive rounding.
     """
     y = colour.luma(rgb)[:, None].astype(np.float32)
     shape = y.shape

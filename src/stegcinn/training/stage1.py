@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +28,14 @@ class Stage1Config:
     batch: int = 16
     crop: int = 128
     levels: int = 6
-    fine_crop: int = 64  # pixels: levels 1 sees a random part of the crop, it has four times the samples of level 2
+    fine_crop: int = 64  # pixels: level 1 sees a random part of the crop, as it has four times level 2's samples
     noise: tuple[float, float] = (0.5, 3.0)  # levels: range of the dequantisation noise's standard deviation
     shared_weight: float = 0.3  # weight of each level beyond the last flow, which has few samples
     learning_rate: float = 1e-3
     warmup: int = 100
     clip_norm: float = 1.0
     seed: int = 0
-    model: CINNConfig = CINNConfig()
+    model: CINNConfig = field(default_factory=CINNConfig)
 
 
 def negative_log_likelihood(z: Tensor, logdet: Tensor) -> Tensor:
@@ -48,9 +48,7 @@ def _cut_finest(batch: Batch, cells: int, rng: np.random.Generator) -> Batch:
     h, w = batch.details[0].shape[-2:]
     y, x = rng.integers(h - cells + 1), rng.integers(w - cells + 1)
     window = (..., slice(y, y + cells), slice(x, x + cells))
-    return Batch(
-        [batch.details[0][window], *batch.details[1:]], [batch.conditions[0][window], *batch.conditions[1:]]
-    )
+    return Batch([batch.details[0][window], *batch.details[1:]], [batch.conditions[0][window], *batch.conditions[1:]])
 
 
 def level_losses(model: CINN, batch: Batch) -> list[Tensor]:
@@ -102,7 +100,8 @@ def train(
     """
     torch.manual_seed(config.seed)
     out.mkdir(parents=True, exist_ok=True)
-    model = CINN(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = CINN(config.model)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(model.parameters(), config.learning_rate)
     checkpoint, log = out / "checkpoint.safetensors", out / "log.csv"
     first = load_checkpoint(checkpoint, model, optimizer) if checkpoint.exists() else 0
@@ -120,7 +119,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         optimizer.step()
         history.append([value.item() / math.log(2) for value in losses])
@@ -132,4 +131,5 @@ def train(
                 csv.writer(file).writerow([step + 1, f"{seconds:.0f}", *(f"{m:.4f}" for m in means)])
             report(step + 1, means, seconds)
             history.clear()
-    return model.eval()
+    model.eval()
+    return model

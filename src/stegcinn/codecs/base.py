@@ -1,0 +1,48 @@
+"""What a codec is: a way to write a byte stream into the colours of a photo and to read it back.
+
+Whatever is above a codec (envelope, files, command line) does not know which one it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from stegcinn.keys import Keys
+
+UInt8 = npt.NDArray[np.uint8]
+Colors = Literal["keep", "generate"]
+Progress = Callable[[float], None]  # called with the share of the work done, 0..1
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """A stream read from a container, and how well its bits read before error correction."""
+
+    stream: bytes  # the embedded stream, followed by filling
+    raw_accuracy: float  # share of code bits whose hard decision is right
+
+
+class Codec(Protocol):
+    """Writes streams of uniform bytes into colours; all images are (H, W, 3) uint8."""
+
+    name: str
+
+    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
+        """Length in bytes of the longest stream that `embed` will surely take."""
+
+    def embed(self, rgb: UInt8, stream: bytes, keys: Keys, colors: Colors, progress: Progress) -> UInt8:
+        """Write `stream`, not longer than `capacity`, into the colours of a host and return the container.
+
+        The rest of the room is filled from the system's generator. What is written need not read back: check it.
+        """
+
+    def extract(self, rgb: UInt8, keys: Keys, *, strict: bool = False) -> Extraction:
+        """Read the stream of a container; RevealError if there is none.
+
+        `strict` asks for the margin that hiding demands of its own work: less effort than a receiver may spend.
+        """

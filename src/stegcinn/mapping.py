@@ -1,0 +1,81 @@
+"""Bits <-> latents: the paper's mapping module M and its inverse, with soft decisions in place of the hard one.
+
+M (Algorithm 1) draws z ~ N(0, 1) until it lies on the bit's side of the dead zone; M^-1 (Algorithm 2) reads the sign.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+Float32 = npt.NDArray[np.float32]
+Bits = npt.NDArray[np.uint8]
+RandomBytes = Callable[[int], bytes]  # n -> n uniform bytes: os.urandom when hiding, a keyed stream when rehearsing
+
+ALPHA = 0.1  # half-width of the dead zone around z = 0 (paper, Algorithm 1)
+MAX_LLR = 30.0  # natural log; beyond it a float32 decoder gains nothing
+_TABLE_RANGE = 38.0  # standard deviations; the normal tail underflows beyond
+
+
+def standard_normal(count: int, random: RandomBytes) -> Float32:
+    """`count` samples of N(0, 1) from uniform bytes (Box and Muller 1958), float32."""
+    pairs = (count + 1) // 2
+    uniform = np.frombuffer(random(8 * pairs), np.uint32).reshape(2, pairs)
+    radius = np.sqrt(-2 * np.log((uniform[0] + np.float64(1)) / 2**32))
+    angle = uniform[1] * (2 * np.pi / 2**32)
+    both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
+    return both[:count].astype(np.float32)
+
+
+def bits_to_latents(bits: Bits, random: RandomBytes, *, alpha: float = ALPHA) -> Float32:
+    """Algorithm 1: bit 0 -> z ~ N(0, 1) given z < -alpha, bit 1 -> given z > alpha; same shape, float32."""
+    size = np.abs(standard_normal(bits.size, random))
+    while (short := np.flatnonzero(size <= alpha)).size:  # "until": draw again
+        size[short] = np.abs(standard_normal(short.size, random))
+    signed: Float32 = np.where(bits.ravel() == 1, size, -size).reshape(bits.shape)
+    return signed
+
+
+def latents_to_bits(z: Float32) -> Bits:
+    """Algorithm 2: bit = [z >= 0]."""
+    return (z >= 0).astype(np.uint8)
+
+
+@cache
+def _log_normal_cdf() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    x = np.linspace(-_TABLE_RANGE, 8.0, 4601)
+    return x, np.array([math.log(math.erfc(-t / math.sqrt(2)) / 2) for t in x])
+
+
+def log_likelihood_ratio(z: Float32, sigma: Float32 | float, *, alpha: float = ALPHA, outliers: float = 0.0) -> Float32:
+    """Soft decision on each latent: log P(z | bit 0) / P(z | bit 1), in nats, clipped to +-MAX_LLR.
+
+    `z` is what the revealing network read, the sent latent plus Gaussian noise of standard deviation `sigma` (> 0, same
+    shape or scalar). The product of the prior N(0, 1) and the noise is again Gaussian, with mean m and deviation t;
+    what counts is its mass on either side of the dead zone. A share `outliers` of latents says nothing: it flips the bit with that probability.
+    """
+    variance = np.square(np.asarray(sigma, np.float64))
+    mean = z / (1 + variance)
+    deviation = np.sqrt(variance / (1 + variance))
+    x, table = _log_normal_cdf()
+    zero = np.interp((-mean - alpha) / deviation, x, table)
+    one = np.interp((mean - alpha) / deviation, x, table)
+    ratio = np.clip(zero - one, -MAX_LLR, MAX_LLR)
+    odds = math.log1p(-outliers) - math.log(outliers) if outliers else MAX_LLR
+    # p0 (1 - f) + p1 f over p1 (1 - f) + p0 f, with f the flip probability
+    softened = np.logaddexp(ratio, -odds) - np.logaddexp(0, ratio - odds)
+    return softened.astype(np.float32)
+
+
+def mutual_information(llr: Float32, bits: Bits) -> float:
+    """Mean information in bits that each soft decision carries about its `bits`; 1 if all are sure and right.
+
+    It is what a code over these positions can hope for (generalised mutual information); negative if the decisions
+    mislead.
+    """
+    wrong_way = np.where(bits == 1, llr, -llr).astype(np.float64)
+    return float(1 - np.mean(np.logaddexp(0, wrong_way)) / math.log(2))

@@ -1,0 +1,165 @@
+"""The straight line from a payload to a container and back. Read this first.
+
+hide:    payload -> envelope (compress, encrypt, frame) -> codec (bits into colours) -> encoded file -> reveal, compare
+reveal:  image -> codec (colours into bits) -> envelope (authenticate, decrypt, decompress) -> payload
+
+Both sides derive their keys from the password and the photo's gray-scale, which hiding leaves bit-identical.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from dataclasses import dataclass, replace
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from stegcinn import colour, envelope, keys
+from stegcinn.codecs import CODECS, DEFAULT_CODEC, load_codec
+from stegcinn.codecs.base import Codec, Colors, Progress
+from stegcinn.envelope import Payload
+from stegcinn.errors import CapacityError, RevealError, SelfCheckError, StegcinnWarning, UsageError
+from stegcinn.imagefile import ImageSource, Photo, encode_photo, read_photo
+from stegcinn.keys import Keys
+
+ATTEMPTS = 3  # draws of new colours, should a container fail its own check
+COLORS: tuple[Colors, ...] = ("keep", "generate")
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What `hide` will surely take: payload bytes, and the same as net bits per pixel of the saved image."""
+
+    bytes: int
+    bpp: float
+    codec: str
+    colors: Colors
+
+
+@dataclass(frozen=True)
+class Container:
+    """A verified container: the encoded file, and facts about it."""
+
+    file: bytes
+    photo: Photo
+    name: str | None  # of the payload; None if it had to go for the payload to fit
+    codec: str
+    colors: Colors
+    raw_accuracy: float  # share of embedded bits that read back right before error correction
+    changed_pixels: float  # share of pixels with any other colour than the host's
+
+
+def _silent(share: float) -> None:
+    pass
+
+
+def hide(
+    host: ImageSource, payload: bytes, *, password: str | None = None, codec: str | None = None,
+    colors: Colors | None = None,
+) -> Image.Image:  # fmt: skip
+    """Hide `payload` in the colours of `host` and return the container; save it lossless (PNG, TIFF, lossless WebP).
+
+    `host`: a path, encoded bytes, a PIL image or an (H, W, 3) uint8 array, 64x64 to 50 megapixels. `codec`: "cinn".
+    `colors`: "keep" the host's coarse colours, or "generate" new ones for its gray-scale; default keep, but generate
+    for a gray host. Without a password anyone with stegcinn can read the payload.
+
+    Raises CapacityError, ImageError, UsageError, or SelfCheckError if the container could not be verified.
+    """
+    container = conceal(read_photo(host), Payload(payload), password=password, codec=codec, colors=colors)
+    image = Image.open(BytesIO(container.file))
+    image.load()
+    return image
+
+
+def reveal(container: ImageSource, *, password: str | None = None) -> bytes:
+    """Return the payload of a container, exactly as it was hidden.
+
+    Raises RevealError if there is none, the password is wrong, or the image was altered: these cannot be told apart.
+    """
+    return uncover(read_photo(container), password=password).data
+
+
+def capacity(host: ImageSource, *, codec: str | None = None, colors: Colors | None = None) -> Capacity:
+    """Measure how large a payload `hide` will surely take in this host; `bytes` is 0 if it can take none."""
+    return measure(read_photo(host), codec=codec, colors=colors)
+
+
+def measure(
+    photo: Photo, *, codec: str | None = None, colors: Colors | None = None, progress: Progress = _silent
+) -> Capacity:
+    """`capacity` of a photo that is already read."""
+    codec, colors = _choose(photo, codec, colors)
+    room = load_codec(codec).capacity(photo.rgb, colors, progress)
+    size = max(0, room - envelope.OVERHEAD)
+    return Capacity(size, 8 * size / photo.rgb[..., 0].size, codec, colors)
+
+
+def conceal(
+    photo: Photo, payload: Payload, *, password: str | None = None, codec: str | None = None,
+    colors: Colors | None = None, suffix: str = ".png", progress: Progress = _silent,
+) -> Container:  # fmt: skip
+    """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned."""
+    codec, colors = _choose(photo, codec, colors)
+    writer = load_codec(codec)
+    key = photo_keys(photo, password)
+    room = writer.capacity(photo.rgb, colors, lambda share: progress(0.4 * share))
+    payload, sealed = _seal_to_fit(payload, key, room)
+    for _ in range(ATTEMPTS):
+        container = photo.with_rgb(
+            writer.embed(photo.rgb, sealed, key, colors, lambda share: progress(0.4 + 0.4 * share))
+        )
+        file = encode_photo(container, suffix)
+        try:
+            raw_accuracy = _verify(file, photo, payload, key, writer)
+        except RevealError:
+            sealed = envelope.seal(payload, key)  # a new salt, new filling, new colours
+            continue
+        progress(1.0)
+        changed = float(np.mean((container.rgb != photo.rgb).any(axis=-1)))
+        return Container(file, container, payload.name, codec, colors, raw_accuracy, changed)
+    raise SelfCheckError("the container could not be read back with the margin we ask for; use another photo")
+
+
+def uncover(photo: Photo, *, password: str | None = None) -> Payload:
+    """`reveal` with the payload's suggested name."""
+    key = photo_keys(photo, password)
+    return envelope.unseal(load_codec(DEFAULT_CODEC).extract(photo.rgb, key).stream, key)
+
+
+def photo_keys(photo: Photo, password: str | None) -> Keys:
+    """The keys of a photo: the same for a host and its containers, as they depend on its gray-scale and size."""
+    gray = colour.luma(photo.rgb)
+    digest = hashlib.sha256(f"stegcinn luma {gray.shape[1]}x{gray.shape[0]}\n".encode() + gray.tobytes()).digest()
+    return keys.derive(password, digest)
+
+
+def _choose(photo: Photo, codec: str | None, colors: Colors | None) -> tuple[str, Colors]:
+    if codec not in (None, *CODECS):
+        raise UsageError(f"unknown codec {codec!r}; choose one of {', '.join(CODECS)}")
+    if colors not in (None, *COLORS):
+        raise UsageError(f"unknown colors {colors!r}; choose one of {', '.join(COLORS)}")
+    return codec or DEFAULT_CODEC, colors or ("generate" if photo.is_gray else "keep")
+
+
+def _seal_to_fit(payload: Payload, key: Keys, room: int) -> tuple[Payload, bytes]:
+    """Seal a payload for `room` bytes of stream, without its name if that is what makes it fit."""
+    for candidate in (payload, replace(payload, name=None)):
+        sealed = envelope.seal(candidate, key)
+        if len(sealed) <= room:
+            return candidate, sealed
+    raise CapacityError(len(sealed) - envelope.OVERHEAD, max(0, room - envelope.OVERHEAD))
+
+
+def _verify(file: bytes, host: Photo, payload: Payload, key: Keys, reader: Codec) -> float:
+    """Reveal from the encoded file as a receiver would, with less effort; raw accuracy, or RevealError."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StegcinnWarning)
+        saved = read_photo(file)
+    if not np.array_equal(colour.luma(saved.rgb), colour.luma(host.rgb)):
+        raise SelfCheckError("the gray-scale of the container is not the host's; please report this")
+    extraction = reader.extract(saved.rgb, key, strict=True)
+    if envelope.unseal(extraction.stream, key).data != payload.data:
+        raise RevealError
+    return extraction.raw_accuracy

@@ -1,0 +1,759 @@
+"""The command line, over a codec that takes no time; a few tests at the end run the released one."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stegcinn import cli, colour, envelope, stego
+from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8
+from stegcinn.envelope import Payload
+from stegcinn.errors import ImageError, SelfCheckError, StegcinnError, WeightsError
+from stegcinn.imagefile import read_photo
+from stegcinn.keys import Keys
+
+SIDE = 96
+SECRET = bytes(range(256)) * 2
+UNREADABLE_BY_ROOT = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may do anything")
+RELEASED = (files("stegcinn") / "weights" / "cinn-1" / "config.json").is_file()
+
+
+class LsbCodec:
+    """A bit in the parity of each red, in photos without extreme colours; green pays to keep the luma."""
+
+    name = "cinn"
+    seconds = 0.0
+
+    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
+        time.sleep(self.seconds)
+        progress(1.0)
+        return rgb[..., 0].size // 8 if 20 < rgb.min() and rgb.max() < 235 else 0
+
+    def embed(self, rgb: UInt8, stream: bytes, keys: Keys, colors: Colors, progress: Progress) -> UInt8:
+        room = rgb[..., 0].size // 8
+        bits = np.unpackbits(np.frombuffer(stream + os.urandom(room - len(stream)), np.uint8))
+        real = np.moveaxis(rgb, 2, 0).astype(np.float64)
+        real[0] = (rgb[..., 0] & 254) | bits.reshape(rgb.shape[:2])
+        progress(1.0)
+        return colour.quantise(colour.luma(rgb), real)
+
+    def extract(self, rgb: UInt8, keys: Keys, *, strict: bool = False) -> Extraction:
+        return Extraction(np.packbits(rgb[..., 0] & 1).tobytes(), 1.0)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def notes(self) -> list[str]:
+        return [line for line in self.err.splitlines() if line.startswith("stegcinn: note: ")]
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stego, "load_codec", lambda name: LsbCodec())
+    monkeypatch.delenv("STEGCINN_DEBUG", raising=False)
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+
+
+@pytest.fixture
+def run(capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Run:
+    def run(*argv: str | Path, stdin: bytes = b"", terminal: bool = False) -> Outcome:
+        capsysbinary.readouterr()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+            if terminal:
+                patch.setattr(sys.stdout, "isatty", lambda: True)
+            try:
+                code = cli.main([str(a) for a in argv])
+            except SystemExit as stop:
+                code = int(stop.code or 0)
+        out, err = capsysbinary.readouterr()
+        outcome = Outcome(code, out, err.decode())
+        assert all(line.startswith("stegcinn: ") for line in outcome.err.splitlines())
+        return outcome
+
+    return run
+
+
+def pixels(seed: int = 0) -> UInt8:
+    return np.random.default_rng(seed).integers(90, 160, (SIDE, SIDE, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def host() -> Path:
+    path = Path("host.png")
+    Image.fromarray(pixels()).save(path)
+    return path
+
+
+@pytest.fixture
+def secret() -> Path:
+    path = Path("secret.bin")
+    path.write_bytes(SECRET)
+    return path
+
+
+@pytest.fixture
+def container(host: Path, secret: Path, run: Run) -> Path:
+    assert run("hide", host, secret, "-o", "container.png").code == 0
+    secret.unlink()
+    return Path("container.png")
+
+
+def names() -> set[str]:
+    return {str(path) for path in Path().rglob("*")}
+
+
+def one_error(outcome: Outcome, code: int, *words: str) -> None:
+    """The outcome is a refusal in exactly one line that says all of `words`."""
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (code, b"", 1), outcome
+    assert all(word in outcome.err for word in words), outcome.err
+
+
+# hide and reveal
+
+
+def test_round_trip_restores_bytes_and_name(container: Path, run: Run) -> None:
+    outcome = run("reveal", container)
+    assert (outcome.code, outcome.out) == (0, b"")
+    assert outcome.err == "stegcinn: revealed 512 bytes into secret.bin\n"
+    assert Path("secret.bin").read_bytes() == SECRET
+
+
+def test_hide_reports_on_stderr(host: Path, secret: Path, run: Run) -> None:
+    outcome = run("hide", host, secret, "-o", "o.png")
+    assert outcome.out == b""
+    assert "hid 512 bytes in o.png: 0.444 bits per pixel, codec cinn, colors keep, " in outcome.err
+    assert outcome.notes == ["stegcinn: note: without a password, anyone with stegcinn can read the payload"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".tiff", ".bmp", ".PNG"])
+def test_every_lossless_format(host: Path, secret: Path, run: Run, suffix: str) -> None:
+    assert run("hide", host, secret, "-o", f"o{suffix}").code == 0
+    assert run("reveal", f"o{suffix}", "-o", "r").code == 0
+    assert Path("r").read_bytes() == SECRET
+
+
+def test_reveal_to_a_named_file(container: Path, run: Run) -> None:
+    assert run("reveal", container, "-o", "other.bin").code == 0
+    assert Path("other.bin").read_bytes() == SECRET
+    assert not Path("secret.bin").exists()
+
+
+def test_pipes(host: Path, secret: Path, run: Run) -> None:
+    hidden = run("hide", "-", secret, "-o", "-", stdin=host.read_bytes())
+    assert hidden.out.startswith(b"\x89PNG")
+    assert "hid 512 bytes in stdout" in hidden.err
+    assert run("reveal", "-", "-o", "-", stdin=hidden.out) == Outcome(0, SECRET, "")
+
+
+def test_payload_from_stdin_has_no_name(host: Path, run: Run) -> None:
+    assert run("hide", host, "-", "-o", "o.png", stdin=SECRET).code == 0
+    before = names()
+    assert run("reveal", "o.png") == Outcome(0, SECRET, "")
+    assert names() == before
+
+
+@pytest.mark.parametrize("payload", [b"", b"a", "grüß dich\n\tÅ 𝄞".encode()])
+def test_message(host: Path, run: Run, payload: bytes) -> None:
+    assert run("hide", host, "-m", payload.decode(), "-o", "o.png").code == 0
+    assert run("reveal", "o.png") == Outcome(0, payload, "")
+
+
+def test_message_that_is_not_unicode(host: Path, run: Run) -> None:
+    assert run("hide", host, "-m", os.fsdecode(b"\xff\xfe"), "-o", "o.png").code == 0
+    assert run("reveal", "o.png").out == b"\xff\xfe"
+
+
+def test_force_overwrites_the_named_output(host: Path, secret: Path, container: Path, run: Run) -> None:
+    secret.write_bytes(b"new")
+    assert run("hide", host, secret, "-o", container, "--force").code == 0
+    assert run("reveal", container, "-o", secret, "--force").code == 0
+    assert secret.read_bytes() == b"new"
+
+
+def test_a_name_is_left_out_where_there_is_no_room(host: Path, run: Run) -> None:
+    room = SIDE * SIDE // 8 - envelope.OVERHEAD
+    Path("a-long-name.bin").write_bytes(os.urandom(room))
+    outcome = run("hide", host, "a-long-name.bin", "-o", "o.png", "--json")
+    assert json.loads(outcome.out)["name"] is None
+    assert any("a-long-name.bin was left out" in note for note in outcome.notes)
+    assert run("reveal", "o.png").out == Path("a-long-name.bin").read_bytes()
+
+
+def test_warnings_of_the_library_are_notes(secret: Path, run: Run) -> None:
+    Image.fromarray(pixels()[..., 0].astype(np.uint16) * 257).save("deep.png")
+    outcome = run("hide", "deep.png", secret, "-o", "o.png")
+    assert outcome.code == 0
+    assert outcome.notes[0] == "stegcinn: note: deep.png has more than 8 bits per channel and is reduced to 8 bits"
+
+
+# terminals
+
+
+def test_a_terminal_is_sent_text_with_a_line_end(host: Path, run: Run) -> None:
+    run("hide", host, "-m", "one\r\ntwo\tthree", "-o", "o.png")
+    assert run("reveal", "o.png", terminal=True).out == b"one\ntwo\tthree\n"
+    assert run("reveal", "o.png", "-o", "-").out == b"one\r\ntwo\tthree"
+
+
+@pytest.mark.parametrize("payload", [b"\x1b[2J", b"a\rb", b"\x00", b"\xff", "\x9b31m".encode(), b"\x7f"])
+@pytest.mark.parametrize("output", [(), ("-o", "-")])
+def test_a_terminal_is_not_sent_control_characters(host: Path, run: Run, payload: bytes, output: Sequence[str]) -> None:
+    run("hide", host, "-", "-o", "o.png", stdin=payload)
+    one_error(run("reveal", "o.png", *output, terminal=True), 2, "not plain text", "-o")
+    assert run("reveal", "o.png", *output).out == payload
+
+
+def test_a_terminal_is_not_sent_an_image(host: Path, secret: Path, run: Run) -> None:
+    one_error(run("hide", host, secret, "-o", "-", terminal=True), 2, "terminal")
+
+
+def test_progress_is_silent_unless_on_a_terminal(
+    host: Path, secret: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "PROGRESS_AFTER", 0.0)
+    assert "%" not in run("capacity", host).err
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert cli.main(["capacity", str(host)]) == 0
+
+
+def test_fast_work_shows_no_progress_on_a_terminal(
+    host: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert cli.main(["capacity", str(host)]) == 0
+    assert capsys.readouterr().err == ""
+
+
+# names that came with a payload
+
+
+def test_a_suggested_name_never_overwrites(container: Path, run: Run) -> None:
+    Path("secret.bin").write_bytes(b"precious")
+    for force in ((), ("--force",)):
+        one_error(run("reveal", container, *force), 2, "secret.bin already exists", "-o")
+    assert Path("secret.bin").read_bytes() == b"precious"
+
+
+def test_a_suggested_name_follows_no_link(container: Path, run: Run) -> None:
+    Path("secret.bin").symlink_to("../elsewhere")
+    one_error(run("reveal", container), 2, "secret.bin already exists", "-o")
+    assert not Path("../elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("../evil", "evil"),
+        ("/tmp/stegcinn-evil", "stegcinn-evil"),
+        ("..\\..\\evil", "evil"),
+        (".bashrc", "bashrc"),
+        ("-rf", "rf"),
+        ("-", None),
+        ("..", None),
+        ("", None),
+        ("a\x1b[2Jb\nc", "a[2Jb c"),
+        ("photo\u202egpj.exe", "photogpj.exe"),
+        ("CON", "_CON"),
+    ],
+)
+def test_hostile_names_are_harmless(
+    host: Path, run: Run, name: str, file: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(envelope, "safe_name", lambda name: name)  # a sender with a program of their own
+        hidden = stego.conceal(read_photo(host), Payload(SECRET, name))
+    Path("o.png").write_bytes(hidden.file)
+    before = set(tmp_path.rglob("*"))
+    outcome = run("reveal", "o.png")
+    assert outcome.code == 0
+    if file is None:
+        assert outcome == Outcome(0, SECRET, "")
+    assert set(tmp_path.rglob("*")) - before == ({Path.cwd() / file} if file else set())
+
+
+# passwords
+
+
+def test_password_file(host: Path, secret: Path, run: Run) -> None:
+    Path("p").write_bytes(b"\xef\xbb\xbfgr\xc3\xbcn\r\nsecond line\n")
+    Path("same").write_text("grün", encoding="utf-8")
+    Path("wrong").write_text("blau")
+    outcome = run("hide", host, secret, "-o", "o.png", "--password-file", "p")
+    assert (outcome.code, outcome.notes) == (0, [])
+    assert run("reveal", "o.png", "-o", "-", "--password-file", "same").out == SECRET
+    wrong = run("reveal", "o.png", "-o", "r", "--password-file", "wrong")
+    one_error(wrong, 4, "no payload")
+    assert run("reveal", "o.png", "-o", "r") == run("reveal", host, "-o", "r") == wrong
+    assert not Path("r").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "word"), [(b"", "empty"), (b"\nsecond", "empty"), (b"\r\n", "empty"), (b"\xff", "UTF-8"), (None, "p ")]
+)
+def test_unusable_password_files(host: Path, secret: Path, run: Run, content: bytes | None, word: str) -> None:
+    if content is not None:
+        Path("p").write_bytes(content)
+    one_error(run("hide", host, secret, "-o", "o.png", "--password-file", "p"), 2, word)
+    assert not Path("o.png").exists()
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, *answers: str | BaseException) -> None:
+    left = iter(answers)
+
+    def getpass(prompt: str) -> str:
+        given = next(left)
+        if isinstance(given, BaseException):
+            raise given
+        return given
+
+    monkeypatch.setattr("getpass.getpass", getpass)
+
+
+def test_asked_password(host: Path, secret: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(monkeypatch, "one", "one", "one", "two")
+    assert run("hide", host, secret, "-o", "o.png", "--ask-password").code == 0
+    assert run("reveal", "o.png", "-o", "-", "--ask-password").out == SECRET
+    assert run("reveal", "o.png", "-o", "-", "--ask-password").code == 4
+
+
+@pytest.mark.parametrize(
+    ("answers", "code", "word"),
+    [
+        (("one", "two"), 2, "differ"),
+        (("",), 2, "empty"),
+        ((EOFError(),), 2, "--password-file"),
+        ((KeyboardInterrupt(),), 130, "interrupted"),
+    ],
+)
+def test_unusable_answers(
+    host: Path, secret: Path, run: Run, monkeypatch: pytest.MonkeyPatch,
+    answers: tuple[str | BaseException, ...], code: int, word: str,
+) -> None:  # fmt: skip
+    answer(monkeypatch, *answers)
+    one_error(run("hide", host, secret, "-o", "o.png", "--ask-password"), code, word)
+    assert not Path("o.png").exists()
+
+
+# json
+
+
+def test_json_of_hide_and_reveal(host: Path, secret: Path, run: Run) -> None:
+    hidden = json.loads(run("hide", host, secret, "-o", "o.png", "--json").out)
+    assert hidden.pop("seconds") > 0
+    assert 0.3 < hidden.pop("changed_pixels") < 0.7
+    assert hidden == {
+        "output": "o.png", "bytes": 512, "name": "secret.bin", "bpp": 512 * 8 / SIDE**2,
+        "codec": "cinn", "colors": "keep", "raw_accuracy": 1.0,
+    }  # fmt: skip
+    revealed = json.loads(run("reveal", "o.png", "-o", "r", "--json").out)
+    assert revealed.pop("seconds") > 0
+    assert revealed == {"output": "r", "bytes": 512, "name": "secret.bin"}
+
+
+def test_json_of_a_suggested_name(container: Path, run: Run) -> None:
+    assert json.loads(run("reveal", container, "--json").out)["output"] == "secret.bin"
+
+
+def test_json_of_a_message_needs_an_output(host: Path, run: Run) -> None:
+    run("hide", host, "-m", "hello", "-o", "o.png")
+    one_error(run("reveal", "o.png", "--json"), 2, "-o")
+    assert json.loads(run("reveal", "o.png", "--json", "-o", "r").out)["name"] is None
+
+
+def test_json_of_capacity(host: Path, run: Run) -> None:
+    size = SIDE * SIDE // 8 - envelope.OVERHEAD
+    expected = {"bytes": size, "bpp": 8 * size / SIDE**2, "codec": "cinn", "colors": "generate"}
+    outcome = run("capacity", host, "--json", "--codec", "cinn", "--colors", "generate")
+    assert json.loads(outcome.out) == expected
+
+
+# capacity
+
+
+def test_capacity(host: Path, run: Run) -> None:
+    line = b"1,093 bytes (0.95 bits per pixel) with codec cinn, colors keep\n"
+    assert run("capacity", host) == run("capacity", "-", stdin=host.read_bytes()) == Outcome(0, line, "")
+
+
+def test_no_capacity_is_no_error(run: Run) -> None:
+    Image.new("RGB", (SIDE, SIDE)).save("black.png")
+    outcome = run("capacity", "black.png")
+    assert (outcome.code, outcome.out) == (0, b"0 bytes (0.00 bits per pixel) with codec cinn, colors generate\n")
+    assert "takes no payload" in outcome.notes[0]
+
+
+# refusals
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "",
+        "paint",
+        "hide",
+        "hide host.png secret.bin",
+        "hide host.png secret.bin -o o.png --colors loud",
+        "hide host.png secret.bin -o o.png --password-file p --ask-password",
+        "hide host.png secret.bin -o o.png --forc",
+        "reveal",
+        "capacity host.png -o o.png",
+        "train nowhere -o run",
+        "train . -o run --steps many",
+        "train .=heavy -o run",
+        "train",
+    ],
+)
+def test_usage_errors_of_the_parser(host: Path, secret: Path, run: Run, argv: str) -> None:
+    outcome = run(*argv.split())
+    assert (outcome.code, outcome.out) == (2, b"")
+    usage, message = outcome.err.splitlines()
+    assert usage.startswith("stegcinn: usage: stegcinn ")
+    assert message
+    assert names() == {"host.png", "secret.bin"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "word"),
+    [
+        ("hide host.png -o o.png", "-m"),
+        ("hide host.png secret.bin -m text -o o.png", "-m"),
+        ("hide - - -o o.png", "both"),
+        ("hide host.png secret.bin -o - --json", "--json"),
+        ("reveal host.png -o - --json", "--json"),
+        ("hide host.png secret.bin -o o.jpg", ".jpg alters colours"),
+        ("hide host.png secret.bin -o o.xyz", "not the suffix"),
+        ("hide host.png secret.bin -o o", "not the suffix"),
+        ("hide host.png secret.bin -o other.png", "other.png already exists; choose another name, or --force"),
+        ("hide host.png secret.bin -o host.png", "host.png is an input"),
+        ("hide host.png secret.bin -o host.png --force", "host.png is an input"),
+        ("hide host.png secret.bin -o link.png --force", "link.png is an input"),
+        ("hide host.png other.png -o other.png --force", "other.png is an input"),
+        ("hide host.png secret.bin -o other.png --force --password-file other.png", "other.png is an input"),
+        ("reveal host.png -o host.png --force", "host.png is an input"),
+        ("hide host.png secret.bin -o folder.png --force", "folder.png is a directory"),
+        ("reveal host.png -o folder.png --force", "folder.png is a directory"),
+        ("hide host.png secret.bin -o nowhere/o.png", "nowhere/o.png is in a directory that does not exist"),
+        ("reveal host.png -o nowhere/r", "does not exist"),
+        ("hide host.png secret.bin -o secret.bin/o.png", "does not exist"),
+        ("reveal host.png -o /dev/null --force", "not a regular file"),
+        ("hide host.png nowhere.bin -o o.png", "nowhere.bin cannot be read (No such file"),
+        ("hide host.png folder.png -o o.png", "folder.png cannot be read (Is a directory)"),
+        ("hide host.png secret.bin -o o.png --codec stealth", "'stealth'; choose from auto, cinn"),
+        ("capacity host.png --codec exact", "'exact'; choose from auto, cinn"),
+        ("capacity host.png --codec nonsense", "'nonsense'; choose from auto, cinn"),
+    ],
+)
+def test_refusals(host: Path, secret: Path, run: Run, argv: str, word: str) -> None:
+    Image.fromarray(pixels(1)).save("other.png")
+    Path("folder.png").mkdir()
+    Path("link.png").symlink_to(host)
+    before = {name: Path(name).read_bytes() for name in names() if Path(name).is_file()}
+    one_error(run(*argv.split()), 2, word)
+    assert {name: Path(name).read_bytes() for name in names() if Path(name).is_file()} == before
+
+
+@pytest.mark.parametrize("output", ["o.jpg", "other.png", "host.png", "nowhere/o.png"])
+def test_outputs_are_judged_before_any_work(
+    host: Path, secret: Path, run: Run, output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("other.png").touch()
+    for name in ("_password", "_read_photo", "_read_payload"):
+        monkeypatch.setattr(cli, name, None)
+    assert run("hide", host, secret, "-o", output).code == 2
+
+
+@UNREADABLE_BY_ROOT
+def test_permissions(host: Path, secret: Path, run: Run) -> None:
+    Path("locked").mkdir()
+    Path("locked/in.png").write_bytes(host.read_bytes())
+    Path("locked").chmod(0o500)
+    one_error(run("hide", host, secret, "-o", "locked/o.png"), 2, "not writable")
+    Path("locked").chmod(0o000)
+    assert run("hide", "locked/in.png", secret, "-o", "o.png").code in (2, 5)
+    one_error(run("hide", host, secret, "-o", "locked/o.png"), 2, "locked/o.png")
+    Path("locked").chmod(0o700)
+    secret.chmod(0)
+    one_error(run("hide", host, secret, "-o", "o.png"), 2, "secret.bin cannot be read (Permission denied)")
+
+
+def test_a_payload_that_does_not_fit(host: Path, run: Run) -> None:
+    Path("big.bin").write_bytes(os.urandom(5000))
+    one_error(run("hide", host, "big.bin", "-o", "o.png"), 3, "needs 5000 bytes", "takes 1093")
+    assert not Path("o.png").exists()
+
+
+@pytest.mark.parametrize(("content", "stdin"), [(b"no image", b""), (b"", b""), (None, b""), (None, b"no image")])
+@pytest.mark.parametrize("command", ["hide {} secret.bin -o o.png", "reveal {} -o r", "capacity {}"])
+def test_images_that_are_none(secret: Path, run: Run, content: bytes | None, stdin: bytes, command: str) -> None:
+    if content is not None:
+        Path("bad.png").write_bytes(content)
+    before = names()
+    one_error(run(*command.format("-" if stdin else "bad.png").split(), stdin=stdin), 5)
+    assert names() == before
+
+
+def test_an_image_too_small(secret: Path, run: Run) -> None:
+    Image.new("RGB", (20, 20)).save("small.png")
+    one_error(run("capacity", "small.png"), 5, "20x20")
+
+
+def test_nothing_to_reveal(host: Path, run: Run) -> None:
+    one_error(run("reveal", host, "-o", "r"), 4, "no payload found")
+    assert not Path("r").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (StegcinnError("failed"), 1, "failed"),
+        (SelfCheckError("could not be verified"), 1, "could not be verified"),
+        (WeightsError("are damaged"), 1, "are damaged"),
+        (ImageError("two\nlines"), 5, "two\\nlines"),
+        (MemoryError(), 1, "not enough memory; use a smaller photo or file"),
+        (OSError(5, "Input/output error"), 1, "input/output error: [Errno 5] Input/output error"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (ZeroDivisionError("x \x1b[2J"), 1, "unexpected ZeroDivisionError: x \\x1b[2J (STEGCINN_DEBUG=1 shows the traceback)"),
+        (ModuleNotFoundError("no x", name="x"), 1, "unexpected ModuleNotFoundError: no x (STEGCINN_DEBUG=1 shows the traceback)"),
+    ],
+)  # fmt: skip
+def test_failures(
+    host: Path, secret: Path, run: Run, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, line: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(stego, "conceal", fail)
+    assert run("hide", host, secret, "-o", "o.png") == Outcome(code, b"", f"stegcinn: {line}\n")
+    assert names() == {"host.png", "secret.bin"}
+
+
+def test_debugging_shows_the_traceback(
+    host: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEGCINN_DEBUG", "1")
+    assert cli.main(["reveal", str(host)]) == 4
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback")
+    assert err.splitlines()[-1].startswith("stegcinn: no payload found")
+
+
+# train
+
+
+@pytest.fixture
+def stage1(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
+    module = types.SimpleNamespace(calls=[], error=None)
+
+    def train(folders: object, out: Path, config: object, *, report: Callable[[int, list[float], float], None]) -> None:
+        report(100, [2.5, 1.25], 12.3)
+        if module.error:
+            raise module.error
+        module.calls.append(("train", folders, out, config))
+
+    module.train, module.Stage1Config = train, dict
+    release = types.SimpleNamespace(release=lambda *arguments: module.calls.append(("release", *arguments)))
+    package = types.SimpleNamespace(stage1=module, release=release)
+    monkeypatch.setitem(sys.modules, "stegcinn.training", package)
+    monkeypatch.setitem(sys.modules, "stegcinn.training.stage1", module)
+    monkeypatch.setitem(sys.modules, "stegcinn.training.release", release)
+    return module
+
+
+def test_train(run: Run, stage1: types.SimpleNamespace) -> None:
+    for folder in ("a", "b", "c=2"):
+        Path(folder).mkdir()
+    outcome = run("train", "a", "b=0.25", "c=2", "-o", "out", "--steps", "5", "--seed", "7", "--export", "weights")
+    assert outcome == Outcome(0, b"step 100: 2.500 1.250 bits per dimension, 12 s\n", "")
+    folders = [(Path("a"), 1.0), (Path("b"), 0.25), (Path("c=2"), 1.0)]
+    assert stage1.calls == [
+        ("train", folders, Path("out"), {"steps": 5, "seed": 7}),
+        ("release", Path("out"), Path("weights"), folders),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(ValueError("no photo"), 1), (FloatingPointError("loss is nan"), 1), (KeyboardInterrupt(), 130)]
+)
+def test_training_that_fails(run: Run, stage1: types.SimpleNamespace, error: BaseException, code: int) -> None:
+    stage1.error = error
+    outcome = run("train", ".", "-o", "out", "--export", "weights")
+    assert (outcome.code, outcome.err) == (code, f"stegcinn: {error if error.args else 'interrupted'}\n")
+    assert stage1.calls == []
+
+
+# in a process of its own
+
+FAKE = """
+    import sys, time
+    import stegcinn.stego, test_cli
+    from stegcinn.cli import main
+    stegcinn.stego.load_codec = lambda name: test_cli.LsbCodec()
+"""
+
+
+def spawn(script: str, *argv: str | Path, **options: object) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(script), *map(str, argv)]
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env=environment, **{**streams, **options})  # type: ignore[call-overload,no-any-return]
+
+
+def finish(process: subprocess.Popen[bytes]) -> Outcome:
+    out, err = process.communicate(timeout=60)
+    return Outcome(process.returncode, out or b"", (err or b"").decode())
+
+
+def test_help_and_version_of_the_module() -> None:
+    command = [sys.executable, "-m", "stegcinn"]
+    assert subprocess.run([*command, "--version"], capture_output=True, check=True).stdout.startswith(b"stegcinn ")
+    for name in ("hide", "reveal", "capacity", "demo", "train"):
+        assert (
+            b"example: stegcinn " + name.encode()
+            in subprocess.run([*command, name, "--help"], capture_output=True, check=True).stdout
+        )
+
+
+def test_the_module_itself_imports_only_the_standard_library() -> None:
+    script = """
+        import stegcinn, sys
+        before = set(sys.modules)
+        import stegcinn.cli
+        print({name.partition(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names)
+    """
+    assert finish(spawn(script)).out.strip() == b"{'stegcinn'}"
+
+
+def test_hide_and_reveal_do_without_torch(host: Path, secret: Path) -> None:
+    script = f"""{FAKE}
+    sys.modules["torch"] = None
+    assert main(["hide", "host.png", "secret.bin", "-o", "o.png"]) == 0
+    sys.exit(main(["reveal", "o.png", "-o", "r"]))
+    """
+    assert finish(spawn(script)).code == 0
+    assert Path("r").read_bytes() == SECRET
+
+
+@pytest.mark.parametrize(
+    ("module", "argv", "extra"), [("torch", "train . -o run", "train"), ("skimage", "demo", "demo")]
+)
+def test_missing_extras(module: str, argv: str, extra: str) -> None:
+    script = f"{FAKE}    sys.modules[{module!r}] = None\n    sys.exit(main())"
+    line = f"stegcinn: this command needs {module}: pip install 'stegcinn[{extra}]'\n"
+    assert finish(spawn(script, *argv.split())) == Outcome(2, b"", line)
+    assert names() == set()
+
+
+def test_ctrl_c_leaves_nothing_behind(host: Path, secret: Path) -> None:
+    script = f"""{FAKE}
+    import signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    test_cli.LsbCodec.seconds = 60
+    print("ready", flush=True)
+    sys.exit(main())
+    """
+    process = spawn(script, "hide", host, secret, "-o", "o.png")
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert finish(process) == Outcome(130, b"", "stegcinn: interrupted\n")
+    assert names() == {"host.png", "secret.bin"}
+
+
+def test_a_reader_that_leaves_is_no_news(container: Path) -> None:
+    process = spawn(f"{FAKE}    sys.exit(main())", "reveal", container, "-o", "-")
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    assert finish(process) == Outcome(1, b"", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_takes_nothing(container: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        outcome = finish(spawn(f"{FAKE}    sys.exit(main())", "reveal", container, "-o", "-", stdout=full))
+    assert outcome.code == 1
+    assert outcome.err == "stegcinn: input/output error: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", ["stdin", "stdout", "stderr"])
+def test_closed_streams(container: Path, closed: str) -> None:
+    script = f"{FAKE}    sys.{closed} = None\n    sys.exit(main())"
+    outcome = finish(spawn(script, "reveal", "-" if closed == "stdin" else container, "-o", "r"))
+    if closed == "stdin":
+        assert outcome == Outcome(2, b"", "stegcinn: standard input cannot be read\n")
+    else:
+        assert (outcome.code, outcome.out, Path("r").read_bytes()) == (0, b"", SECRET)
+
+
+def test_no_terminal_to_ask_on(host: Path, secret: Path) -> None:
+    argv = ("hide", host, secret, "-o", "o.png", "--ask-password")
+    outcome = finish(spawn(f"{FAKE}    sys.exit(main())", *argv, start_new_session=True))
+    assert outcome == Outcome(2, b"", "stegcinn: the password could not be asked for; use --password-file\n")
+
+
+def test_slow_work_shows_progress_on_a_terminal(host: Path) -> None:
+    terminal, end = pty.openpty()
+    process = spawn(f"{FAKE}    test_cli.LsbCodec.seconds = 1.2\n    sys.exit(main())", "capacity", host, stderr=end)
+    out, _ = process.communicate(timeout=60)
+    os.close(end)
+    shown = b""
+    with contextlib.suppress(OSError):  # how a pseudo-terminal ends
+        while chunk := os.read(terminal, 1000):
+            shown += chunk
+    os.close(terminal)
+    assert process.returncode == 0
+    assert out.startswith(b"1,093 bytes")
+    assert shown == b"measuring 100%\r" + b" " * 14 + b"\r"
+
+
+# the released codec
+
+
+@pytest.mark.skipif(not RELEASED, reason="the weights are not there")
+def test_the_real_thing(secret: Path) -> None:
+    noise = np.random.default_rng(0).normal(size=(8, 8, 3))
+    smooth = np.stack(
+        [np.asarray(Image.fromarray(c.astype(np.float32)).resize((256, 192), Image.Resampling.BICUBIC))
+         for c in np.moveaxis(noise, 2, 0)], axis=-1,
+    )  # fmt: skip
+    Image.fromarray(np.clip(128 + 40 * smooth, 0, 255).astype(np.uint8)).save("photo.png")
+    Path("p").write_text("a password\n")
+    script = "import sys\nsys.modules['torch'] = None\nfrom stegcinn.cli import main\nsys.exit(main())"
+    hidden = finish(spawn(script, "hide", "photo.png", secret, "-o", "o.png", "--password-file", "p", "--json"))
+    assert hidden.code == 0, hidden.err
+    assert json.loads(hidden.out)["codec"] == "cinn"
+    with Image.open("photo.png") as host, Image.open("o.png") as container:
+        assert host.convert("L").tobytes() == container.convert("L").tobytes()
+    revealed = finish(spawn(script, "reveal", "o.png", "-o", "r", "--password-file", "p"))
+    assert revealed.code == 0, revealed.err
+    assert Path("r").read_bytes() == SECRET
+    assert finish(spawn(script, "reveal", "o.png", "-o", "-")).code == 4

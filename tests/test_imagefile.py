@@ -1,0 +1,706 @@
+"""Reading photos in every mode Pillow knows, refusing bad ones in one line, and writing without loss."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import struct
+import threading
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image, ImageCms
+
+from stegcinn import imagefile
+from stegcinn.errors import ImageError, StegcinnError, StegcinnWarning, UsageError
+from stegcinn.imagefile import MAX_PIXELS, Photo, check_suffix, encode_photo, luma, read_photo, write_atomic
+
+H, W = 70, 90
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def noise(*shape: int, dtype: type = np.uint8, seed: int = 0) -> np.ndarray:
+    top = np.iinfo(dtype).max
+    return np.random.default_rng(seed).integers(0, top, shape, dtype=dtype, endpoint=True)
+
+
+RGB = noise(H, W, 3)
+RGBA = noise(H, W, 4)
+GRAY = noise(H, W)
+
+
+def encoded(image: Image.Image, form: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def gray3(gray: np.ndarray) -> np.ndarray:
+    return np.dstack([gray] * 3)
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(samples: np.ndarray, depth: int, colour: int, *extra: bytes, size: tuple[int, int] = (W, H)) -> bytes:
+    """A PNG by hand: Pillow writes no 16-bit RGB, and no header that lies about the size."""
+    rows = b"".join(b"\0" + row.astype(">u2" if depth == 16 else "u1").tobytes() for row in samples)
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, colour, 0, 0, 0))
+    body = png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(extra) + body
+
+
+def refused(source: imagefile.ImageSource) -> str:
+    """The one-line message with which `source` is refused."""
+    with pytest.raises(ImageError) as caught:
+        read_photo(source)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) > 20
+    return message
+
+
+# Reading
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF", "BMP", "PPM"])
+def test_rgb_formats_are_read_exactly_from_path_bytes_and_image(form: str, tmp_path: Path) -> None:
+    data = encoded(Image.fromarray(RGB), form, lossless=True)
+    path = tmp_path / "photo"
+    path.write_bytes(data)
+    for source in (path, str(path), data, Image.open(io.BytesIO(data))):
+        photo = read_photo(source)
+        assert np.array_equal(photo.rgb, RGB)
+        assert photo.rgb.flags.c_contiguous
+        assert photo.alpha is None
+        assert photo.icc_profile is None
+
+
+def test_jpeg_is_read_as_pillow_decodes_it() -> None:
+    for image in (Image.fromarray(RGB), Image.fromarray(GRAY)):
+        data = encoded(image, "JPEG")
+        assert np.array_equal(read_photo(data).rgb, np.array(Image.open(io.BytesIO(data)).convert("RGB")))
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF"])
+def test_alpha_is_kept_apart_and_hidden_colours_survive(form: str) -> None:
+    pixels = RGBA.copy()
+    pixels[:20, :, 3] = 0
+    photo = read_photo(encoded(Image.fromarray(pixels), form, lossless=True, exact=True))
+    assert np.array_equal(photo.rgb, pixels[..., :3])
+    assert photo.alpha is not None
+    assert np.array_equal(photo.alpha, pixels[..., 3])
+
+
+def test_gray_and_bilevel_and_gray_with_alpha() -> None:
+    assert np.array_equal(read_photo(encoded(Image.fromarray(GRAY), "PNG")).rgb, gray3(GRAY))
+    assert np.array_equal(read_photo(encoded(Image.fromarray(GRAY), "PPM")).rgb, gray3(GRAY))
+    bits = GRAY > 127
+    assert np.array_equal(read_photo(encoded(Image.fromarray(bits), "PNG")).rgb, gray3(bits * np.uint8(255)))
+    photo = read_photo(encoded(Image.fromarray(RGBA[..., :2], "LA"), "PNG"))
+    assert np.array_equal(photo.rgb, gray3(RGBA[..., 0]))
+    assert np.array_equal(photo.alpha, RGBA[..., 1])
+    assert photo.is_gray
+    assert not read_photo(RGB).is_gray
+    almost = gray3(GRAY)
+    almost[3, 4, 2] ^= 1
+    assert not read_photo(almost).is_gray
+
+
+def test_palettes_with_every_kind_of_transparency() -> None:
+    palette = noise(256, 3, seed=1)
+    image = Image.frombytes("P", (W, H), GRAY.tobytes())
+    image.putpalette(palette.tobytes())
+    photo = read_photo(encoded(image, "PNG"))
+    assert np.array_equal(photo.rgb, palette[GRAY])
+    assert photo.alpha is None
+
+    one = read_photo(encoded(image, "PNG", transparency=7))
+    assert np.array_equal(one.rgb, palette[GRAY])
+    assert np.array_equal(one.alpha, np.where(GRAY == 7, 0, 255))
+
+    levels = noise(256, seed=2)
+    many = read_photo(encoded(image, "PNG", transparency=levels.tobytes()))
+    assert np.array_equal(many.alpha, levels[GRAY])
+
+    both = image.convert("PA")
+    both.putalpha(Image.fromarray(RGBA[..., 3]))
+    photo = read_photo(both)
+    assert np.array_equal(photo.rgb, palette[GRAY])
+    assert np.array_equal(photo.alpha, RGBA[..., 3])
+
+
+def test_transparent_colour_key_becomes_alpha() -> None:
+    key = png_chunk(b"tRNS", struct.pack(">3H", *RGB[5, 6].tolist()))
+    photo = read_photo(png(RGB, 8, 2, key))
+    assert np.array_equal(photo.rgb, RGB)
+    assert np.array_equal(photo.alpha, np.where((RGB[5, 6] == RGB).all(axis=2), 0, 255))
+    wide = noise(H, W, dtype=np.uint16)
+    with pytest.warns(StegcinnWarning):
+        photo = read_photo(png(wide, 16, 0, png_chunk(b"tRNS", struct.pack(">H", wide[5, 6]))))
+    assert np.array_equal(photo.alpha, np.where(wide == wide[5, 6], 0, 255))
+
+
+def test_premultiplied_alpha_is_divided_out() -> None:
+    for mode, straight in (("RGBa", (200, 100, 50, 128)), ("La", (200, 128))):
+        image = Image.new(mode[:-1] + "A", (W, H), straight).convert(mode)
+        photo = read_photo(image)
+        assert photo.alpha is not None
+        assert (photo.alpha == 128).all()
+        expected = straight[:3] if mode == "RGBa" else (200,) * 3
+        assert np.abs(photo.rgb.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["YCbCr", "HSV", "LAB", "RGBX"])
+def test_other_colour_spaces_become_rgb(mode: str) -> None:
+    smooth = np.dstack(np.broadcast_arrays(np.arange(W) + 80, np.arange(H)[:, None] + 80, 120)).astype(
+        np.uint8
+    )
+    image = Image.fromarray(smooth)
+    source = image.convert("RGBA").convert(mode) if mode == "RGBX" else image.convert(mode)
+    photo = read_photo(source)
+    assert photo.alpha is None
+    assert np.abs(photo.rgb.astype(int) - smooth).max() <= 6
+
+
+def cmyk_profile() -> bytes:
+    """A CMYK profile by hand in which only the black ink counts: L* falls from 100 to 0 with it."""
+    tables = bytes(range(256))
+    identity = struct.pack(">9i", *(65536 * v for v in (1, 0, 0, 0, 1, 0, 0, 0, 1)))
+    lut = (
+        b"mft1\0\0\0\0"
+        + bytes([4, 3, 2, 0])
+        + identity
+        + tables * 4
+        + bytes([255, 128, 128, 0, 128, 128]) * 8
+        + tables * 3
+    )
+    offset = 128 + 4 + 12
+    header = struct.pack(">I4sI4s4s4s", offset + len(lut), b"    ", 0x02400000, b"prtr", b"CMYK", b"Lab ")
+    header += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 0xF6D6, 0x10000, 0xD32D)
+    return header.ljust(128, b"\0") + struct.pack(">I4sII", 1, b"A2B0", offset, len(lut)) + lut
+
+
+def test_cmyk_goes_through_its_profile_or_else_pillow_and_the_profile_is_dropped() -> None:
+    image = Image.frombytes("CMYK", (W, H), RGBA.tobytes())
+    plain = np.array(image.convert("RGB"))
+    assert np.array_equal(read_photo(encoded(image, "TIFF")).rgb, plain)
+    jpeg = encoded(image, "JPEG", quality=100)
+    assert np.array_equal(read_photo(jpeg).rgb, np.array(Image.open(io.BytesIO(jpeg)).convert("RGB")))
+    damaged = read_photo(encoded(image, "TIFF", icc_profile=b"damaged" * 40))
+    assert np.array_equal(damaged.rgb, plain)
+
+    profiled = read_photo(encoded(image, "TIFF", icc_profile=cmyk_profile()))
+    assert profiled.icc_profile is None
+    lightness = (1 - RGBA[..., 3] / 255) * 100
+    linear = np.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness / 903.3)
+    srgb = np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear) * 255
+    assert np.abs(profiled.rgb - gray3(srgb)).max() <= 4
+
+
+def test_profile_is_kept_for_rgb_and_dropped_for_gray() -> None:
+    image = Image.fromarray(RGB)
+    for form in ("PNG", "JPEG", "WEBP", "TIFF"):
+        assert read_photo(encoded(image, form, icc_profile=SRGB)).icc_profile == SRGB
+    gray_profile = SRGB[:16] + b"GRAY" + SRGB[20:]
+    assert read_photo(encoded(Image.fromarray(GRAY), "PNG", icc_profile=gray_profile)).icc_profile is None
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_even_beside_damaged_tags(orientation: int) -> None:
+    turned = {
+        1: lambda a: a,
+        2: np.fliplr,
+        3: lambda a: np.rot90(a, 2),
+        4: np.flipud,
+        5: lambda a: a.swapaxes(0, 1),
+        6: lambda a: np.rot90(a, -1),
+        7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
+        8: np.rot90,
+    }
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif[0x010F] = "maker"
+    data = encoded(Image.fromarray(RGBA), "PNG", exif=exif)
+    photo = read_photo(data)
+    assert np.array_equal(photo.rgb, turned[orientation](RGBA)[..., :3])
+    assert np.array_equal(photo.alpha, turned[orientation](RGBA)[..., 3])
+
+    # A maker tag of type rational: Pillow reads it, but fails when it rewrites the metadata.
+    tags = struct.pack("<HHHIIHHII", 2, 0x010F, 5, 1, 38, 0x0112, 3, 1, orientation)
+    exif_bytes = b"Exif\0\0II*\0\x08\0\0\0" + tags + bytes(4) + bytes(range(1, 9))
+    data = encoded(Image.fromarray(RGBA), "PNG", exif=exif_bytes)
+    assert np.array_equal(read_photo(data).rgb, turned[orientation](RGBA)[..., :3])
+
+
+def test_damaged_exif_does_not_cost_the_photo() -> None:
+    for exif in (b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01\x03\0\x01\0\0\0"):
+        assert read_photo(encoded(Image.fromarray(RGB), "JPEG", exif=exif)).rgb.shape == (H, W, 3)
+    text = png_chunk(b"tEXt", b"Raw profile type exif\0\nexif\n4\nnot hex\n")
+    assert np.array_equal(read_photo(png(RGB, 8, 2, text)).rgb, RGB)
+
+
+def test_16_bit_gray_is_rounded_with_a_warning(tmp_path: Path) -> None:
+    wide = noise(H, W, dtype=np.uint16)
+    expected = gray3(((wide.astype(int) + 128) // 257).astype(np.uint8))
+    path = tmp_path / "wide.png"
+    path.write_bytes(encoded(Image.fromarray(wide), "PNG"))
+    pgm = b"P5 %d %d 65535\n" % (W, H) + wide.astype(">u2").tobytes()
+    tiff = encoded(Image.fromarray(wide), "TIFF")
+    for source in (path, pgm, tiff, Image.fromarray(wide)):
+        with pytest.warns(
+            StegcinnWarning, match="wide.png has more" if source is path else "the image has more"
+        ):
+            photo = read_photo(source)
+        assert np.array_equal(photo.rgb, expected)
+
+
+@pytest.mark.parametrize(("colour", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_16_bit_colour_png_warns(colour: int, channels: int) -> None:
+    wide = noise(H, W, channels, dtype=np.uint16)
+    with pytest.warns(StegcinnWarning, match="8 bits"):
+        photo = read_photo(png(wide, 16, colour))
+    near = wide / 257
+    assert np.abs(photo.rgb - near[..., : 1 if colour == 4 else 3]).max() <= 1
+    assert (photo.alpha is None) == (colour == 2)
+
+
+def test_16_bit_ppm_warns_and_8_bit_sources_do_not() -> None:
+    with pytest.warns(StegcinnWarning, match="8 bits"):
+        read_photo(b"P6 %d %d 1023\n" % (W, H) + bytes(H * W * 6))
+    read_photo(png(RGB, 8, 2))
+    read_photo(b"P6 %d %d 200\n" % (W, H) + bytes(H * W * 3))
+
+
+def tiff(bits: list[int], planar: int, strips: list[bytes]) -> bytes:
+    """An uncompressed TIFF by hand, of one strip or one per plane."""
+    bands = len(bits)
+    offsets = [8 + sum(map(len, strips[:i])) for i in range(len(strips))]
+    lists = {258: bits, 273: offsets, 279: [len(strip) for strip in strips]}
+    single = {256: W, 257: H, 259: 1, 262: 1 if bands == 1 else 2, 277: bands, 278: H, 284: planar}
+    body = b"".join(strips)
+    directory = b""
+    for tag in sorted({**lists, **single}):
+        values = lists.get(tag) or [single[tag]]
+        packed = struct.pack(f"<{len(values)}I", *values)
+        if len(values) > 1:  # the values live outside the directory, at an offset
+            body, packed = body + packed, struct.pack("<I", 8 + len(body))
+        directory += struct.pack("<HHI", tag, 4, len(values)) + packed
+    return b"II*\0" + struct.pack("<I", 8 + len(body)) + body + struct.pack("<H", 10) + directory + bytes(4)
+
+
+def test_12_bit_tiff_is_scaled_from_its_own_white() -> None:
+    with pytest.warns(StegcinnWarning, match="8 bits"):
+        photo = read_photo(tiff([12], 1, [b"\xff" * (H * W * 12 // 8)]))
+    assert (photo.rgb == 255).all()
+
+
+def test_16_bit_tiff_in_separate_planes_is_refused_because_pillow_misreads_it() -> None:
+    planes = np.moveaxis(RGB, 2, 0)
+    photo = read_photo(tiff([8] * 3, 2, [plane.tobytes() for plane in planes]))
+    assert np.array_equal(photo.rgb, RGB)
+    assert "planes" in refused(tiff([16] * 3, 2, [plane.astype("<u2").tobytes() for plane in planes]))
+
+
+def test_wide_gray_modes_are_taken_only_when_unambiguous() -> None:
+    values = noise(H, W).astype(np.int32)
+    assert np.array_equal(read_photo(Image.fromarray(values)).rgb, gray3(values.astype(np.uint8)))
+    floats = values.astype(np.float32)
+    with pytest.warns(StegcinnWarning, match="8 bits"):
+        photo = read_photo(Image.fromarray(np.minimum(floats + np.float32(0.25), 255)))
+    assert np.array_equal(photo.rgb, gray3(values.astype(np.uint8)))
+    for bad in (values + 1000, values - 1, floats / 255, floats + 1, floats * np.nan, floats + np.inf):
+        assert "gray values" in refused(Image.fromarray(bad))
+
+
+@pytest.mark.parametrize("form", ["GIF", "PNG", "TIFF", "WEBP"])
+def test_first_of_several_frames_with_a_warning(form: str) -> None:
+    frames = [Image.new("RGB", (W, H), colour) for colour in ("red", "blue", "lime")]
+    data = encoded(frames[0], form, save_all=True, append_images=frames[1:], lossless=True)
+    with pytest.warns(StegcinnWarning, match="several frames"):
+        photo = read_photo(data)
+    assert (photo.rgb == (255, 0, 0)).all()
+
+
+def test_metadata_is_dropped() -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "Secret"
+    jpeg = encoded(Image.fromarray(RGB), "JPEG", exif=exif, comment=b"Secret", xmp=b"Secret")
+    assert b"Secret" in jpeg
+    photo = read_photo(jpeg)
+    for suffix in (".png", ".webp", ".tif", ".bmp"):
+        assert b"Secret" not in encode_photo(photo, suffix)
+
+
+# Refusing
+
+
+def test_paths_that_hold_no_photo(tmp_path: Path) -> None:
+    text, empty = tmp_path / "text.png", tmp_path / "empty.png"
+    text.write_text("hello\n" * 50)
+    empty.touch()
+    cases = {
+        tmp_path / "gone.png": "No such file",
+        text / "below.png": "Not a directory",
+        tmp_path: "directory",
+        text: "format",
+        empty: "empty",
+        Path(os.devnull): "regular",
+        tmp_path / ("x" * 300): "cannot be opened",
+        tmp_path / "nul\0byte": "cannot be opened",
+        tmp_path / "two\nlines.png": "No such file",
+    }
+    for path, reason in cases.items():
+        message = refused(path)
+        assert reason in message
+        assert (str(path) if str(path).isprintable() else ascii(str(path))) in message
+    assert "the image is empty" in refused(b"")
+    assert "''" not in refused(b"junk")
+    assert "directory" in refused("")
+
+
+def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "closed.png"
+    path.write_bytes(png(RGB, 8, 2))
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", denied)
+    assert "Permission denied" in refused(path)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"])
+def test_truncated_files_are_refused_unless_every_pixel_is_there(form: str) -> None:
+    data = encoded(Image.fromarray(RGB), form)
+    whole = read_photo(data).rgb
+    cuts = {*range(1, len(data), len(data) // 40), *range(len(data) - 30, len(data))}
+    refusals = 0
+    for cut in cuts:
+        try:
+            assert np.array_equal(read_photo(data[:cut]).rgb, whole)
+        except ImageError:
+            refusals += 1
+    assert refusals >= 40
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    form=st.sampled_from(["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "TGA"]),
+    edits=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(max_size=6)), max_size=5),
+)
+def test_damaged_bytes_raise_nothing_but_image_errors(form: str, edits: list[tuple[float, bytes]]) -> None:
+    data = bytearray(encoded(Image.fromarray(RGB // 64 * 64), form))
+    for where, patch in edits:
+        at = int(where**3 * len(data))  # cubed: most of the edits hit the headers
+        data[at : at + len(patch)] = patch
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", StegcinnWarning)
+        with contextlib.suppress(ImageError):
+            assert read_photo(bytes(data)).rgb.dtype == np.uint8
+
+
+def test_small_sides_and_too_many_pixels_are_refused_by_the_header() -> None:
+    assert "1x1" in refused(encoded(Image.new("RGB", (1, 1)), "PNG"))
+    for size in ((63, 200), (200, 63)):
+        assert "64" in refused(encoded(Image.new("RGB", size), "PNG"))
+        assert "64" in refused(np.zeros((*size, 3), np.uint8))
+    assert read_photo(np.zeros((64, 64, 3), np.uint8)).rgb.shape == (64, 64, 3)
+    side = int(MAX_PIXELS**0.5) + 1
+    # From just over the limit to Pillow's own bomb warning and error. The pixels are not even there.
+    for size in ((side, side), (10_000, 10_000), (20_000, 20_000), (2**31 - 1, 2**31 - 1)):
+        assert "50,000,000" in refused(png(RGB, 8, 2, size=size))
+    assert "damaged" in refused(png(RGB, 8, 2, size=(side - 1, side - 1)))
+    assert "50,000,000" in refused(np.broadcast_to(np.uint8(0), (side, side, 3)))
+
+
+def test_icon_holding_another_size_than_it_announces() -> None:
+    huge = png(GRAY, 8, 0, size=(10_000, 10_000))
+    entry = struct.pack("<4B2H2I", 0, 0, 0, 0, 1, 32, len(huge), 22)  # 0 stands for a side of 256
+    assert "50,000,000" in refused(struct.pack("<3H", 0, 1, 1) + entry + huge)
+    tiny = png(GRAY[:1, :1], 8, 0, size=(1, 1))
+    block = b"ic07" + struct.pack(">I", 8 + len(tiny)) + tiny  # ic07 stands for a side of 128
+    assert "1x1" in refused(b"icns" + struct.pack(">I", 8 + len(block)) + block)
+
+
+def test_decoder_running_out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "convert", exhausted)
+    assert "memory" in refused(png(RGB, 8, 2))
+
+
+def test_postscript_is_not_run() -> None:
+    assert "PostScript" in refused(encoded(Image.fromarray(RGB), "EPS"))
+
+
+# Arrays and photos
+
+
+def test_arrays_are_validated_and_copied() -> None:
+    for source in (RGB.copy(), RGBA.copy(), GRAY.copy(), np.asfortranarray(RGB)):
+        photo = read_photo(source)
+        before = photo.rgb.copy(), None if photo.alpha is None else photo.alpha.copy()
+        source[...] ^= 255
+        assert np.array_equal(photo.rgb, before[0])
+        assert photo.alpha is None or np.array_equal(photo.alpha, before[1])
+        assert photo.rgb.flags.c_contiguous
+    assert np.array_equal(read_photo(GRAY).rgb, gray3(GRAY))
+    assert np.array_equal(read_photo(RGBA).alpha, RGBA[..., 3])
+    for bad in (
+        RGB.astype(np.float32),
+        RGB.astype(np.int64),
+        RGB[..., :2],
+        RGB[None],
+        RGB[0, :, 0],
+        RGBA[0, 0, 0],
+    ):
+        assert "uint8" in refused(np.asarray(bad))
+
+
+def test_reading_leaves_a_pil_image_as_it_was() -> None:
+    image = Image.fromarray(RGB)
+    image.info["icc_profile"] = SRGB
+    image.getexif()[0x0112] = 6
+    photo = read_photo(image)
+    photo.rgb[...] = 0
+    assert np.array_equal(np.array(image), RGB)
+    assert image.info == {"icc_profile": SRGB}
+    assert image.getexif()[0x0112] == 6
+
+
+def test_photo_validates_and_with_rgb_copies() -> None:
+    for rgb, alpha in ((GRAY, None), (RGB.astype(np.int16), None), (RGB, GRAY[1:]), (RGB, GRAY.astype(bool))):
+        with pytest.raises(ValueError, match="must be"):
+            Photo(rgb, alpha, None)
+    photo = Photo(RGB, GRAY, SRGB)
+    new = RGB.copy()
+    changed = photo.with_rgb(new)
+    new[...] = 0
+    assert np.array_equal(changed.rgb, RGB)
+    assert (changed.alpha is GRAY, changed.icc_profile) == (True, SRGB)
+    with pytest.raises(ValueError, match="shape"):
+        photo.with_rgb(RGB[1:])
+    image = photo.to_pil()
+    assert (image.mode, image.info["icc_profile"]) == ("RGBA", SRGB)
+    assert np.array_equal(np.array(image), np.dstack([RGB, GRAY]))
+    assert Photo(RGB, None, None).to_pil().mode == "RGB"
+
+
+@given(hnp.arrays(np.uint8, (9, 11, 3)))
+@example(noise(1000, 1000, 3))  # large enough to hold exact ties of the rounding
+def test_luma_equals_pillow(rgb: np.ndarray) -> None:
+    assert np.array_equal(luma(rgb), np.array(Image.fromarray(rgb).convert("L")))
+    assert luma(rgb).dtype == np.uint8
+
+
+# Writing
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".tiff", ".bmp", ".PNG"])
+@pytest.mark.parametrize("with_alpha", [False, True])
+def test_encoding_is_lossless_and_keeps_alpha_and_profile(suffix: str, with_alpha: bool) -> None:
+    if suffix == ".bmp":
+        with pytest.raises(UsageError, match="transparency"):
+            encode_photo(Photo(RGB, GRAY, None), suffix)
+        with pytest.warns(StegcinnWarning, match="profile"):
+            encode_photo(Photo(RGB, None, SRGB), suffix)
+        photo = Photo(RGB, None, None)
+    else:
+        alpha = GRAY // 128 * 255  # half of the pixels are fully transparent
+        photo = Photo(RGB, alpha if with_alpha else None, SRGB)
+    data = encode_photo(photo, suffix)
+    again = read_photo(data)
+    assert np.array_equal(again.rgb, photo.rgb)
+    assert again.icc_profile == photo.icc_profile
+    assert (again.alpha is None) == (photo.alpha is None)
+    assert again.alpha is None or np.array_equal(again.alpha, photo.alpha)
+    formats = {".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
+    assert Image.open(io.BytesIO(data)).format == formats[suffix.lower()]
+    flat = encode_photo(Photo(np.zeros_like(RGB), None, None), suffix)
+    assert suffix == ".bmp" or len(flat) < RGB.size / 10  # compressed
+
+
+def test_webp_has_a_largest_side() -> None:
+    with pytest.raises(UsageError, match="16383"):
+        encode_photo(Photo(np.zeros((64, 16384, 3), np.uint8), None, None), ".webp")
+    encode_photo(Photo(np.zeros((64, 16383, 3), np.uint8), None, None), ".webp")
+
+
+def test_suffixes() -> None:
+    for path, suffix in (
+        ("a.png", ".png"),
+        ("A.B.WebP", ".webp"),
+        (Path("x/y.TIF"), ".tif"),
+        ("y.bmp", ".bmp"),
+    ):
+        assert check_suffix(path) == suffix
+    for path in ("a.jpg", "a.JPEG", "a.jfif", "a.avif", "a.heic", "a.jp2", "a.gif"):
+        with pytest.raises(UsageError, match=r"loses the payload; use \.png, \.webp, \.tif or \.bmp"):
+            check_suffix(path)
+    for path in ("a", "a.txt", "png", ".png", "a.png."):
+        with pytest.raises(UsageError, match=r"can be written; use \.png, \.webp, \.tif or \.bmp"):
+            check_suffix(path)
+    with pytest.raises(UsageError):
+        encode_photo(Photo(RGB, None, None), ".jpg")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", unsupported)
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_new_file_has_the_data_and_the_usual_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool, overwrite: bool
+) -> None:
+    if not links:
+        no_hard_links(monkeypatch)
+    for mask, mode in ((0o022, 0o644), (0o077, 0o600)):
+        path = tmp_path / f"{mode:o}.png"
+        old = os.umask(mask)
+        try:
+            write_atomic(path, b"data", overwrite=overwrite)
+        finally:
+            os.umask(old)
+        assert path.read_bytes() == b"data"
+        assert path.stat().st_mode & 0o777 == mode
+        assert path.stat().st_nlink == 1
+    assert names(tmp_path) == ["600.png", "644.png"]
+
+
+def test_overwriting_is_asked_for_and_keeps_the_mode(tmp_path: Path) -> None:
+    path = tmp_path / "out.png"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    with pytest.raises(UsageError, match=r"out\.png already exists"):
+        write_atomic(path, b"new", overwrite=False)
+    assert path.read_bytes() == b"old"
+    write_atomic(path, b"new", overwrite=True)
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert names(tmp_path) == ["out.png"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_only_one_of_many_writers_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    if not links:
+        no_hard_links(monkeypatch)
+    path = tmp_path / "out.png"
+    barrier = threading.Barrier(8)
+    fsync = os.fsync
+
+    def together(descriptor: int) -> None:  # all have passed the early check and written their data
+        fsync(descriptor)
+        barrier.wait()
+
+    monkeypatch.setattr(os, "fsync", together)
+    winners = []
+
+    def write(number: int) -> None:
+        with contextlib.suppress(UsageError):
+            write_atomic(path, bytes([number]) * 1000, overwrite=False)
+            winners.append(number)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(winners) == 1
+    assert path.read_bytes() == bytes(winners) * 1000
+    assert names(tmp_path) == ["out.png"]
+
+
+def test_bad_targets(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "fifo")
+    cases = {
+        tmp_path: "is a directory",
+        tmp_path / "gone" / "out.png": "directory does not exist",
+        tmp_path / "file" / "out.png": "directory does not exist",
+        tmp_path / "fifo": "not a regular file",
+    }
+    for path, reason in cases.items():
+        with pytest.raises(UsageError, match=reason) as caught:
+            write_atomic(path, b"data", overwrite=True)
+        assert str(path) in str(caught.value)
+    assert names(tmp_path) == ["fifo", "file"]
+
+
+@pytest.mark.parametrize("existing", [True, False])
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), StegcinnError),
+        (OSError(errno.EIO, "Input/output error"), StegcinnError),
+        (PermissionError(errno.EACCES, "Permission denied"), UsageError),
+        (OSError(errno.EROFS, "Read-only file system"), UsageError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+@pytest.mark.parametrize("calls", [["fsync"], ["link", "replace"]])
+def test_failure_leaves_no_trace(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    calls: list[str],
+    error: BaseException,
+    raised: type[BaseException],
+    existing: bool,
+) -> None:
+    path = tmp_path / "out.png"
+    if existing:
+        path.write_bytes(b"old")
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    for call in calls:
+        monkeypatch.setattr(os, call, fail)
+    with pytest.raises(raised) as caught:
+        write_atomic(path, b"data", overwrite=existing)
+    assert type(caught.value) is raised
+    if isinstance(caught.value, StegcinnError):
+        assert "out.png" in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert names(tmp_path) == (["out.png"] if existing else [])
+    assert not existing or path.read_bytes() == b"old"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_closed_directory(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    with pytest.raises(UsageError, match="not writable"):
+        write_atomic(closed / "out.png", b"data", overwrite=False)
+
+
+def test_symbolic_links_are_followed(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.png", tmp_path / "link.png"
+    link.symlink_to("real.png")
+    write_atomic(link, b"first", overwrite=False)  # a dangling link: nothing is overwritten
+    assert real.read_bytes() == b"first"
+    with pytest.raises(UsageError, match=r"link\.png already exists"):
+        write_atomic(link, b"second", overwrite=False)
+    write_atomic(link, b"second", overwrite=True)
+    assert real.read_bytes() == b"second"
+    assert link.is_symlink()
+    assert not real.is_symlink()
