@@ -94,7 +94,11 @@ def test_long_graphs_have_no_four_cycles(rate: int) -> None:
 
 @pytest.mark.parametrize(
     ("positions", "rate", "digest"),
-    [(2_000, RATE_LOW, ""), (64_800, RATE_HALF, ""), (130_000, RATE_HIGH, "")],
+    [
+        (2_000, RATE_LOW, "3d72319ecad1ea4f"),
+        (64_800, RATE_HALF, "ea3418dc178ea8e9"),
+        (130_000, RATE_HIGH, "f1abdee24a0521cc"),
+    ],
 )
 def test_the_graph_is_pinned(positions: int, rate: int, digest: str) -> None:
     """The graph is part of the file format: a change here makes every existing container unreadable."""

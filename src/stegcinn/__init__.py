@@ -1,6 +1,7 @@
 """Hide any file in the colours of a photo and get it back byte for byte."""
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 from stegcinn.errors import (
     CapacityError,
@@ -12,7 +13,9 @@ from stegcinn.errors import (
     UsageError,
     WeightsError,
 )
-from stegcinn.stego import Capacity, capacity, hide, reveal
+
+if TYPE_CHECKING:
+    from stegcinn.stego import Capacity, capacity, hide, reveal
 
 __version__ = version("stegcinn")
 
@@ -30,3 +33,12 @@ __all__ = [
     "hide",
     "reveal",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the library when it is first used: `stegcinn --help` does without NumPy and ONNX Runtime."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from stegcinn import stego
+
+    return getattr(stego, name)

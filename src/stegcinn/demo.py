@@ -43,7 +43,7 @@ class DemoResult:
             f"{name:<16} {value}"
             for name, value in (
                 ("payload", f"README.md, {self.payload_bytes:,} bytes"),
-                ("net rate", f"{self.bpp:.3f} bits per pixel"),
+                ("net rate", f"{self.bpp:.3g} bits per pixel"),
                 ("raw accuracy", f"{self.raw_accuracy:.3%} of bits, before error correction"),
                 ("same gray-scale", f"{self.same_gray:.3%} of pixels"),
                 ("PSNR", f"{self.psnr:.2f} dB"),

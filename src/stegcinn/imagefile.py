@@ -151,14 +151,6 @@ def check_suffix(path: str | os.PathLike[str]) -> str:
     return suffix
 
 
-def luma(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return the gray-scale of `rgb`, HxWx3 uint8, as HxW uint8: ITU-R 601 weights in 16-bit fixed point."""
-    total = np.multiply(rgb[..., 0], 19595, dtype=np.uint32)
-    total += np.multiply(rgb[..., 1], 38470, dtype=np.uint32)
-    total += np.multiply(rgb[..., 2], 7471, dtype=np.uint32)
-    return ((total + 32768) >> 16).astype(np.uint8)
-
-
 def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
     """Write `data` to `path`: in full or, on any failure, not at all.
 

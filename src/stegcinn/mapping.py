@@ -56,7 +56,8 @@ def log_likelihood_ratio(z: Float32, sigma: Float32 | float, *, alpha: float = A
 
     `z` is what the revealing network read, the sent latent plus Gaussian noise of standard deviation `sigma` (> 0, same
     shape or scalar). The product of the prior N(0, 1) and the noise is again Gaussian, with mean m and deviation t;
-    what counts is its mass on either side of the dead zone. A share `outliers` of latents says nothing: it flips the bit with that probability.
+    what counts is its mass on either side of the dead zone. However sure that looks, the bit is taken to be flipped with
+    probability `outliers`.
     """
     variance = np.square(np.asarray(sigma, np.float64))
     mean = z / (1 + variance)

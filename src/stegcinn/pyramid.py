@@ -1,8 +1,8 @@
 """Haar pyramid of chroma and luma: the scales of the network, and the condition each scale sees.
 
 Level `l` (1 is the finest) halves the lattice: four chroma samples become their mean, which goes on to level `l + 1`,
-and three orthonormal details per channel, which the flow of level `l` turns into latents. The condition of a level is made
-from what sender and receiver share at that point: the luma plane and the chroma mean of the level.
+and three orthonormal details per channel, which the flow of level `l` turns into latents. The condition of a level is
+made from what sender and receiver share at that point: the luma plane and the chroma mean of the level.
 """
 
 from __future__ import annotations

@@ -48,6 +48,7 @@ class Release:
             options = ort.SessionOptions()
             options.log_severity_level = ERRORS_ONLY
             options.enable_cpu_mem_arena = False  # the arena keeps the peak of every shape it has seen
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # be kind to a busy machine
             self._sessions[file] = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         return self._sessions[file]
 

@@ -33,8 +33,9 @@ REPAIR_MARGINS = (0.15, 0.25)  # per round of repair: how far beyond zero a wron
 NOISE_GAIN = 0.8  # noise of a latent over what a second rounding error does to it (measured, docs/decisions.md)
 NOISE_FLOOR = 0.02  # standard deviation; the smallest noise we believe in
 OUTLIERS = 0.005  # share of latents that are wrong however sure they look (measured likewise)
-EFFORT = 60  # decoder iterations of a receiver
-STRICT_EFFORT = 30  # of the sender's own check, which leaves room for another machine's arithmetic
+MAX_DETAIL = 1000.0  # levels; no colour of the cube needs more
+EFFORT = 100  # decoder iterations of a receiver
+STRICT_EFFORT = 50  # of the sender's own check, which leaves room for another machine's arithmetic
 TEMPERATURE = 0.7  # of the coarse colours that `generate` draws; they carry no bits
 ROOT_SIDE = 3  # lattice points, about, of the shorter side where `generate` starts from one mean colour
 
@@ -134,7 +135,7 @@ class CinnCodec:
         mean = coarse
         for level in range(CARRIERS, 0, -1):
             condition = pyramid.condition(level, mean, self._noise)
-            mean = merge(mean, self._flow("inverse", level, latents[level - 1], condition))
+            mean = merge(mean, self._details(level, latents[level - 1], condition))
         return colour.quantise(luma, colour.from_chroma(luma.astype(np.float64), mean.astype(np.float64)))
 
     def _paint(
@@ -144,12 +145,14 @@ class CinnCodec:
         painted = rgb.copy()
         signs = lattice.scatter((2 * bits.astype(np.int8) - 1).astype(np.int8))  # 0 at dead positions
         coarse = self._kept_coarse(rgb, lattice) if colors == "keep" else self._drawn_coarse(lattice, random)
+        rounds = len(lattice.tiles) * (1 + len(REPAIR_MARGINS))
         for done, tile in enumerate(lattice.tiles):
             luma = lattice.luma[tile.at(0)]
             wanted = [s[:, *tile.at(level)] for level, s in enumerate(signs, start=1)]
             latents = [mapping.bits_to_latents((s > 0).astype(np.uint8), random) * np.abs(s) for s in wanted]
             patch = self._inverse(luma, coarse[:, *tile.at(CARRIERS)], latents)
-            for margin in REPAIR_MARGINS:
+            for repaired, margin in enumerate(REPAIR_MARGINS, start=1):
+                progress((done * (1 + len(REPAIR_MARGINS)) + repaired) / rounds)
                 patch = self._repair(luma, patch, wanted, margin)
             painted[tile.at(0)] = patch
             progress((done + 1) / len(lattice.tiles))
@@ -187,7 +190,7 @@ class CinnCodec:
         for level in range(depth, CARRIERS, -1):
             shape = (DETAILS, *mean.shape[1:])
             z = mapping.standard_normal(int(np.prod(shape)), random).reshape(shape) * np.float32(TEMPERATURE)
-            mean = merge(mean, self._flow("inverse", level, z, pyramid.condition(level, mean, self._noise)))
+            mean = merge(mean, self._details(level, z, pyramid.condition(level, mean, self._noise)))
         return mean[:, : height >> CARRIERS, : width >> CARRIERS]
 
     # -- the network
@@ -196,6 +199,10 @@ class CinnCodec:
     def _noise(self) -> float:
         """The dequantisation noise this release is run at: standard deviation in levels."""
         return float(self.release.config["noise"])
+
+    def _details(self, level: int, latents: Float32, condition: Float32) -> Float32:
+        """The inverse flow; where an extreme draw overflows, the end of the gamut stands in for it."""
+        return np.nan_to_num(self._flow("inverse", level, latents, condition)).clip(-MAX_DETAIL, MAX_DETAIL)
 
     def _flow(self, direction: str, level: int, x: Float32, condition: Float32) -> Float32:
         level = min(level, self.release.config["levels"])

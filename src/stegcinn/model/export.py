@@ -55,6 +55,7 @@ def export_release(model: CINN, folder: Path, facts: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     model.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "cinn.safetensors")
+    (folder / "cinn.safetensors").chmod(0o644)  # safetensors makes it private
     for level, flow in enumerate(model.flows, start=1):
         assert isinstance(flow, LevelFlow)
         for direction in ("forward", "inverse"):

@@ -1,0 +1,116 @@
+"""Capacity, fidelity and losslessness over folders of photos: every payload is hidden, saved, revealed and compared.
+
+    python bench/cinn_numbers.py ../shared/data/test/small128 ../shared/data/test/cbsd68 --out docs/results/cinn.json
+
+Net bits only: payload bytes that came back, times 8, over the pixels of the saved PNG. PSNR is taken over all three
+channels against the host, at full load.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from stegcinn import __version__, stego
+from stegcinn.envelope import Payload
+from stegcinn.errors import CapacityError
+from stegcinn.imagefile import read_photo
+
+SMALL_PAYLOADS = (0, 1, 31, 4096)  # bytes
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    error = np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2)
+    return float(10 * np.log10(255**2 / error)) if error else float("inf")
+
+
+def gray(photo: np.ndarray) -> np.ndarray:
+    return np.asarray(Image.fromarray(photo).convert("L"))
+
+
+def measure_photo(path: Path, colors: str, small: bool) -> dict[str, object]:
+    """Hide and reveal at full load (and, with `small`, at small loads) in one photo."""
+    photo = read_photo(path)
+    started = time.perf_counter()
+    capacity = stego.measure(photo, colors=colors)
+    capacity_seconds = time.perf_counter() - started
+    failed = []
+    facts: dict[str, object] = {"file": path.name, "pixels": photo.rgb[..., 0].size, "capacity": capacity.bytes}
+    for size in (capacity.bytes, *(SMALL_PAYLOADS if small else ())):
+        payload = os.urandom(size)
+        started = time.perf_counter()
+        try:
+            container = stego.conceal(photo, Payload(payload), colors=colors)
+        except CapacityError:
+            if size <= capacity.bytes:
+                failed.append(size)
+            continue
+        except stego.SelfCheckError:
+            failed.append(size)
+            continue
+        hide_seconds = time.perf_counter() - started
+        started = time.perf_counter()
+        saved = read_photo(container.file)
+        if stego.uncover(saved).data != payload:
+            failed.append(size)
+        reveal_seconds = time.perf_counter() - started
+        if size == capacity.bytes:
+            facts |= {
+                "net_bpp": 8 * size / photo.rgb[..., 0].size,
+                "raw_accuracy": container.raw_accuracy,
+                "psnr": psnr(saved.rgb, photo.rgb),
+                "identical_luma": float(np.mean(gray(saved.rgb) == gray(photo.rgb))),
+                "png_growth": len(container.file) / len(png(photo.rgb)),
+                "seconds": {"capacity": capacity_seconds, "hide": hide_seconds, "reveal": reveal_seconds},
+            }
+    return facts | {"failed": failed}
+
+
+def png(rgb: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def summary(rows: list[dict]) -> dict[str, float]:
+    loaded = [row for row in rows if "net_bpp" in row]
+    mean = {key: float(np.mean([row[key] for row in loaded])) for key in ("net_bpp", "raw_accuracy", "psnr")}
+    return {
+        "photos": len(rows),
+        **{f"mean_{key}": round(value, 4) for key, value in mean.items()},
+        "min_net_bpp": round(min(row["net_bpp"] for row in loaded), 4),
+        "min_psnr": round(min(row["psnr"] for row in loaded), 2),
+        "identical_luma": min(row["identical_luma"] for row in loaded),
+        "failed_photos": sum(bool(row["failed"]) for row in rows),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--colors", nargs="+", default=["keep"], choices=["keep", "generate"])
+    parser.add_argument("--every", type=int, default=1, help="take only every n-th photo")
+    parser.add_argument("--small", action="store_true", help=f"hide payloads of {SMALL_PAYLOADS} bytes, too")
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    results = []
+    for folder in args.folders:
+        for colors in args.colors:
+            files = sorted(p for p in folder.iterdir() if p.is_file())[:: args.every]
+            rows = [measure_photo(path, colors, args.small) for path in files]
+            results.append({"set": folder.name, "colors": colors, **summary(rows), "photos_measured": rows})
+            print(json.dumps({k: v for k, v in results[-1].items() if k != "photos_measured"}), flush=True)
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps({"version": __version__, "results": results}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""Colour: luma is Pillow's, every chroma is a colour with exactly that luma, and rounding keeps it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from stegcinn import colour
+
+skimage_data = pytest.importorskip("skimage.data")
+
+LUMAS = np.arange(256, dtype=np.uint8)
+HUGE = 1e300
+CORNERS = np.array(np.meshgrid(*[[0, 1, 127, 128, 254, 255]] * 3))
+
+
+@pytest.fixture(scope="module")
+def many_colours():
+    rng = np.random.default_rng(1)
+    edges = rng.choice(np.array([0, 1, 2, 3, 252, 253, 254, 255], np.uint8), (20_000, 3))
+    return np.concatenate([rng.integers(0, 256, (200_000, 3), np.uint8), edges, CORNERS.reshape(3, -1).T])
+
+
+def inside(y, share_r, share_b):
+    """Red and blue at given shares (0..1) of what the luma leaves them, at least EDGE away from both ends."""
+    red = colour._red_interval(y)
+    r = red.low + colour.EDGE + share_r * (red.width - 2 * colour.EDGE)
+    blue = colour._blue_interval(y, r)
+    return r, blue.low + colour.EDGE + share_b * (blue.width - 2 * colour.EDGE)
+
+
+def real_luma(rgb):
+    return colour.KR * rgb[0] + colour.KG * rgb[1] + colour.KB * rgb[2]
+
+
+# -- luma
+
+
+def test_luma_is_pillows_gray(many_colours):
+    rgb = many_colours.astype(np.uint8)
+    gray = np.asarray(Image.fromarray(rgb[None]).convert("L"))[0]
+    assert colour.luma(rgb).dtype == np.uint8
+    np.testing.assert_array_equal(colour.luma(rgb), gray)
+
+
+def test_luma_takes_any_leading_shape():
+    rgb = np.random.default_rng(2).integers(0, 256, (3, 5, 7, 3), np.uint8)
+    assert colour.luma(rgb).shape == (3, 5, 7)
+    np.testing.assert_array_equal(colour.luma(rgb)[1, 2, 3], colour.luma(rgb[1, 2, 3]))
+
+
+# -- chroma to colour
+
+
+def test_any_chroma_at_any_luma_keeps_the_luma():
+    u, v = np.meshgrid(
+        [-HUGE, -3.4e38, -1e4, -200, -50, -5, -0.4, 0, 0.4, 5, 50, 200, 1e4, 3.4e38, HUGE], np.r_[-HUGE, 0, HUGE]
+    )
+    shape = (256, u.size)
+    y = np.broadcast_to(LUMAS[:, None], shape)
+    chroma = np.stack([np.broadcast_to(c.ravel(), shape) for c in (u, v)])
+    rgb = colour.from_chroma(y.astype(np.float64), chroma)
+    np.testing.assert_array_equal(colour.luma(colour.quantise(y, rgb)), y)
+
+
+def test_heavy_tailed_chroma_keeps_the_luma():
+    rng = np.random.default_rng(3)
+    y = rng.integers(0, 256, 300_000).astype(np.uint8)
+    rgb = colour.from_chroma(y.astype(np.float64), 30 * rng.standard_cauchy((2, y.size)))
+    np.testing.assert_array_equal(colour.luma(colour.quantise(y, rgb)), y)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(-HUGE, HUGE), st.floats(-HUGE, HUGE))
+def test_hypothetical_chroma_keeps_the_luma(u, v):
+    rgb = colour.from_chroma(LUMAS.astype(np.float64), np.stack([np.full(256, u), np.full(256, v)]))
+    pixels = colour.quantise(LUMAS, rgb)
+    assert pixels.shape == (256, 3)
+    assert pixels.dtype == np.uint8
+    np.testing.assert_array_equal(colour.luma(pixels), LUMAS)
+
+
+def test_rounding_is_to_the_nearest_level():
+    rng = np.random.default_rng(4)
+    y = rng.integers(0, 256, 100_000).astype(np.uint8)
+    rgb = colour.from_chroma(y.astype(np.float64), rng.normal(0, 80, (2, y.size)))
+    pixels = colour.quantise(y, rgb)
+    # within 0..255: what is not the nearest level is a wrapped one, hundreds of levels away
+    np.testing.assert_array_equal(pixels, np.clip(np.rint(rgb), 0, 255).T)
+
+
+def test_ties_that_would_move_the_luma_are_settled_by_green():
+    # All three channels end in .5 and round up (to even), which moves a luma of y by exactly one half: to y + 1.
+    odd = np.arange(1, 255, 2)
+    below = np.stack(np.meshgrid(odd, odd, odd)).reshape(3, -1)
+    total = np.array(colour.LUMA_WEIGHTS) @ below
+    below = below[:, total % 65536 == 32768]
+    rgb = below + 0.5
+    y = np.rint(real_luma(rgb)).astype(np.uint8)
+    assert len(y) > 10
+    assert (real_luma(rgb) == y).all()
+    assert (colour.luma(np.rint(rgb).T.astype(np.uint8)) == y + 1).all()
+    pixels = colour.quantise(y, rgb)
+    np.testing.assert_array_equal(colour.luma(pixels), y)
+    np.testing.assert_array_equal(np.abs(pixels - rgb.T), 0.5)
+
+
+def test_real_valued_luma_is_exact():
+    rng = np.random.default_rng(5)
+    y = rng.uniform(0, 255, 100_000)
+    rgb = colour.from_chroma(y, 60 * rng.standard_cauchy((2, y.size)))
+    assert np.abs(real_luma(rgb) - y).max() < 1e-9
+    assert rgb[[0, 2]].min() >= colour.LOW
+    assert rgb[[0, 2]].max() <= colour.HIGH
+    # a blue interval is never narrower than 2 EDGE, at the cost of a tenth of a level of green
+    spill = 2 * colour.EDGE * colour.KB / colour.KG
+    assert rgb[1].min() >= colour.LOW - spill - 1e-9
+    assert rgb[1].max() <= colour.HIGH + spill + 1e-9
+
+
+def test_black_and_white_have_no_colour_to_speak_of():
+    for y in (0, 255):
+        u, v = np.meshgrid(np.linspace(-300, 300, 25), np.linspace(-300, 300, 25))
+        luma = np.full(u.shape, y, np.uint8)
+        pixels = colour.quantise(luma, colour.from_chroma(luma.astype(np.float64), np.stack([u, v])))
+        assert np.abs(pixels[..., 0].astype(int) - y).max() <= 1
+        assert np.abs(pixels[..., 1].astype(int) - y).max() <= 1
+        assert (colour.luma(pixels) == y).all()
+
+
+# -- colour to chroma and back
+
+
+def test_chroma_is_undone():
+    rng = np.random.default_rng(6)
+    y = rng.uniform(0, 255, 100_000)
+    red, blue = inside(y, *rng.random((2, y.size)))
+    chroma, log_slope = colour.to_chroma(y, red, blue)
+    assert chroma.shape == (2, y.size)
+    assert log_slope.shape == y.shape
+    back = colour.from_chroma(y, chroma)
+    assert np.abs(back[0] - red).max() < 1e-6
+    assert np.abs(back[2] - blue).max() < 1e-6
+
+
+def test_chroma_of_colours_is_undone():
+    rng = np.random.default_rng(7)
+    y = rng.uniform(15, 240, 50_000)
+    chroma = rng.uniform(-1, 1, (2, y.size))
+    rgb = colour.from_chroma(y, chroma)
+    assert np.abs(colour.to_chroma(y, rgb[0], rgb[2])[0] - chroma).max() < 1e-6
+
+
+def test_values_beyond_the_interval_are_read_at_its_edge():
+    y = np.linspace(0, 255, 52)
+    red, blue = inside(y, np.ones(52), np.full(52, 0.5))
+    far = colour.to_chroma(y, red + 1000, blue)[0]
+    at_edge = colour.to_chroma(y, red, blue)[0]
+    np.testing.assert_allclose(far[0], at_edge[0], rtol=1e-9, atol=1e-9)
+    assert np.isfinite(colour.to_chroma(y, red - 1000, blue + 1000)[0]).all()
+
+
+@pytest.mark.parametrize("y_range", [(1, 254), (10, 20), (120, 136), (235, 245)])
+def test_log_slope_is_the_log_determinant(y_range):
+    rng = np.random.default_rng(8)
+    y = rng.uniform(*y_range, 2000)
+    red, blue = inside(y, *rng.uniform(0.05, 0.95, (2, y.size)))
+    h = 1e-5
+
+    def chroma(r, b):
+        return colour.to_chroma(y, r, b)[0]
+
+    d_red = (chroma(red + h, blue) - chroma(red - h, blue)) / (2 * h)
+    d_blue = (chroma(red, blue + h) - chroma(red, blue - h)) / (2 * h)
+    determinant = d_red[0] * d_blue[1] - d_red[1] * d_blue[0]
+    np.testing.assert_allclose(colour.to_chroma(y, red, blue)[1], np.log(determinant), atol=1e-5)
+    assert np.abs(d_blue[0]).max() == 0  # u does not depend on blue
+
+
+def test_gray_is_zero():
+    y = np.arange(256.0)
+    chroma = colour.to_chroma(y, y, y)[0]
+    # near black and white, gray is so close to the end of its interval that it is read a little inside
+    assert np.abs(chroma).max() < 0.3
+    assert np.abs(chroma[:, 1:-1]).max() < 1e-9
+
+
+def test_zero_is_gray():
+    rgb = colour.from_chroma(LUMAS.astype(np.float64), np.zeros((2, 256)))
+    np.testing.assert_allclose(rgb, np.broadcast_to(LUMAS, (3, 256)), atol=0.06)
+    np.testing.assert_array_equal(colour.quantise(LUMAS, rgb), np.repeat(LUMAS[:, None], 3, axis=1))
+
+
+@pytest.mark.parametrize("y", [40.0, 128.0, 200.0])
+def test_chroma_is_red_and_blue_minus_luma_near_gray(y):
+    r, b = np.meshgrid(np.linspace(-2, 2, 9), np.linspace(-2, 2, 9))
+    u, v = colour.to_chroma(np.full(r.shape, y), y + r, y + b)[0]
+    np.testing.assert_allclose(u, r, atol=0.05)
+    np.testing.assert_allclose(v, b, atol=0.25)  # the interval of blue moves with red, its centre does not follow
+    _, log_slope = colour.to_chroma(np.array([y]), np.array([y]), np.array([y]))
+    np.testing.assert_allclose(log_slope, 0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "rocket"])
+def test_photos_survive_the_round_trip(name):
+    rgb = getattr(skimage_data, name)()[::2, ::2]
+    y = colour.luma(rgb)
+    chroma, log_slope = colour.to_chroma(y.astype(np.float64), rgb[..., 0].astype(float), rgb[..., 2].astype(float))
+    assert np.isfinite(chroma).all()
+    assert np.isfinite(log_slope).all()
+    assert np.abs(chroma).max() < 1000
+    back = colour.quantise(y, colour.from_chroma(y.astype(np.float64), chroma))
+    np.testing.assert_array_equal(colour.luma(back), y)
+    # two levels of green can share a luma, and colours at the very edge are read a little inside
+    difference = np.abs(back.astype(int) - rgb)
+    assert difference.max() <= 2
+    assert (difference[..., [0, 2]] > 0).mean() < 0.02
+    # what was painted once is read and painted again as it is
+    again, _ = colour.to_chroma(y.astype(np.float64), back[..., 0].astype(float), back[..., 2].astype(float))
+    repainted = colour.quantise(y, colour.from_chroma(y.astype(np.float64), again))
+    assert (repainted != back).any(axis=-1).mean() < 0.002
+
+
+# -- room
+
+
+def test_room_is_how_far_red_can_go():
+    room = colour.chroma_room(LUMAS)
+    assert room.dtype == np.float32
+    ends = [
+        colour.from_chroma(LUMAS.astype(np.float64), np.stack([np.full(256, u), np.zeros(256)]))[0]
+        for u in (-HUGE, HUGE)
+    ]
+    np.testing.assert_allclose(room, ends[1] - ends[0], atol=1e-4)
+    assert room[0] < 2
+    assert room[255] < 2
+    assert room[128] == 256
+    assert room.max() == 256
+    assert (np.diff(room[:128]) >= 0).all()
+    np.testing.assert_array_equal(colour.chroma_room(np.array([[3, 200]], np.uint8)), room[[[3, 200]]])
