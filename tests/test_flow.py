@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from stegcinn.model.cinn import CINN, CINNConfig
-from stegcinn.model.flow import INPUT_UNIT, LevelFlow, orthogonal
+from stegcinn.model.flow import CLAMP, INPUT_UNIT, LevelFlow, orthogonal
 from stegcinn.pyramid import CONDITION, DETAILS
 
 TINY = CINNConfig(couplings=(2, 1), features=(4, 5), hidden=(6, 7))
@@ -106,6 +106,24 @@ def test_the_condition_counts_and_is_undone_with_it_alone():
     other = condition + 1
     assert (flow(x, other)[0] - z).abs().max() > 0.1
     assert (flow.inverse(z, other)[0] - x).abs().max() > 0.1
+
+
+def test_every_weight_counts():
+    flow = level_flow()
+    x, condition = inputs()
+    z, logdet = flow(x, condition)
+    (z.square().sum() + logdet.sum()).backward()
+    assert all(p.grad.abs().max() > 1e-6 for p in flow.parameters())
+
+
+@torch.no_grad()
+def test_log_scales_of_couplings_are_bounded():
+    flow = level_flow(couplings=1)
+    flow.couplings[0].out.bias += 1000
+    x, condition = inputs()
+    log_scale, shift = flow.couplings[0].scale_and_shift(x[:, : DETAILS // 2], flow.condition(condition))
+    torch.testing.assert_close(log_scale, torch.full_like(log_scale, CLAMP))
+    assert shift.min() > 500
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ from PIL import Image, ImageCms
 
 from stegcinn import imagefile
 from stegcinn.errors import ImageError, StegcinnError, StegcinnWarning, UsageError
-from stegcinn.imagefile import MAX_PIXELS, Photo, check_suffix, encode_photo, luma, read_photo, write_atomic
+from stegcinn.imagefile import MAX_PIXELS, Photo, check_suffix, encode_photo, read_photo, write_atomic
 
 H, W = 70, 90
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -496,13 +496,6 @@ def test_photo_validates_and_with_rgb_copies() -> None:
     assert (image.mode, image.info["icc_profile"]) == ("RGBA", SRGB)
     assert np.array_equal(np.array(image), np.dstack([RGB, GRAY]))
     assert Photo(RGB, None, None).to_pil().mode == "RGB"
-
-
-@given(hnp.arrays(np.uint8, (9, 11, 3)))
-@example(noise(1000, 1000, 3))  # large enough to hold exact ties of the rounding
-def test_luma_equals_pillow(rgb: np.ndarray) -> None:
-    assert np.array_equal(luma(rgb), np.array(Image.fromarray(rgb).convert("L")))
-    assert luma(rgb).dtype == np.uint8
 
 
 # Writing

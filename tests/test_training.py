@@ -17,8 +17,15 @@ from stegcinn import colour
 from stegcinn.model.cinn import CINN, CINNConfig
 from stegcinn.pyramid import CHROMA_UNIT, CONDITION, DETAILS, split
 from stegcinn.training import stage1
-from stegcinn.training.data import PhotoSet, list_photos, to_batch
-from stegcinn.training.stage1 import Stage1Config, learning_rate, load_checkpoint, negative_log_likelihood, train
+from stegcinn.training.data import Batch, PhotoSet, list_photos, to_batch
+from stegcinn.training.stage1 import (
+    Stage1Config,
+    _cut_finest,
+    learning_rate,
+    load_checkpoint,
+    negative_log_likelihood,
+    train,
+)
 
 TINY = Stage1Config(
     steps=8,
@@ -236,6 +243,21 @@ def test_the_learning_rate_warms_up_and_comes_down():
     assert rates[1000] == pytest.approx(0.02)
 
 
+def test_the_finest_level_is_cut_to_one_window_of_details_and_conditions():
+    rows, columns = torch.meshgrid(torch.arange(16.0), torch.arange(16.0), indexing="ij")
+    places = torch.stack([rows, columns])[None].expand(2, 2, 16, 16)
+    coarse = torch.zeros(2, DETAILS, 8, 8)
+    batch, rng, corners = Batch([places, coarse], [places + 100, coarse]), np.random.default_rng(0), set()
+    for _ in range(200):
+        cut = _cut_finest(batch, 12, rng)
+        assert cut.details[0].shape == (2, 2, 12, 12)
+        assert torch.equal(cut.conditions[0], cut.details[0] + 100)
+        assert cut.details[1] is coarse
+        assert cut.conditions[1] is coarse
+        corners.add(tuple(cut.details[0][0, :, 0, 0].tolist()))
+    assert len(corners) == 25
+
+
 # -- runs
 
 
@@ -259,6 +281,11 @@ def log(out):
     """Rows of the log without the clock: step and losses."""
     rows = csv.reader((out / "log.csv").read_text().splitlines())
     return [[row[0], *row[2:]] for row in rows]
+
+
+def gradient(parameters):
+    """The norm of all gradients."""
+    return torch.stack([p.grad.norm() for p in parameters]).norm().item()
 
 
 def assert_same(a, b):
@@ -324,6 +351,43 @@ def test_a_checkpoint_says_what_it_is(uninterrupted):
     assert load_checkpoint(out / "checkpoint.safetensors", twin) == 8
     assert_same(twin.state_dict(), model.state_dict())
     assert sorted(p.name for p in out.iterdir()) == ["checkpoint.safetensors", "log.csv"]
+
+
+def test_steps_are_taken_as_configured(photos, tmp_path, monkeypatch):
+    config = replace(TINY, clip_norm=0.01)
+    rates, norms, shapes = [], [], []
+    real_step, real_losses = torch.optim.Adam.step, stage1.level_losses
+
+    def step(self):
+        (group,) = self.param_groups
+        rates.append(group["lr"])
+        norms.append(gradient(group["params"]))
+        return real_step(self)
+
+    def level_losses(model, batch):
+        shapes.append([tuple(d.shape[-2:]) for d in batch.details])
+        return real_losses(model, batch)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    monkeypatch.setattr(stage1, "level_losses", level_losses)
+    train(photos, tmp_path, config)
+    assert rates == [learning_rate(config, i) for i in range(config.steps)]
+    assert norms == pytest.approx([0.01] * config.steps, rel=1e-3)
+    assert shapes == [[(8, 8), (8, 8), (4, 4)]] * config.steps
+
+
+def test_shared_levels_have_their_weight(photos, tmp_path, monkeypatch):
+    # Only the level beyond the last flow gives gradients: they are proportional to its weight.
+    norms = []
+    real_losses = stage1.level_losses
+    monkeypatch.setattr(
+        stage1, "level_losses", lambda *args: [*(0 * loss for loss in real_losses(*args)[:2]), real_losses(*args)[2]]
+    )
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda parameters, _: norms.append(gradient(parameters)))
+    for weight in (0.5, 1.0):
+        train(photos, tmp_path / str(weight), replace(TINY, steps=1, shared_weight=weight))
+    assert norms[0] > 0
+    assert norms[1] == pytest.approx(2 * norms[0], rel=1e-4)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

@@ -1,10 +1,11 @@
 """RGB <-> luma and chroma in the exact slice of the RGB cube at that luma; the one place where colours are rounded.
 
 A pixel is luma `Y` (Pillow's 8-bit BT.601 gray, kept exactly) and chroma `(u, v)`, two real numbers without bounds.
-Given `Y`, red lives in an open interval; given `Y` and red, so does blue; green follows from the luma. Each interval is
-opened to the real line by a logit, shifted and scaled so that `u` is about `R - Y` and `v` about `B - Y` near gray.
-Every real `(u, v)` therefore is a colour of the cube with luma `Y`: nothing is ever clipped, and rounding each channel
-moves the luma by at most one half, so the saved pixel keeps its gray value.
+Given `Y`, red lives in an interval; given `Y` and red, so does blue; green follows from the luma. Each interval, widened
+by MARGIN, is opened to the real line by a logit, shifted and scaled so that `u` is about `R - Y` and `v` about `B - Y`
+near gray. Without the margin the logit would stretch the last levels before the edge of the cube over most of the line,
+and a small error in `u` would be a glaring colour. What falls into the margin is moved to the edge of the cube; then
+rounding each channel moves the luma by at most one half, so the saved pixel keeps its gray value.
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ UInt8 = npt.NDArray[np.uint8]
 LUMA_WEIGHTS = (19595, 38470, 7471)  # Pillow's BT.601 weights in units of 2**-16; they sum to 2**16
 KR, KG, KB = (w / 65536 for w in LUMA_WEIGHTS)
 LOW, HIGH = -0.5, 255.5  # real channel values that round into 0..255
-EDGE = 0.25  # levels: chroma is read at least this far inside its interval, which keeps the logit finite
+MARGIN = 24.0  # levels by which an interval is widened; bounds the slope of the chroma at the edge of the cube to about 3
+EDGE = 1.0  # levels: chroma is read at least this far inside the widened interval, which keeps the logit finite
 CENTRE_MARGIN = 0.1  # the centre of a blue interval stays this share of its width away from both ends
 
 
 class Interval(NamedTuple):
-    """An open interval of channel values, with the point that maps to chroma 0 as a share of its width."""
+    """The channel values a pixel can take, and the value that maps to chroma 0 as a share of the widened interval."""
 
     low: FloatArray
-    width: FloatArray
+    high: FloatArray
     centre: FloatArray
 
 
@@ -42,41 +44,42 @@ def luma(rgb: UInt8) -> UInt8:
 
 def _red_interval(y: FloatArray) -> Interval:
     low = np.maximum(LOW, (y - (KG + KB) * HIGH) / KR)
-    width = np.minimum(HIGH, (y - (KG + KB) * LOW) / KR) - low
-    return Interval(low, width, (y - low) / width)
+    high = np.minimum(HIGH, (y - (KG + KB) * LOW) / KR)
+    return Interval(low, high, (y - low + MARGIN) / (high - low + 2 * MARGIN))
 
 
 def _blue_interval(y: FloatArray, r: FloatArray) -> Interval:
     rest = y - KR * r
-    low = np.clip((rest - KG * HIGH) / KB, LOW, HIGH - 2 * EDGE)
-    high = np.clip((rest - KG * LOW) / KB, low + 2 * EDGE, HIGH)
-    width = high - low
-    return Interval(low, width, np.clip((y - low) / width, CENTRE_MARGIN, 1 - CENTRE_MARGIN))
+    low = np.clip((rest - KG * HIGH) / KB, LOW, HIGH)
+    high = np.clip((rest - KG * LOW) / KB, low, HIGH)
+    centre = (y - low + MARGIN) / (high - low + 2 * MARGIN)
+    return Interval(low, high, np.clip(centre, CENTRE_MARGIN, 1 - CENTRE_MARGIN))
 
 
 def _open(value: FloatArray, interval: Interval) -> tuple[FloatArray, FloatArray]:
-    """Map channel values inside `interval` to the real line; also the log of the map's slope."""
-    edge = EDGE / interval.width
-    p = np.clip((value - interval.low) / interval.width, edge, 1 - edge)
+    """Map channel values to the real line; also the log of the map's slope."""
+    width = interval.high - interval.low + 2 * MARGIN
+    p = np.clip((value - interval.low + MARGIN) / width, EDGE / width, 1 - EDGE / width)
     c = interval.centre
-    scale = interval.width * c * (1 - c)
-    chroma = scale * (np.log(p / (1 - p)) - np.log(c / (1 - c)))
+    chroma = width * c * (1 - c) * (np.log(p / (1 - p)) - np.log(c / (1 - c)))
     return chroma, np.log(c * (1 - c) / (p * (1 - p)))
 
 
 def _close(chroma: FloatArray, interval: Interval) -> FloatArray:
-    """The inverse of `_open`."""
+    """The inverse of `_open`, moved to the edge of the interval if it falls into the margin."""
+    width = interval.high - interval.low + 2 * MARGIN
     c = interval.centre
-    logit = chroma / (interval.width * c * (1 - c)) + np.log(c / (1 - c))
-    value: FloatArray = interval.low + interval.width / (1 + np.exp(-np.clip(logit, -60, 60)))
-    return value
+    logit = chroma / (width * c * (1 - c)) + np.log(c / (1 - c))
+    value = interval.low - MARGIN + width / (1 + np.exp(-np.clip(logit, -60, 60)))
+    inside: FloatArray = np.clip(value, interval.low, interval.high)
+    return inside
 
 
 def to_chroma(y: FloatArray, red: FloatArray, blue: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Chroma of pixels with luma `y`, `red` and `blue` (any equal shapes S, 0..255, real values allowed).
 
     Returns `(chroma, log_slope)`: chroma is (2, *S), about (R - Y, B - Y) in 8-bit levels; `log_slope` of shape S is
-    the log-determinant of d(u, v) / d(R, B). Values outside their interval are read at its edge.
+    the log-determinant of d(u, v) / d(R, B). Values outside the widened interval are read at its edge.
     """
     u, slope_u = _open(red, _red_interval(y))
     v, slope_v = _open(blue, _blue_interval(y, red))
@@ -84,7 +87,7 @@ def to_chroma(y: FloatArray, red: FloatArray, blue: FloatArray) -> tuple[FloatAr
 
 
 def from_chroma(y: FloatArray, chroma: FloatArray) -> FloatArray:
-    """Real-valued RGB with luma exactly `y`, channels in (-0.5, 255.5): S and (2, *S) -> (3, *S)."""
+    """Real-valued RGB with luma exactly `y`, channels within -0.5..255.5: S and (2, *S) -> (3, *S)."""
     red = _close(chroma[0], _red_interval(y))
     blue = _close(chroma[1], _blue_interval(y, red))
     return np.stack([red, (y - KR * red - KB * blue) / KG, blue])
@@ -108,4 +111,5 @@ def quantise(y: UInt8, rgb: FloatArray) -> UInt8:
 
 def chroma_room(y: UInt8) -> Float32:
     """Width in levels of the red interval at each luma: how much colour a pixel can show at all."""
-    return _red_interval(np.arange(256, dtype=np.float64)).width.astype(np.float32)[y]
+    interval = _red_interval(np.arange(256, dtype=np.float64))
+    return (interval.high - interval.low).astype(np.float32)[y]

@@ -131,7 +131,7 @@ def required_information(rate: int, length: int) -> float:
     """Least mean information (bits per position) at which code words of `length` positions surely decode.
 
     "Surely" is 4.75 standard deviations above the threshold: a chance of 1e-6 per word by the fit. Words shorter than
-    about 10,000 positions also fail once in some thousand, at any margin, through short cycles.
+    about 10,000 positions also fail about twice in ten thousand at any margin, through short cycles.
     """
     gap, slope = (float(np.interp(RATES[rate], _MARGINS[:, 0], _MARGINS[:, i])) for i in (1, 2))
     return RATES[rate] + gap + slope / sqrt(length)
@@ -338,7 +338,7 @@ def _decode(graph: _Graph, llr: Floats, iterations: int) -> tuple[Bits, NDArray[
     rows: list[tuple[_Moves, int]] = []
     for _ in range(iterations):
         if not rows:
-            work = np.empty((max(edges), graph.lift, len(alive)), np.float32)
+            work = np.zeros((max(edges), graph.lift, len(alive)), np.float32)  # row 0 reads one place it never fills
             tanh = np.empty_like(work)
             rows = _moves(graph, total, work)
         first = 0

@@ -89,10 +89,14 @@ def train(
     out: Path,
     config: Stage1Config,
     *,
+    start: Path | None = None,
     save_every: int = 100,
     report: Callable[[int, list[float], float], None] = lambda step, losses, seconds: None,
 ) -> CINN:
-    """Train from scratch or from `out/checkpoint.safetensors`, logging to `out/log.csv`; returns the trained model.
+    """Train, logging to `out/log.csv`, and return the trained model.
+
+    A run goes on from `out/checkpoint.safetensors`; a new one begins with the weights of the checkpoint `start`, or from
+    scratch.
 
     Each step draws from its own generator, seeded by (seed, step), so that a resumed run sees the same photos.
     `report(step, mean bits per dimension of each level, seconds)` is called whenever a checkpoint was saved.
@@ -105,6 +109,8 @@ def train(
     optimizer = torch.optim.Adam(model.parameters(), config.learning_rate)
     checkpoint, log = out / "checkpoint.safetensors", out / "log.csv"
     first = load_checkpoint(checkpoint, model, optimizer) if checkpoint.exists() else 0
+    if start is not None and not first:
+        load_checkpoint(start, model)
     photos = PhotoSet(folders, crop=config.crop, levels=config.levels)
     history: list[list[float]] = []
     started = time.monotonic()
