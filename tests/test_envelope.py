@@ -42,10 +42,7 @@ def assert_nothing_revealed(stream: bytes, keys: Keys = KEYS) -> None:
 
 def test_format_1_is_pinned() -> None:
     stream = sealed(Payload(NOISE, "noise.bin"))
-    assert (
-        hashlib.sha256(stream).hexdigest()
-        == "a30fab573c37d0852473f9497dd78cb7cda63b4df6c3f3d30bb162298b701540"
-    )
+    assert hashlib.sha256(stream).hexdigest() == "a30fab573c37d0852473f9497dd78cb7cda63b4df6c3f3d30bb162298b701540"
 
 
 def test_old_compressed_envelope_still_opens() -> None:

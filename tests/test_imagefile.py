@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageCms
 
 from stegcinn import imagefile
@@ -162,9 +161,7 @@ def test_premultiplied_alpha_is_divided_out() -> None:
 
 @pytest.mark.parametrize("mode", ["YCbCr", "HSV", "LAB", "RGBX"])
 def test_other_colour_spaces_become_rgb(mode: str) -> None:
-    smooth = np.dstack(np.broadcast_arrays(np.arange(W) + 80, np.arange(H)[:, None] + 80, 120)).astype(
-        np.uint8
-    )
+    smooth = np.dstack(np.broadcast_arrays(np.arange(W) + 80, np.arange(H)[:, None] + 80, 120)).astype(np.uint8)
     image = Image.fromarray(smooth)
     source = image.convert("RGBA").convert(mode) if mode == "RGBX" else image.convert(mode)
     photo = read_photo(source)
@@ -257,9 +254,7 @@ def test_16_bit_gray_is_rounded_with_a_warning(tmp_path: Path) -> None:
     pgm = b"P5 %d %d 65535\n" % (W, H) + wide.astype(">u2").tobytes()
     tiff = encoded(Image.fromarray(wide), "TIFF")
     for source in (path, pgm, tiff, Image.fromarray(wide)):
-        with pytest.warns(
-            StegcinnWarning, match="wide.png has more" if source is path else "the image has more"
-        ):
+        with pytest.warns(StegcinnWarning, match="wide.png has more" if source is path else "the image has more"):
             photo = read_photo(source)
         assert np.array_equal(photo.rgb, expected)
 

@@ -37,8 +37,7 @@ def test_scrypt_is_rfc_7914(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_format_1_is_pinned() -> None:
     assert (
-        derive("correct horse", SALT).root.hex()
-        == "4a5ec2688600c29815f5ab9041d7c7f98cbec2318468072a702793816ca12806"
+        derive("correct horse", SALT).root.hex() == "4a5ec2688600c29815f5ab9041d7c7f98cbec2318468072a702793816ca12806"
     )
     assert derive(None, SALT).root.hex() == "57e09885ad34c829c59c5a3e0c87d37f48703200eaafe0e56af8f45a9ceb670f"
     assert KEYS.subkey("a").hex() == "900745ce37f29bca1b83e61711f9f24a024863b4326e48f7c20172490b75efc9"
@@ -46,10 +45,7 @@ def test_format_1_is_pinned() -> None:
     assert "".join(map(str, KEYS.bits("a", 20))) == "11011101000010010000"
     assert KEYS.permutation("a", 10).tolist() == [7, 9, 6, 3, 4, 5, 2, 0, 8, 1]
     large = KEYS.permutation("a", 200_000).astype("<u4").tobytes()
-    assert (
-        hashlib.sha256(large).hexdigest()
-        == "4198000e9e9290227a4c9d84dfe4823a0a2a512db00e2e261c0fce45b927d866"
-    )
+    assert hashlib.sha256(large).hexdigest() == "4198000e9e9290227a4c9d84dfe4823a0a2a512db00e2e261c0fce45b927d866"
 
 
 def test_repr_shows_no_key() -> None:

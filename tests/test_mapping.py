@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from stegcinn.mapping import (
     ALPHA,
     MAX_LLR,
     bits_to_latents,
+    bits_to_latents_near,
     latents_to_bits,
     log_likelihood_ratio,
+    magnitudes,
     mutual_information,
     standard_normal,
 )
@@ -107,6 +110,43 @@ def test_latents_are_a_half_normal_beyond_the_dead_zone():
     assert distance(z[sent == 1], cdf) < 2
     assert distance(-z[sent == 0], cdf) < 2
     assert np.abs(z).min() < ALPHA + 1e-3
+
+
+def test_magnitudes_are_those_of_the_latents():
+    np.testing.assert_array_equal(magnitudes(5000, keyed(3)), np.abs(bits_to_latents(bits(5000), keyed(3))))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 400), st.integers(0, 1000), st.sampled_from([0.0, ALPHA, 1.0]))
+def test_latents_near_a_host_are_the_same_draws_in_another_order(count, seed, alpha):
+    sent = bits(2 * count, seed).reshape(2, count)
+    host = np.random.default_rng(seed).normal(0, 2, sent.shape).astype(np.float32)
+    z = bits_to_latents_near(sent, host, keyed(seed % 256), alpha=alpha)
+    assert z.dtype == np.float32
+    assert z.shape == sent.shape
+    assert (np.abs(z) > alpha).all()
+    np.testing.assert_array_equal(latents_to_bits(z), sent)
+    np.testing.assert_array_equal(
+        np.sort(np.abs(z), axis=None), np.sort(magnitudes(2 * count, keyed(seed % 256), alpha=alpha))
+    )
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_latents_near_a_host_are_the_nearest_arrangement(seed):
+    sent = bits(6, seed)
+    host = np.random.default_rng(seed).normal(size=6).astype(np.float32)
+    z = bits_to_latents_near(sent, host, keyed(seed))
+    sign = np.where(sent == 1, 1, -1)
+    best = min(((sign * order - host) ** 2).sum() for order in permutations(np.abs(z)))
+    assert ((z - host) ** 2).sum() == pytest.approx(best, rel=1e-5)
+
+
+def test_a_host_that_agrees_is_nearly_kept():
+    sent = bits(N)
+    host = bits_to_latents(sent, keyed(1))
+    z = bits_to_latents_near(sent, host, keyed(2))
+    assert np.sqrt(np.mean((z - host) ** 2)) < 0.02
+    assert np.sqrt(np.mean((bits_to_latents(sent, keyed(2)) - host) ** 2)) > 0.5
 
 
 def test_latents_keep_the_shape_of_the_bits():

@@ -153,7 +153,7 @@ def test_held_out_photos_are_not_trained_on(tmp_path):
 
 
 def test_a_folder_without_a_large_enough_photo_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="no photo"):
+    with pytest.raises(ValueError, match="no colour photo"):
         PhotoSet([(tmp_path, 1)], crop=32, levels=2)
     save(tmp_path, "photo0.png", photo(0, 31, 200))
     with pytest.raises(ValueError, match="32x32"):
@@ -189,7 +189,7 @@ def test_a_batch_is_the_pyramid_of_the_photos_chroma():
 
     batch = to_batch(rgb, tiny, 2, Halves())
     y = colour.luma(rgb).astype(np.float64)
-    chroma = np.moveaxis(colour.to_chroma(y, rgb[..., 0].astype(float), rgb[..., 2].astype(float))[0], 0, 1)
+    chroma = np.moveaxis(colour.to_chroma(y, rgb[..., 0].astype(float), rgb[..., 2].astype(float)), 0, 1)
     mean, details = split(chroma)
     np.testing.assert_allclose(batch.details[0], details, atol=0.01)
     np.testing.assert_allclose(batch.conditions[0][:, 7:9] * CHROMA_UNIT, mean, atol=0.01)
@@ -334,6 +334,18 @@ def test_a_finished_run_is_not_trained_on(photos, uninterrupted):
     assert_same(again.state_dict(), model.state_dict())
 
 
+def test_a_run_can_start_from_the_weights_of_another(photos, uninterrupted, tmp_path):
+    model, out = uninterrupted
+    start = out / "checkpoint.safetensors"
+    still = replace(TINY, learning_rate=0.0, seed=1, steps=2)  # leaves the weights where they are
+    assert_same(train(photos, tmp_path / "a", still, start=start).state_dict(), model.state_dict())
+    assert [row[0] for row in log(tmp_path / "a")] == ["2"]
+    # once it has a checkpoint of its own, the run goes on from there
+    scratch = train(photos, tmp_path / "b", still)
+    resumed = train(photos, tmp_path / "b", replace(still, steps=4), start=start)
+    assert_same(resumed.state_dict(), scratch.state_dict())
+
+
 def test_the_seed_counts(photos, uninterrupted, tmp_path):
     other = train(photos, tmp_path, replace(TINY, seed=1), save_every=100)
     assert not torch.equal(
@@ -383,7 +395,12 @@ def test_shared_levels_have_their_weight(photos, tmp_path, monkeypatch):
     monkeypatch.setattr(
         stage1, "level_losses", lambda *args: [*(0 * loss for loss in real_losses(*args)[:2]), real_losses(*args)[2]]
     )
-    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda parameters, _: norms.append(gradient(parameters)))
+
+    def measure(parameters, _):
+        norms.append(gradient(parameters))
+        return torch.tensor(norms[-1])
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", measure)
     for weight in (0.5, 1.0):
         train(photos, tmp_path / str(weight), replace(TINY, steps=1, shared_weight=weight))
     assert norms[0] > 0

@@ -1,11 +1,11 @@
 """RGB <-> luma and chroma in the exact slice of the RGB cube at that luma; the one place where colours are rounded.
 
 A pixel is luma `Y` (Pillow's 8-bit BT.601 gray, kept exactly) and chroma `(u, v)`, two real numbers without bounds.
-Given `Y`, red lives in an interval; given `Y` and red, so does blue; green follows from the luma. Each interval, widened
-by MARGIN, is opened to the real line by a logit, shifted and scaled so that `u` is about `R - Y` and `v` about `B - Y`
-near gray. Without the margin the logit would stretch the last levels before the edge of the cube over most of the line,
-and a small error in `u` would be a glaring colour. What falls into the margin is moved to the edge of the cube; then
-rounding each channel moves the luma by at most one half, so the saved pixel keeps its gray value.
+Given `Y`, red lives in an interval; given `Y` and red, so does blue; green follows from the luma. Each interval,
+widened by MARGIN, is opened to the real line by a logit, shifted and scaled so that `u` is about `R - Y` and `v` about
+`B - Y` near gray. Without the margin the logit would stretch the last levels before the edge of the cube over most of
+the line, and a small error in `u` would be a glaring colour. What falls into the margin is moved to the edge of the
+cube; then rounding each channel moves the luma by at most one half, so the saved pixel keeps its gray value.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ UInt8 = npt.NDArray[np.uint8]
 LUMA_WEIGHTS = (19595, 38470, 7471)  # Pillow's BT.601 weights in units of 2**-16; they sum to 2**16
 KR, KG, KB = (w / 65536 for w in LUMA_WEIGHTS)
 LOW, HIGH = -0.5, 255.5  # real channel values that round into 0..255
-MARGIN = 24.0  # levels by which an interval is widened; bounds the slope of the chroma at the edge of the cube to about 3
+MARGIN = 24.0  # levels by which an interval is widened; bounds the slope of the chroma at its edge to about 3
 EDGE = 1.0  # levels: chroma is read at least this far inside the widened interval, which keeps the logit finite
 CENTRE_MARGIN = 0.1  # the centre of a blue interval stays this share of its width away from both ends
 
@@ -51,18 +51,18 @@ def _red_interval(y: FloatArray) -> Interval:
 def _blue_interval(y: FloatArray, r: FloatArray) -> Interval:
     rest = y - KR * r
     low = np.clip((rest - KG * HIGH) / KB, LOW, HIGH)
-    high = np.clip((rest - KG * LOW) / KB, low, HIGH)
+    high = np.clip((rest - KG * LOW) / KB, LOW, HIGH)
     centre = (y - low + MARGIN) / (high - low + 2 * MARGIN)
     return Interval(low, high, np.clip(centre, CENTRE_MARGIN, 1 - CENTRE_MARGIN))
 
 
-def _open(value: FloatArray, interval: Interval) -> tuple[FloatArray, FloatArray]:
-    """Map channel values to the real line; also the log of the map's slope."""
+def _open(value: FloatArray, interval: Interval) -> FloatArray:
+    """Map channel values to the real line."""
     width = interval.high - interval.low + 2 * MARGIN
     p = np.clip((value - interval.low + MARGIN) / width, EDGE / width, 1 - EDGE / width)
     c = interval.centre
-    chroma = width * c * (1 - c) * (np.log(p / (1 - p)) - np.log(c / (1 - c)))
-    return chroma, np.log(c * (1 - c) / (p * (1 - p)))
+    chroma: FloatArray = width * c * (1 - c) * (np.log(p / (1 - p)) - np.log(c / (1 - c)))
+    return chroma
 
 
 def _close(chroma: FloatArray, interval: Interval) -> FloatArray:
@@ -75,15 +75,14 @@ def _close(chroma: FloatArray, interval: Interval) -> FloatArray:
     return inside
 
 
-def to_chroma(y: FloatArray, red: FloatArray, blue: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Chroma of pixels with luma `y`, `red` and `blue` (any equal shapes S, 0..255, real values allowed).
+def to_chroma(y: FloatArray, red: FloatArray, blue: FloatArray) -> FloatArray:
+    """Chroma (2, *S), about (R - Y, B - Y) in levels, of pixels with luma `y`, `red` and `blue`, all of shape S.
 
-    Returns `(chroma, log_slope)`: chroma is (2, *S), about (R - Y, B - Y) in 8-bit levels; `log_slope` of shape S is
-    the log-determinant of d(u, v) / d(R, B). Values outside the widened interval are read at its edge.
+    Red and blue are real values, 0..255 plus noise; what lies outside the widened interval is read at its edge.
     """
-    u, slope_u = _open(red, _red_interval(y))
-    v, slope_v = _open(blue, _blue_interval(y, red))
-    return np.stack([u, v]), slope_u + slope_v
+    interval = _red_interval(y)
+    possible_red = np.clip(red, interval.low, interval.high)
+    return np.stack([_open(red, interval), _open(blue, _blue_interval(y, possible_red))])
 
 
 def from_chroma(y: FloatArray, chroma: FloatArray) -> FloatArray:

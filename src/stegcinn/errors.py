@@ -49,7 +49,7 @@ class SelfCheckError(StegcinnError):
 
 
 class WeightsError(StegcinnError):
-    """Released weights are missing, damaged or fail their self-test on this machine."""
+    """Released weights are missing or damaged."""
 
 
 class StegcinnWarning(UserWarning):

@@ -20,7 +20,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 CARRIERS = 2  # pyramid levels that carry bits; together 1.875 latents per pixel
 CELL = 1 << CARRIERS  # pixels; the carried area is cut to multiples of it
-TILE = 1024  # pixels; tiles are independent of each other, which bounds memory and keeps both sides in step
+TILE = 512  # pixels; tiles are independent of each other, which bounds memory and keeps both sides in step
 MIN_ROOM = 12.0  # levels of red a pixel must be able to show; black and white pixels carry nothing
 
 

@@ -44,13 +44,13 @@ class LumaPyramid:
 
     def __init__(self, luma: Float32, levels: int) -> None:
         """`luma`: (..., 1, H, W) in 0..255 with sides that are multiples of 2**levels."""
-        self.means, self.details, self.activity = [luma], [np.empty(0, np.float32)], [np.zeros_like(luma)]
+        self.levels: list[tuple[Float32, Float32, Float32]] = []  # mean, details, activity of the finer levels
+        mean, activity = luma, np.zeros_like(luma)
         for _ in range(levels):
-            mean, details = split(self.means[-1])
-            busy, _ = split(self.activity[-1])
-            self.means.append(mean)
-            self.details.append(details)
-            self.activity.append(busy + np.abs(details).mean(axis=-3, keepdims=True) * np.float32(0.5))
+            mean, details = split(mean)
+            finer, _ = split(activity)
+            self.levels.append((mean, details, finer))
+            activity = finer + np.abs(details).mean(axis=-3, keepdims=True) * np.float32(0.5)
 
     def condition(self, level: int, chroma_mean: Float32, noise: float | Float32) -> Float32:
         """What the flow of `level` is told: (..., CONDITION, h, w) float32.
@@ -58,8 +58,7 @@ class LumaPyramid:
         `chroma_mean`: (..., 2, h, w), the mean of the level; `noise`: standard deviation in levels of the
         dequantisation noise at full resolution (one number, or one per image).
         """
-        mean, details = self.means[level], self.details[level]
-        fine, _ = split(self.activity[level - 1])
+        mean, details, finer = self.levels[level - 1]
         dark = np.exp(-mean / np.float32(16))  # near black and white the room for colour ends
         light = np.exp((mean - 255) / np.float32(16))
         level_noise = np.log(np.asarray(noise, np.float32)) - np.float32((level - 1) * np.log(2))
@@ -67,7 +66,7 @@ class LumaPyramid:
             [
                 mean / np.float32(LUMA_UNIT) - 2,
                 details / np.float32(LUMA_UNIT / 2),
-                fine / np.float32(LUMA_UNIT / 4),
+                finer / np.float32(LUMA_UNIT / 4),
                 dark,
                 light,
                 chroma_mean / np.float32(CHROMA_UNIT),

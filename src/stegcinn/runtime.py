@@ -32,7 +32,9 @@ class Release:
         """The release's configuration; WeightsError if it is missing or unreadable."""
         try:
             config: dict[str, Any] = json.loads((self.folder / "config.json").read_bytes())
-        except (OSError, ValueError) as error:
+            if not isinstance(config["sha256"], dict):
+                raise ValueError("sha256 is not a table")
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise WeightsError(f"weights {self.folder.name!r} cannot be read ({error}); reinstall stegcinn") from None
         return config
 
@@ -48,7 +50,6 @@ class Release:
             options = ort.SessionOptions()
             options.log_severity_level = ERRORS_ONLY
             options.enable_cpu_mem_arena = False  # the arena keeps the peak of every shape it has seen
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # be kind to a busy machine
             self._sessions[file] = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         return self._sessions[file]
 

@@ -18,7 +18,7 @@ from stegcinn import colour, ecc, keys, mapping
 from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8
 from stegcinn.errors import RevealError
 from stegcinn.keys import Keys
-from stegcinn.lattice import CARRIERS, Lattice, Tile
+from stegcinn.lattice import CARRIERS, CELL, Lattice, Tile
 from stegcinn.mapping import RandomBytes
 from stegcinn.pyramid import DETAILS, LumaPyramid, merge, split
 from stegcinn.runtime import Release
@@ -29,14 +29,19 @@ Bits = npt.NDArray[np.uint8]
 Signs = npt.NDArray[np.int8]
 
 HEADER = 256  # positions that name the code's rate
-REPAIR_MARGINS = (0.15, 0.25)  # per round of repair: how far beyond zero a wrong or weak latent is pushed
+SAMPLE_PIXELS = 1 << 16  # how much of a photo the rehearsal of `capacity` paints
+SAMPLE_BLOCK = 64  # pixels; side of the blocks it is put together from
+SAMPLE_MARGIN = 0.04  # bits per position by which a sample may mislead (three standard deviations, docs/decisions.md)
+REPAIR_MARGIN = 0.3  # how far beyond zero repair pushes a wrong or weak latent
+LOUD = 48.0  # levels of chroma from the host's, or from the mean, beyond which repair calms a block
 NOISE_GAIN = 0.8  # noise of a latent over what a second rounding error does to it (measured, docs/decisions.md)
 NOISE_FLOOR = 0.02  # standard deviation; the smallest noise we believe in
 OUTLIERS = 0.005  # share of latents that are wrong however sure they look (measured likewise)
 MAX_DETAIL = 1000.0  # levels; no colour of the cube needs more
 EFFORT = 100  # decoder iterations of a receiver
 STRICT_EFFORT = 50  # of the sender's own check, which leaves room for another machine's arithmetic
-TEMPERATURE = 0.7  # of the coarse colours that `generate` draws; they carry no bits
+TEMPERATURE = 0.9  # of the coarse colours that `generate` draws; they carry no bits
+ROOT_TEMPERATURE = 0.5  # of their mean, lest the whole photo takes on one strong colour
 ROOT_SIDE = 3  # lattice points, about, of the shorter side where `generate` starts from one mean colour
 
 
@@ -49,17 +54,21 @@ class CinnCodec:
         self.release = release
 
     def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
-        """Measured in a rehearsal, with bits and draws that depend on nothing but this line."""
-        lattice = Lattice(colour.luma(rgb))
-        if lattice.positions <= HEADER:
+        """Measured in a rehearsal on a sample of the photo, with draws that are the same every time."""
+        positions = Lattice(colour.luma(rgb)).positions - HEADER
+        sample = _sample(rgb)
+        lattice = Lattice(colour.luma(sample))
+        if positions <= 0 or not lattice.positions:
             return 0
         random = keys.Keystream(keys.derive(None, bytes(keys.KEY_SIZE)), "rehearsal")
         bits = (np.frombuffer(random(lattice.positions), np.uint8) & 1).astype(np.uint8)
-        painted = self._paint(rgb, lattice, bits, colors, random, lambda share: progress(0.7 * share))
-        llr = self._soft_bits(painted, lattice)
+        painted = self._paint(sample, lattice, bits, colors, random, lambda share: progress(0.7 * share))
+        information = mapping.mutual_information(self._soft_bits(painted, lattice), bits)
+        if sample is not rgb:
+            information -= SAMPLE_MARGIN
         progress(1.0)
-        rate = ecc.best_rate(mapping.mutual_information(llr, bits), lattice.positions - HEADER)
-        return 0 if rate is None else ecc.plan(lattice.positions - HEADER, rate).info_bits // 8
+        rate = ecc.best_rate(information, positions)
+        return 0 if rate is None else ecc.plan(positions, rate).info_bits // 8
 
     def embed(self, rgb: UInt8, stream: bytes, key: Keys, colors: Colors, progress: Progress) -> UInt8:
         """The lowest rate that takes the stream is used, so a small payload is the safest."""
@@ -96,7 +105,7 @@ class CinnCodec:
     def _forward(self, luma: UInt8, red: Float64, blue: Float64) -> list[Float32]:
         """Latents of levels 1, 2, ... of one tile, (6, h, w) each, from its luma and (real) red and blue."""
         pyramid = LumaPyramid(luma[None].astype(np.float32), CARRIERS)
-        mean = colour.to_chroma(luma.astype(np.float64), red, blue)[0].astype(np.float32)
+        mean = colour.to_chroma(luma.astype(np.float64), red, blue).astype(np.float32)
         latents = []
         for level in range(1, CARRIERS + 1):
             mean, details = split(mean)
@@ -144,38 +153,38 @@ class CinnCodec:
         """A container whose latents have the signs that `bits` ask for, as far as rounding and repair allow."""
         painted = rgb.copy()
         signs = lattice.scatter((2 * bits.astype(np.int8) - 1).astype(np.int8))  # 0 at dead positions
-        coarse = self._kept_coarse(rgb, lattice) if colors == "keep" else self._drawn_coarse(lattice, random)
-        rounds = len(lattice.tiles) * (1 + len(REPAIR_MARGINS))
+        drawn = None if colors == "keep" else self._drawn_coarse(lattice, random)
         for done, tile in enumerate(lattice.tiles):
-            luma = lattice.luma[tile.at(0)]
+            luma, host = lattice.luma[tile.at(0)], rgb[tile.at(0)]
             wanted = [s[:, *tile.at(level)] for level, s in enumerate(signs, start=1)]
-            latents = [mapping.bits_to_latents((s > 0).astype(np.uint8), random) * np.abs(s) for s in wanted]
-            patch = self._inverse(luma, coarse[:, *tile.at(CARRIERS)], latents)
-            for repaired, margin in enumerate(REPAIR_MARGINS, start=1):
-                progress((done * (1 + len(REPAIR_MARGINS)) + repaired) / rounds)
-                patch = self._repair(luma, patch, wanted, margin)
-            painted[tile.at(0)] = patch
+            if drawn is None:
+                coarse, reference = _coarse_chroma(luma, host), _chroma(luma, host)
+                latents = _latents_near(wanted, self._forward(luma, *_red_and_blue(host)), random)
+            else:
+                coarse = drawn[:, *tile.at(CARRIERS)]
+                reference = coarse.repeat(CELL, axis=1).repeat(CELL, axis=2)
+                latents = _latents(wanted, random)
+            patch = self._inverse(luma, coarse, latents)
+            progress((done + 0.5) / len(lattice.tiles))
+            painted[tile.at(0)] = self._repair(luma, patch, wanted, coarse, reference)
             progress((done + 1) / len(lattice.tiles))
         return painted
 
-    def _repair(self, luma: UInt8, patch: UInt8, wanted: list[Signs], margin: float) -> UInt8:
-        """Move latents that rounding left near zero, or beyond it, to their side, and paint again.
+    def _repair(self, luma: UInt8, patch: UInt8, wanted: list[Signs], coarse: Float32, reference: Float32) -> UInt8:
+        """Read the latents back, move those that are wrong, weak or too loud, and paint again.
 
-        A latent that reads well keeps the value it reads at, so that its pixels stay the integers they are.
+        Latents that rounding left near zero, or beyond it, go to their side. In blocks whose chroma strays far from
+        `reference` (2, h, w) latents are halved and the mean returns to `coarse`: the tails of the flow are longer than
+        nature's. A latent that reads well keeps the value it reads at, so that its pixels stay the integers they are.
         """
-        red, blue = _red_and_blue(patch)
-        latents = [
-            np.where((z * s < margin) & (s != 0), s * np.float32(margin), z)
-            for z, s in zip(self._forward(luma, red, blue), wanted, strict=True)
-        ]
-        return self._inverse(luma, _coarse_chroma(luma, patch), latents)
-
-    def _kept_coarse(self, rgb: UInt8, lattice: Lattice) -> Float32:
-        """The host's own chroma mean at level CARRIERS: (2, h, w)."""
-        coarse = np.empty((2, *lattice.live[-1].shape), np.float32)
-        for tile in lattice.tiles:
-            coarse[:, *tile.at(CARRIERS)] = _coarse_chroma(lattice.luma[tile.at(0)], rgb[tile.at(0)])
-        return coarse
+        stray = np.abs(_chroma(luma, patch) - reference).max(axis=0)
+        loud = stray.reshape(coarse.shape[1], CELL, coarse.shape[2], CELL).max(axis=(1, 3)) > LOUD
+        latents = []
+        for level, (z, s) in enumerate(zip(self._forward(luma, *_red_and_blue(patch)), wanted, strict=True), start=1):
+            loud_here = loud.repeat(CELL >> level, axis=0).repeat(CELL >> level, axis=1)
+            side = z * s * np.where(loud_here, np.float32(0.5), np.float32(1))
+            latents.append(np.where(s == 0, z, s * np.maximum(side, np.float32(REPAIR_MARGIN))))
+        return self._inverse(luma, np.where(loud, coarse, _coarse_chroma(luma, patch)), latents)
 
     def _drawn_coarse(self, lattice: Lattice, random: RandomBytes) -> Float32:
         """A chroma mean at level CARRIERS drawn for the photo's luma, from one mean colour upwards: (2, h, w)."""
@@ -184,9 +193,9 @@ class CinnCodec:
         padding = [(0, -side % (1 << depth)) for side in (height, width)]
         pyramid = LumaPyramid(np.pad(lattice.luma, padding, mode="edge")[None].astype(np.float32), depth)
         statistics = self.release.config["root"]
-        draw = mapping.standard_normal(2, random)
+        draw = mapping.standard_normal(2, random) * np.float32(ROOT_TEMPERATURE)
         root = np.array(statistics["mean"], np.float32) + np.array(statistics["std"], np.float32) * draw
-        mean = np.broadcast_to(root[:, None, None], (2, *pyramid.means[depth].shape[1:]))
+        mean = np.broadcast_to(root[:, None, None], (2, *pyramid.levels[-1][0].shape[1:]))
         for level in range(depth, CARRIERS, -1):
             shape = (DETAILS, *mean.shape[1:])
             z = mapping.standard_normal(int(np.prod(shape)), random).reshape(shape) * np.float32(TEMPERATURE)
@@ -210,13 +219,46 @@ class CinnCodec:
         return output
 
 
+def _latents(wanted: list[Signs], random: RandomBytes) -> list[Float32]:
+    """Latents with the wanted signs, drawn by Algorithm 1; zero where nothing is wanted."""
+    return [mapping.bits_to_latents((s > 0).astype(np.uint8), random) * np.abs(s) for s in wanted]
+
+
+def _latents_near(wanted: list[Signs], host: list[Float32], random: RandomBytes) -> list[Float32]:
+    """Latents with the wanted signs, near the host's as Algorithm 1 allows; the host's where nothing is wanted."""
+    latents = []
+    for s, z in zip(wanted, host, strict=True):
+        near, live = z.copy(), s != 0
+        near[live] = mapping.bits_to_latents_near((s[live] > 0).astype(np.uint8), z[live], random)
+        latents.append(near)
+    return latents
+
+
+def _sample(rgb: UInt8) -> UInt8:
+    """Evenly spread blocks of a large photo side by side, about SAMPLE_PIXELS in all; a small photo as it is."""
+    height, width = (side // SAMPLE_BLOCK for side in rgb.shape[:2])
+    count = SAMPLE_PIXELS // SAMPLE_BLOCK**2
+    if height * width <= count:
+        return rgb
+    blocks = []
+    for i in range(count):
+        row, column = divmod(height * width * (2 * i + 1) // (2 * count), width)
+        blocks.append(rgb[row * SAMPLE_BLOCK :, column * SAMPLE_BLOCK :][:SAMPLE_BLOCK, :SAMPLE_BLOCK])
+    return np.concatenate(blocks, axis=1)
+
+
 def _red_and_blue(rgb: UInt8) -> tuple[Float64, Float64]:
     return rgb[..., 0].astype(np.float64), rgb[..., 2].astype(np.float64)
 
 
+def _chroma(luma: UInt8, rgb: UInt8) -> Float32:
+    """Chroma of a tile: (2, h, w)."""
+    return colour.to_chroma(luma.astype(np.float64), *_red_and_blue(rgb)).astype(np.float32)
+
+
 def _coarse_chroma(luma: UInt8, rgb: UInt8) -> Float32:
     """Chroma mean of a tile at level CARRIERS: (2, h, w)."""
-    mean = colour.to_chroma(luma.astype(np.float64), *_red_and_blue(rgb))[0].astype(np.float32)
+    mean = _chroma(luma, rgb)
     for _ in range(CARRIERS):
         mean, _ = split(mean)
     return mean

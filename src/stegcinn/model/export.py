@@ -56,14 +56,12 @@ def export_release(model: CINN, folder: Path, facts: dict[str, Any]) -> None:
     model.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "cinn.safetensors")
     (folder / "cinn.safetensors").chmod(0o644)  # safetensors makes it private
+    names = ["cinn.safetensors"]
     for level, flow in enumerate(model.flows, start=1):
         assert isinstance(flow, LevelFlow)
         for direction in ("forward", "inverse"):
-            export_flow(flow, direction, folder / f"level{level}-{direction}.onnx")
-    digests = {
-        p.name: hashlib.sha256(p.read_bytes()).hexdigest()
-        for p in sorted(folder.iterdir())
-        if p.suffix in {".onnx", ".safetensors"}
-    }
+            names.append(f"level{level}-{direction}.onnx")
+            export_flow(flow, direction, folder / names[-1])
+    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
     config = {"levels": len(model.flows), "model": asdict(model.config), **facts, "sha256": digests}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")

@@ -16,6 +16,7 @@ from stegcinn import colour
 from stegcinn.pyramid import LumaPyramid, split
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".ppm", ".pgm", ".bmp", ".tif", ".tiff"}
+COLOUR_MODES = {"RGB", "RGBA", "P", "CMYK", "YCbCr"}
 VALIDATION_SHARE = 32  # one file in so many, by the hash of its name, is held out from training
 
 
@@ -27,6 +28,12 @@ def list_photos(folder: Path, *, validation: bool) -> list[Path]:
 
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     return [p for p in files if held_out(p) == validation]
+
+
+def _read_colour(path: Path) -> npt.NDArray[np.uint8] | None:
+    """The pixels of an 8-bit colour photo, (H, W, 3); None for any other, which would teach that there is no colour."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB")) if image.mode in COLOUR_MODES else None
 
 
 @dataclass(frozen=True)
@@ -45,11 +52,11 @@ class PhotoSet:
         self.crop, self.levels = crop, levels
         self.groups: list[list[npt.NDArray[np.uint8]]] = []
         for folder, _ in folders:
-            photos = [np.asarray(Image.open(p).convert("RGB")) for p in list_photos(folder, validation=validation)]
-            photos = [p for p in photos if min(p.shape[:2]) >= crop]
-            if not photos:
-                raise ValueError(f"{folder} holds no photo of at least {crop}x{crop} pixels")
-            self.groups.append(photos)
+            photos = [_read_colour(path) for path in list_photos(folder, validation=validation)]
+            fit = [rgb for rgb in photos if rgb is not None and min(rgb.shape[:2]) >= crop]
+            if not fit:
+                raise ValueError(f"{folder} holds no colour photo of at least {crop}x{crop} pixels")
+            self.groups.append(fit)
         weights = np.array([w for _, w in folders])
         self.weights = weights / weights.sum()
 
@@ -87,7 +94,7 @@ def to_batch(
         + sigma * rng.standard_normal(shape, np.float32)
         for c in (0, 2)
     )
-    chroma, _ = colour.to_chroma(y, red, blue)
+    chroma = colour.to_chroma(y, red, blue)
     mean = np.concatenate(list(chroma), axis=1).astype(np.float32)
     luma = LumaPyramid(y, levels)
     all_details, conditions = [], []

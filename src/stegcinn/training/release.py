@@ -32,7 +32,7 @@ likelihood). Part of the container format: this folder never changes after its r
 | trained with | stegcinn {version}, {steps} steps of {batch} crops of {crop}x{crop} |
 | photos | {photos} |
 | dequantisation noise | trained at {low} to {high} levels, run at {noise} |
-| validation code length | {code_length} bits per chroma detail, scales 1 (finest) to {scales}, at the noise it is run at |
+| validation code length | {code_length} bits per chroma detail, scales 1 (finest) to {scales}, at that noise |
 
 The photos are research sets (downsized whole photos, and crops at camera resolution); none is part of this package.
 Colours are drawn as the training photos have them: the network knows nothing of people, places or rare objects, and
@@ -48,7 +48,7 @@ def root_statistics(photos: PhotoSet, rng: np.random.Generator) -> dict[str, lis
     """Mean and standard deviation of the mean chroma (u, v) of whole crops, in levels."""
     rgb = photos.crops(VALIDATION_CROPS, rng)
     red, blue = rgb[..., 0].astype(np.float64), rgb[..., 2].astype(np.float64)
-    chroma, _ = colour.to_chroma(colour.luma(rgb).astype(np.float64), red, blue)
+    chroma = colour.to_chroma(colour.luma(rgb).astype(np.float64), red, blue)
     means = chroma.mean(axis=(-2, -1))
     return {"mean": means.mean(axis=1).round(3).tolist(), "std": means.std(axis=1).round(3).tolist()}
 
@@ -66,7 +66,7 @@ def code_length(model: CINN, photos: PhotoSet, levels: int, noise: float, rng: n
 
 
 def release(run: Path, out: Path, folders: list[tuple[Path, float]]) -> dict[str, Any]:
-    """Export the checkpoint of `run` to the release folder `out`; returns the facts written to its `config.json`.
+    """Export the checkpoint of `run` to the release folder `out`; returns the facts written to `config.json`.
 
     `folders` are the training folders, whose held-out photos give the validation figures.
     """
@@ -94,7 +94,7 @@ def release(run: Path, out: Path, folders: list[tuple[Path, float]]) -> dict[str
         steps=steps,
         batch=training["batch"],
         crop=training["crop"],
-        photos=" and ".join(f"{len(group)} held out" for group in photos.groups) + " for validation",
+        photos=", ".join(folder.name for folder, _ in folders),
         low=training["noise"][0],
         high=training["noise"][1],
         noise=RUN_NOISE,

@@ -95,8 +95,8 @@ def train(
 ) -> CINN:
     """Train, logging to `out/log.csv`, and return the trained model.
 
-    A run goes on from `out/checkpoint.safetensors`; a new one begins with the weights of the checkpoint `start`, or from
-    scratch.
+    A run goes on from `out/checkpoint.safetensors`; a new one begins with the weights of the checkpoint `start`, or
+    from scratch.
 
     Each step draws from its own generator, seeded by (seed, step), so that a resumed run sees the same photos.
     `report(step, mean bits per dimension of each level, seconds)` is called whenever a checkpoint was saved.
@@ -120,13 +120,15 @@ def train(
         losses = level_losses(model, batch)
         own = len(config.model.couplings)
         loss = sum(losses[:own], torch.zeros(())) + config.shared_weight * sum(losses[own:], torch.zeros(()))
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"loss is {loss.item()} at step {step}; the last good checkpoint is {checkpoint}")
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+            raise FloatingPointError(
+                f"loss {loss.item()}, gradient {norm.item()} at step {step}; the last good checkpoint is {checkpoint}"
+            )
         optimizer.step()
         history.append([value.item() / math.log(2) for value in losses])
         if (step + 1) % save_every == 0 or step + 1 == config.steps:
