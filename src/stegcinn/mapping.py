@@ -92,11 +92,11 @@ def log_likelihood_ratio(z: Float32, sigma: Float32 | float, *, alpha: float = A
     return llr
 
 
-def mutual_information(llr: Float32, bits: Bits) -> float:
-    """Mean information in bits that each soft decision carries about its `bits`; 1 if all are sure and right.
+def information(llr: Float32, bits: Bits) -> Float32:
+    """Bits of information that each soft decision carries about its bit; 1 if it is sure and right, negative if wrong.
 
-    It is what a code over these positions can hope for (generalised mutual information); negative if the decisions
-    mislead.
+    The mean is what a code over these positions can hope for (generalised mutual information).
     """
-    wrong_way = np.where(bits == 1, llr, -llr).astype(np.float64)
-    return float(1 - np.mean(np.logaddexp(0, wrong_way)) / math.log(2))
+    wrong_way = np.where(bits == 1, llr, -llr)
+    each: Float32 = (1 - np.logaddexp(0, wrong_way) / math.log(2)).astype(np.float32)
+    return each

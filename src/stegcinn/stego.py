@@ -104,21 +104,19 @@ def conceal(
     codec, colors = _choose(photo, codec, colors)
     writer = load_codec(codec)
     key = photo_keys(photo, password)
-    room = writer.capacity(photo.rgb, colors, lambda share: progress(0.4 * share))
-    payload, sealed = _seal_to_fit(payload, key, room)
-    for _ in range(ATTEMPTS):
-        container = photo.with_rgb(
-            writer.embed(photo.rgb, sealed, key, colors, lambda share: progress(0.4 + 0.4 * share))
-        )
+    room = writer.capacity(photo.rgb, colors, lambda share: progress(0.2 * share))
+    for _ in range(ATTEMPTS):  # each with a new salt, new filling and new colours
+        kept, sealed = _seal_to_fit(payload, key, room)
+        rgb = writer.embed(photo.rgb, sealed, key, colors, lambda share: progress(0.2 + 0.6 * share))
+        container = photo.with_rgb(rgb)
         file = encode_photo(container, suffix)
         try:
-            raw_accuracy = _verify(file, photo, payload, key, writer)
+            raw_accuracy = _verify(file, photo, kept, key, writer)
         except RevealError:
-            sealed = envelope.seal(payload, key)  # a new salt, new filling, new colours
             continue
         progress(1.0)
         changed = float(np.mean((container.rgb != photo.rgb).any(axis=-1)))
-        return Container(file, container, payload.name, codec, colors, raw_accuracy, changed)
+        return Container(file, container, kept.name, codec, colors, raw_accuracy, changed)
     raise SelfCheckError("the container could not be read back with the margin we ask for; use another photo")
 
 

@@ -10,6 +10,7 @@ flow (`generate`); the receiver reads it off the image and need not know which.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,14 +33,15 @@ HEADER = 256  # positions that name the code's rate
 SAMPLE_PIXELS = 1 << 16  # how much of a photo the rehearsal of `capacity` paints
 SAMPLE_BLOCK = 64  # pixels; side of the blocks it is put together from
 SAMPLE_MARGIN = 0.04  # bits per position by which a sample may mislead (three standard deviations, docs/decisions.md)
+LUCK = 5.0  # standard deviations by which a draw may carry less information than the rehearsal's
 REPAIR_MARGIN = 0.3  # how far beyond zero repair pushes a wrong or weak latent
 LOUD = 48.0  # levels of chroma from the host's, or from the mean, beyond which repair calms a block
 NOISE_GAIN = 0.8  # noise of a latent over what a second rounding error does to it (measured, docs/decisions.md)
 NOISE_FLOOR = 0.02  # standard deviation; the smallest noise we believe in
 OUTLIERS = 0.005  # share of latents that are wrong however sure they look (measured likewise)
 MAX_DETAIL = 1000.0  # levels; no colour of the cube needs more
-EFFORT = 100  # decoder iterations of a receiver
-STRICT_EFFORT = 50  # of the sender's own check, which leaves room for another machine's arithmetic
+EFFORT = 200  # decoder iterations of a receiver
+STRICT_EFFORT = 100  # of the sender's own check, which leaves room for another machine's arithmetic
 TEMPERATURE = 0.9  # of the coarse colours that `generate` draws; they carry no bits
 ROOT_TEMPERATURE = 0.5  # of their mean, lest the whole photo takes on one strong colour
 ROOT_SIDE = 3  # lattice points, about, of the shorter side where `generate` starts from one mean colour
@@ -63,11 +65,12 @@ class CinnCodec:
         random = keys.Keystream(keys.derive(None, bytes(keys.KEY_SIZE)), "rehearsal")
         bits = (np.frombuffer(random(lattice.positions), np.uint8) & 1).astype(np.uint8)
         painted = self._paint(sample, lattice, bits, colors, random, lambda share: progress(0.7 * share))
-        information = mapping.mutual_information(self._soft_bits(painted, lattice), bits)
-        if sample is not rgb:
-            information -= SAMPLE_MARGIN
+        information = mapping.information(self._soft_bits(painted, lattice), bits)
         progress(1.0)
-        rate = ecc.best_rate(information, positions)
+        margin = LUCK * float(information.std()) / lattice.positions**0.5
+        if sample is not rgb:
+            margin += SAMPLE_MARGIN
+        rate = ecc.best_rate(float(information.mean()) - margin, positions)
         return 0 if rate is None else ecc.plan(positions, rate).info_bits // 8
 
     def embed(self, rgb: UInt8, stream: bytes, key: Keys, colors: Colors, progress: Progress) -> UInt8:
@@ -94,8 +97,12 @@ class CinnCodec:
         scores = (1 - 2 * _rate_patterns(key).astype(np.float32)) @ llr[:HEADER]
         plan = ecc.plan(lattice.positions - HEADER, int(np.argmax(scores)))
         received = llr[HEADER : HEADER + plan.used]
-        bits, ok = ecc.decode(plan, received, iterations=STRICT_EFFORT if strict else EFFORT)
-        if not plan.words or not ok.all():
+        effort = STRICT_EFFORT if strict else EFFORT
+        first = replace(plan, words=min(plan.words, 1))  # a photo without payload should not cost all words
+        if not ecc.decode(first, received[: first.used], iterations=effort)[1].any():
+            raise RevealError
+        bits, ok = ecc.decode(plan, received, iterations=effort)
+        if not ok.all():
             raise RevealError
         raw_accuracy = np.mean((received < 0) == ecc.encode(plan, bits))
         return Extraction(np.packbits(bits).tobytes(), float(raw_accuracy))

@@ -1,0 +1,176 @@
+"""The straight line: hide, reveal, capacity, and what must never pass the check."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from skimage import data as skimage_data
+
+import stegcinn
+from stegcinn import envelope, stego
+from stegcinn.envelope import Payload
+from stegcinn.errors import CapacityError, ImageError, RevealError, SelfCheckError, UsageError
+from stegcinn.imagefile import read_photo
+
+
+@pytest.fixture(scope="module")
+def host() -> Image.Image:
+    return Image.fromarray(skimage_data.chelsea()).crop((100, 60, 196, 150))
+
+
+@pytest.fixture(scope="module")
+def room(host: Image.Image) -> stegcinn.Capacity:
+    return stegcinn.capacity(host)
+
+
+def gray(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.convert("L"))
+
+
+def test_what_capacity_promises_fits_and_comes_back(host, room):
+    payload = np.random.default_rng(0).bytes(room.bytes)
+    container = stegcinn.hide(host, payload, password="a password")
+    assert np.array_equal(gray(container), gray(host))
+    assert stegcinn.reveal(container, password="a password") == payload
+    assert room.bpp == pytest.approx(8 * room.bytes / (96 * 90))
+    assert (room.codec, room.colors) == ("cinn", "keep")
+
+
+def test_one_byte_more_does_not_fit(host, room):
+    with pytest.raises(CapacityError) as error:
+        stegcinn.hide(host, np.random.default_rng(0).bytes(room.bytes + 1))
+    assert (error.value.needed, error.value.available) == (room.bytes + 1, room.bytes)
+
+
+def test_a_payload_that_compresses_may_be_larger(host, room):
+    payload = b"all work and no play " * room.bytes
+    assert stegcinn.reveal(stegcinn.hide(host, payload)) == payload
+
+
+@settings(max_examples=6, deadline=None)
+@given(payload=st.binary(max_size=300), password=st.none() | st.text("pä€ß", min_size=1, max_size=4))
+def test_any_payload_and_password(host, payload, password):
+    assert stegcinn.reveal(stegcinn.hide(host, payload, password=password), password=password) == payload
+
+
+def test_wrong_password_and_clean_photo_are_one_case(host):
+    container = stegcinn.hide(host, b"secret", password="right")
+    messages = set()
+    for image, password in ((container, "wrong"), (container, None), (host, "right"), (host, None)):
+        with pytest.raises(RevealError) as error:
+            stegcinn.reveal(image, password=password)
+        messages.add(str(error.value))
+    assert len(messages) == 1
+
+
+@pytest.mark.parametrize("format_", ["PNG", "TIFF", "BMP", "WEBP"])
+def test_hosts_and_containers_in_any_lossless_format(host, format_):
+    buffer = io.BytesIO()
+    host.save(buffer, format_, **({"lossless": True} if format_ == "WEBP" else {}))
+    container = stegcinn.hide(buffer.getvalue(), b"payload")
+    saved = io.BytesIO()
+    container.save(saved, format_, **({"lossless": True} if format_ == "WEBP" else {}))
+    assert stegcinn.reveal(saved.getvalue()) == b"payload"
+
+
+def test_a_gray_host_is_coloured_by_default(host):
+    photo = read_photo(host.convert("L"))
+    container = stego.conceal(photo, Payload(b"x"))
+    assert container.colors == "generate"
+    assert np.array_equal(gray(container.photo.to_pil()), np.asarray(host.convert("L")))
+    assert not container.photo.is_gray
+
+
+def test_transparency_is_kept(host):
+    rgba = host.convert("RGBA")
+    alpha = np.random.default_rng(1).integers(0, 256, (90, 96), dtype=np.uint8)
+    rgba.putalpha(Image.fromarray(alpha))
+    container = stegcinn.hide(rgba, b"x")
+    assert np.array_equal(np.asarray(container)[..., 3], alpha)
+    assert stegcinn.reveal(container) == b"x"
+
+
+def test_the_name_is_kept_if_there_is_room_and_dropped_if_not(host, room):
+    photo = read_photo(host)
+    assert stego.uncover(stego.conceal(photo, Payload(b"x", "notes.txt")).photo).name == "notes.txt"
+    full = Payload(np.random.default_rng(2).bytes(room.bytes), "notes.txt")
+    container = stego.conceal(photo, full)
+    assert container.name is None
+    assert stego.uncover(container.photo) == Payload(full.data)
+
+
+def test_a_jpeg_of_the_container_reveals_nothing(host):
+    buffer = io.BytesIO()
+    stegcinn.hide(host, b"x").save(buffer, "JPEG", quality=95)
+    with pytest.raises(RevealError):
+        stegcinn.reveal(buffer.getvalue())
+
+
+def test_a_container_that_fails_its_check_is_not_returned(host, monkeypatch):
+    seals = []
+    real = envelope.seal
+    monkeypatch.setattr("stegcinn.envelope.seal", lambda *a, **k: seals.append(1) or real(*a, **k))
+
+    def refuse(self, rgb, key, *, strict=False):
+        assert strict
+        raise RevealError
+
+    monkeypatch.setattr("stegcinn.codecs.cinn.CinnCodec.extract", refuse)
+    with pytest.raises(SelfCheckError):
+        stegcinn.hide(host, b"x")
+    assert len(seals) == stego.ATTEMPTS  # a new salt for every draw
+
+
+def test_a_container_with_another_gray_scale_is_not_returned(host, monkeypatch):
+    real = stego.encode_photo
+    monkeypatch.setattr(stego, "encode_photo", lambda photo, suffix: real(photo.with_rgb(photo.rgb ^ 255), suffix))
+    with pytest.raises(SelfCheckError):
+        stegcinn.hide(host, b"x")
+
+
+def test_a_damaged_file_is_not_returned(host, monkeypatch):
+    real, damaged = stego.encode_photo, []
+
+    def noisy(photo, suffix):
+        damaged.append(True)
+        rgb = photo.rgb.copy()
+        rgb[::3] = np.asarray(host)[::3]  # same gray-scale, a third of the bits gone
+        return real(photo.with_rgb(rgb), suffix)
+
+    monkeypatch.setattr(stego, "encode_photo", noisy)
+    with pytest.raises(SelfCheckError):
+        stegcinn.hide(host, np.random.default_rng(3).bytes(1000))
+    assert len(damaged) == stego.ATTEMPTS
+
+
+@pytest.mark.parametrize(("codec", "colors"), [("none", None), (None, "loud"), ("", None)])
+def test_unknown_choices_are_refused(host, codec, colors):
+    with pytest.raises(UsageError):
+        stegcinn.hide(host, b"", codec=codec, colors=colors)
+
+
+def test_unsuitable_images_are_refused():
+    with pytest.raises(ImageError):
+        stegcinn.capacity(Image.new("RGB", (1, 1)))
+    assert stegcinn.capacity(Image.new("RGB", (64, 64), "white")).bytes == 0
+    with pytest.raises(CapacityError):
+        stegcinn.hide(Image.new("RGB", (64, 64), "black"), b"")
+
+
+def test_running_never_imports_pytorch():
+    script = """
+import sys
+import numpy as np
+import stegcinn
+host = np.random.default_rng(0).integers(60, 200, (64, 64, 3), dtype=np.uint8)
+assert stegcinn.reveal(stegcinn.hide(host, b"x")) == b"x"
+assert "torch" not in sys.modules and "stegcinn.model" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
