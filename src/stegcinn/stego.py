@@ -24,7 +24,7 @@ from stegcinn.errors import CapacityError, RevealError, SelfCheckError, Stegcinn
 from stegcinn.imagefile import ImageSource, Photo, encode_photo, read_photo
 from stegcinn.keys import Keys
 
-ATTEMPTS = 3  # draws of new colours, should a container fail its own check
+ATTEMPTS = 6  # draws of new colours, should a container fail its own check
 COLORS: tuple[Colors, ...] = ("keep", "generate")
 
 

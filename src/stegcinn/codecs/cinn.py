@@ -42,8 +42,9 @@ OUTLIERS = 0.005  # share of latents that are wrong however sure they look (meas
 MAX_DETAIL = 1000.0  # levels; no colour of the cube needs more
 EFFORT = 200  # decoder iterations of a receiver
 STRICT_EFFORT = 100  # of the sender's own check, which leaves room for another machine's arithmetic
-TEMPERATURE = 0.9  # of the coarse colours that `generate` draws; they carry no bits
-ROOT_TEMPERATURE = 0.5  # of their mean, lest the whole photo takes on one strong colour
+TEMPERATURE = 0.6  # of the coarse colours that `generate` draws; they carry no bits
+ROOT_TEMPERATURE = 0.2  # of their mean, lest the whole photo takes on one strong colour
+GENERATE_DRAWS = 3  # rehearsals of `generate`
 ROOT_SIDE = 3  # lattice points, about, of the shorter side where `generate` starts from one mean colour
 
 
@@ -63,14 +64,17 @@ class CinnCodec:
         if positions <= 0 or not lattice.positions:
             return 0
         random = keys.Keystream(keys.derive(None, bytes(keys.KEY_SIZE)), "rehearsal")
-        bits = (np.frombuffer(random(lattice.positions), np.uint8) & 1).astype(np.uint8)
-        painted = self._paint(sample, lattice, bits, colors, random, lambda share: progress(0.7 * share))
-        information = mapping.information(self._soft_bits(painted, lattice), bits)
-        progress(1.0)
-        margin = LUCK * float(information.std()) / lattice.positions**0.5
-        if sample is not rgb:
-            margin += SAMPLE_MARGIN
-        rate = ecc.best_rate(float(information.mean()) - margin, positions)
+        # What `keep` gives hardly varies. Drawn coarse colours may run into the edge of the cube: the worst of some.
+        draws = 1 if colors == "keep" else GENERATE_DRAWS
+        worst = 1.0
+        for draw in range(draws):
+            bits = (np.frombuffer(random(lattice.positions), np.uint8) & 1).astype(np.uint8)
+            painted = self._paint(sample, lattice, bits, colors, random, lambda share: None)
+            information = mapping.information(self._soft_bits(painted, lattice), bits)
+            margin = LUCK * float(information.std()) / lattice.positions**0.5
+            worst = min(worst, float(information.mean()) - margin)
+            progress((draw + 1) / draws)
+        rate = ecc.best_rate(worst - (0 if sample is rgb else SAMPLE_MARGIN), positions)
         return 0 if rate is None else ecc.plan(positions, rate).info_bits // 8
 
     def embed(self, rgb: UInt8, stream: bytes, key: Keys, colors: Colors, progress: Progress) -> UInt8:
