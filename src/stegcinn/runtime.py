@@ -49,6 +49,7 @@ class Release:
                 raise WeightsError(f"weights file {self.folder.name}/{file} is damaged; reinstall stegcinn")
             options = ort.SessionOptions()
             options.log_severity_level = ERRORS_ONLY
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it starves a busy machine
             options.enable_cpu_mem_arena = False  # the arena keeps the peak of every shape it has seen
             self._sessions[file] = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         return self._sessions[file]
