@@ -755,3 +755,10 @@ def test_the_real_thing(secret: Path) -> None:
     assert revealed.code == 0, revealed.err
     assert Path("r").read_bytes() == SECRET
     assert finish(spawn(script, "reveal", "o.png", "-o", "-")).code == 4
+
+
+def test_file_may_follow_the_options(host: Path, secret: Path, run: Run) -> None:
+    assert run("hide", host, "-o", "o.png", secret).code == 0
+    assert run("reveal", "o.png", "-o", "r").code == 0
+    assert Path("r").read_bytes() == SECRET
+    assert run("hide", host, "-o", "p.png", "--bogus").code == 2

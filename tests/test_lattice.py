@@ -62,10 +62,10 @@ def test_tiles_are_whole_cells_of_bounded_size(height, width):
 
 
 def test_tiles_are_every_row_with_every_column():
-    tiles = _tiles(2048, 3072)
+    tiles = _tiles(2 * TILE, 3 * TILE)
     assert len(set(tiles)) == 6
-    assert {(t.top, t.left) for t in tiles} == set(product((0, 1024), (0, 1024, 2048)))
-    assert {(t.height, t.width) for t in tiles} == {(1024, 1024)}
+    assert {(t.top, t.left) for t in tiles} == set(product((0, TILE), (0, TILE, 2 * TILE)))
+    assert {(t.height, t.width) for t in tiles} == {(TILE, TILE)}
 
 
 # -- live positions

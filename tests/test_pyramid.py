@@ -20,7 +20,7 @@ def flat(value, shape=(1, 32, 32)):
 def condition(luma, level, levels=3, noise=1.0, chroma=None):
     pyramid = LumaPyramid(luma, levels)
     if chroma is None:
-        mean = pyramid.means[level]
+        mean, _, _ = pyramid.levels[level - 1]
         chroma = np.zeros((*mean.shape[:-3], 2, *mean.shape[-2:]), np.float32)
     return pyramid.condition(level, chroma, noise)
 

@@ -38,7 +38,12 @@ EXIT_CODES = "exit codes: 0 done, 1 unexpected, 2 usage, 3 does not fit, 4 no pa
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     sys.stderr = sys.stderr or io.StringIO()  # None when closed, and print would take that for stdout
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args, rest = parser.parse_known_args(argv)
+    if len(rest) == 1 and getattr(args, "file", "") is None and (rest == [STANDARD] or not rest[0].startswith("-")):
+        args.file = rest.pop()  # argparse misses a FILE that does not follow its HOST
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", StegcinnWarning)
@@ -228,14 +233,14 @@ def _password(args: argparse.Namespace, *, twice: bool) -> str | None:
 
 
 def _read_payload(args: argparse.Namespace) -> Payload:
-    from stegcinn.envelope import Payload
+    from stegcinn.envelope import Payload, safe_name
 
     if args.message is not None:
         return Payload(args.message.encode(errors="surrogateescape"))
     if args.file == STANDARD:
         return Payload(_read_stdin())
     try:
-        return Payload(Path(args.file).read_bytes(), Path(args.file).name)
+        return Payload(Path(args.file).read_bytes(), safe_name(Path(args.file).name))
     except OSError as error:
         raise UsageError(f"{args.file} cannot be read ({error.strerror})") from error
 

@@ -117,7 +117,9 @@ def conceal(
         progress(1.0)
         changed = float(np.mean((container.rgb != photo.rgb).any(axis=-1)))
         return Container(file, container, kept.name, codec, colors, raw_accuracy, changed)
-    raise SelfCheckError("the container could not be read back with the margin we ask for; use another photo")
+    raise SelfCheckError(
+        "the container could not be read back with the margin we ask for; try a smaller payload or another photo"
+    )
 
 
 def uncover(photo: Photo, *, password: str | None = None) -> Payload:

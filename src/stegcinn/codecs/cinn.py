@@ -32,6 +32,7 @@ Signs = npt.NDArray[np.int8]
 HEADER = 256  # positions that name the code's rate
 SAMPLE_PIXELS = 1 << 16  # how much of a photo the rehearsal of `capacity` paints
 SAMPLE_BLOCK = 64  # pixels; side of the blocks it is put together from
+GOLDEN_RATIO = 0.6180339887498949  # its multiples spread evenly over 0..1, whatever their number
 SAMPLE_MARGIN = 0.04  # bits per position by which a sample may mislead (three standard deviations, docs/decisions.md)
 LUCK = 5.0  # standard deviations by which a draw may carry less information than the rehearsal's
 REPAIR_MARGIN = 0.3  # how far beyond zero repair pushes a wrong or weak latent
@@ -59,22 +60,13 @@ class CinnCodec:
     def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
         """Measured in a rehearsal on a sample of the photo, with draws that are the same every time."""
         positions = Lattice(colour.luma(rgb)).positions - HEADER
-        sample = _sample(rgb)
-        lattice = Lattice(colour.luma(sample))
-        if positions <= 0 or not lattice.positions:
+        if positions <= 0:
             return 0
-        random = keys.Keystream(keys.derive(None, bytes(keys.KEY_SIZE)), "rehearsal")
-        # What `keep` gives hardly varies. Drawn coarse colours may run into the edge of the cube: the worst of some.
-        draws = 1 if colors == "keep" else GENERATE_DRAWS
-        worst = 1.0
-        for draw in range(draws):
-            bits = (np.frombuffer(random(lattice.positions), np.uint8) & 1).astype(np.uint8)
-            painted = self._paint(sample, lattice, bits, colors, random, lambda share: None)
-            information = mapping.information(self._soft_bits(painted, lattice), bits)
-            margin = LUCK * float(information.std()) / lattice.positions**0.5
-            worst = min(worst, float(information.mean()) - margin)
-            progress((draw + 1) / draws)
-        rate = ecc.best_rate(worst - (0 if sample is rgb else SAMPLE_MARGIN), positions)
+        sample, rate = _sample(rgb), None
+        if sample is not rgb:
+            rate = ecc.best_rate(self._rehearse(sample, colors, progress) - SAMPLE_MARGIN, positions)
+        if rate is None:  # small, or with so little room that it is worth a closer look
+            rate = ecc.best_rate(self._rehearse(rgb, colors, progress), positions)
         return 0 if rate is None else ecc.plan(positions, rate).info_bits // 8
 
     def embed(self, rgb: UInt8, stream: bytes, key: Keys, colors: Colors, progress: Progress) -> UInt8:
@@ -110,6 +102,26 @@ class CinnCodec:
             raise RevealError
         raw_accuracy = np.mean((received < 0) == ecc.encode(plan, bits))
         return Extraction(np.packbits(bits).tobytes(), float(raw_accuracy))
+
+    # -- the rehearsal
+
+    def _rehearse(self, rgb: UInt8, colors: Colors, progress: Progress) -> float:
+        """Information in bits per position that a container of this photo will surely carry; 0 if none."""
+        lattice = Lattice(colour.luma(rgb))
+        if not lattice.positions:
+            return 0.0
+        random = keys.Keystream(keys.derive(None, bytes(keys.KEY_SIZE)), "rehearsal")
+        # What `keep` gives hardly varies. Drawn coarse colours may run into the edge of the cube: the worst of some.
+        draws = 1 if colors == "keep" else GENERATE_DRAWS
+        worst = 1.0
+        for draw in range(draws):
+            bits = (np.frombuffer(random(lattice.positions), np.uint8) & 1).astype(np.uint8)
+            painted = self._paint(rgb, lattice, bits, colors, random, lambda share: None)
+            information = mapping.information(self._soft_bits(painted, lattice), bits)
+            margin = LUCK * float(information.std()) / lattice.positions**0.5
+            worst = min(worst, float(information.mean()) - margin)
+            progress((draw + 1) / draws)
+        return max(0.0, worst)
 
     # -- latents from colours
 
@@ -253,8 +265,10 @@ def _sample(rgb: UInt8) -> UInt8:
         return rgb
     blocks = []
     for i in range(count):
-        row, column = divmod(height * width * (2 * i + 1) // (2 * count), width)
-        blocks.append(rgb[row * SAMPLE_BLOCK :, column * SAMPLE_BLOCK :][:SAMPLE_BLOCK, :SAMPLE_BLOCK])
+        row = int((i + 0.5) / count * height)
+        column = int((i + 0.5) * GOLDEN_RATIO % 1 * width)
+        top, left = row * SAMPLE_BLOCK, column * SAMPLE_BLOCK
+        blocks.append(rgb[top : top + SAMPLE_BLOCK, left : left + SAMPLE_BLOCK])
     return np.concatenate(blocks, axis=1)
 
 
