@@ -34,6 +34,7 @@ SAMPLE_PIXELS = 1 << 16  # how much of a photo the rehearsal of `capacity` paint
 SAMPLE_BLOCK = 64  # pixels; side of the blocks it is put together from
 GOLDEN_RATIO = 0.6180339887498949  # its multiples spread evenly over 0..1, whatever their number
 SAMPLE_MARGIN = 0.04  # bits per position by which a sample may mislead (three standard deviations, docs/decisions.md)
+PIECE = 1 << 20  # soft decisions computed at a time
 LUCK = 5.0  # standard deviations by which a draw may carry less information than the rehearsal's
 REPAIR_MARGIN = 0.3  # how far beyond zero repair pushes a wrong or weak latent
 LOUD = 48.0  # levels of chroma from the host's, or from the mean, beyond which repair calms a block
@@ -157,7 +158,12 @@ class CinnCodec:
             variance = _smooth(np.square(moved - z).mean(axis=0))
             sigma = np.sqrt(variance) * np.float32(NOISE_GAIN) + np.float32(NOISE_FLOOR)
             sigmas.append(np.broadcast_to(sigma, z.shape))
-        return mapping.log_likelihood_ratio(lattice.gather(latents), lattice.gather(sigmas), outliers=OUTLIERS)
+        z, sigma = lattice.gather(latents), lattice.gather(sigmas)
+        llr = np.empty_like(z)
+        for start in range(0, z.size, PIECE):  # the steps in float64 would take a gigabyte for 12 megapixels
+            piece = slice(start, start + PIECE)
+            llr[piece] = mapping.log_likelihood_ratio(z[piece], sigma[piece], outliers=OUTLIERS)
+        return llr
 
     # -- colours from latents
 
