@@ -126,11 +126,10 @@ class CinnCodec:
 
     # -- latents from colours
 
-    def _forward(self, luma: UInt8, red: Float64, blue: Float64) -> list[Float32]:
-        """Latents of levels 1, 2, ... of one tile, (6, h, w) each, from its luma and (real) red and blue."""
+    def _forward(self, luma: UInt8, chroma: Float32) -> list[Float32]:
+        """Latents of levels 1, 2, ... of one tile, (6, h, w) each, from its luma (h, w) and chroma (2, h, w)."""
         pyramid = LumaPyramid(luma[None].astype(np.float32), CARRIERS)
-        mean = colour.to_chroma(luma.astype(np.float64), red, blue).astype(np.float32)
-        latents = []
+        mean, latents = chroma, []
         for level in range(1, CARRIERS + 1):
             mean, details = split(mean)
             latents.append(self._flow("forward", level, details, pyramid.condition(level, mean, self._noise)))
@@ -140,10 +139,9 @@ class CinnCodec:
         """Latents of the whole photo, per level (6, h, w); with `dither`, as if rounding had hit it once more."""
         levels = [np.empty((DETAILS, *live.shape), np.float32) for live in lattice.live]
         for tile in lattice.tiles:
-            red, blue = _red_and_blue(rgb[tile.at(0)])
-            if dither:
-                red, blue = red + _dither(tile, 0), blue + _dither(tile, 1)
-            for level, z in enumerate(self._forward(lattice.luma[tile.at(0)], red, blue), start=1):
+            luma = lattice.luma[tile.at(0)]
+            chroma = _chroma(luma, rgb[tile.at(0)], (_dither(tile, 0), _dither(tile, 1)) if dither else (0, 0))
+            for level, z in enumerate(self._forward(luma, chroma), start=1):
                 levels[level - 1][:, *tile.at(level)] = z
         return levels
 
@@ -187,8 +185,9 @@ class CinnCodec:
             luma, host = lattice.luma[tile.at(0)], rgb[tile.at(0)]
             wanted = [s[:, *tile.at(level)] for level, s in enumerate(signs, start=1)]
             if drawn is None:
-                coarse, reference = _coarse_chroma(luma, host), _chroma(luma, host)
-                latents = _latents_near(wanted, self._forward(luma, *_red_and_blue(host)), random)
+                reference = _chroma(luma, host)
+                coarse = _coarse(reference)
+                latents = _latents_near(wanted, self._forward(luma, reference), random)
             else:
                 coarse = drawn[:, *tile.at(CARRIERS)]
                 reference = coarse.repeat(CELL, axis=1).repeat(CELL, axis=2)
@@ -206,14 +205,15 @@ class CinnCodec:
         `reference` (2, h, w) latents are halved and the mean returns to `coarse`: the tails of the flow are longer than
         nature's. A latent that reads well keeps the value it reads at, so that its pixels stay the integers they are.
         """
-        stray = np.abs(_chroma(luma, patch) - reference).max(axis=0)
+        chroma = _chroma(luma, patch)
+        stray = np.abs(chroma - reference).max(axis=0)
         loud = stray.reshape(coarse.shape[1], CELL, coarse.shape[2], CELL).max(axis=(1, 3)) > LOUD
         latents = []
-        for level, (z, s) in enumerate(zip(self._forward(luma, *_red_and_blue(patch)), wanted, strict=True), start=1):
+        for level, (z, s) in enumerate(zip(self._forward(luma, chroma), wanted, strict=True), start=1):
             loud_here = loud.repeat(CELL >> level, axis=0).repeat(CELL >> level, axis=1)
             side = z * s * np.where(loud_here, np.float32(0.5), np.float32(1))
             latents.append(np.where(s == 0, z, s * np.maximum(side, np.float32(REPAIR_MARGIN))))
-        return self._inverse(luma, np.where(loud, coarse, _coarse_chroma(luma, patch)), latents)
+        return self._inverse(luma, np.where(loud, coarse, _coarse(chroma)), latents)
 
     def _drawn_coarse(self, lattice: Lattice, random: RandomBytes) -> Float32:
         """A chroma mean at level CARRIERS drawn for the photo's luma, from one mean colour upwards: (2, h, w)."""
@@ -278,21 +278,17 @@ def _sample(rgb: UInt8) -> UInt8:
     return np.concatenate(blocks, axis=1)
 
 
-def _red_and_blue(rgb: UInt8) -> tuple[Float64, Float64]:
-    return rgb[..., 0].astype(np.float64), rgb[..., 2].astype(np.float64)
+def _chroma(luma: UInt8, rgb: UInt8, offsets: tuple[Float64 | int, Float64 | int] = (0, 0)) -> Float32:
+    """Chroma of a tile, (2, h, w), after adding `offsets` to red and blue."""
+    red, blue = (rgb[..., channel].astype(np.float64) + offset for channel, offset in zip((0, 2), offsets, strict=True))
+    return colour.to_chroma(luma.astype(np.float64), red, blue).astype(np.float32)
 
 
-def _chroma(luma: UInt8, rgb: UInt8) -> Float32:
-    """Chroma of a tile: (2, h, w)."""
-    return colour.to_chroma(luma.astype(np.float64), *_red_and_blue(rgb)).astype(np.float32)
-
-
-def _coarse_chroma(luma: UInt8, rgb: UInt8) -> Float32:
-    """Chroma mean of a tile at level CARRIERS: (2, h, w)."""
-    mean = _chroma(luma, rgb)
+def _coarse(chroma: Float32) -> Float32:
+    """Mean of a tile's chroma at level CARRIERS: (2, h, w)."""
     for _ in range(CARRIERS):
-        mean, _ = split(mean)
-    return mean
+        chroma, _ = split(chroma)
+    return chroma
 
 
 def _dither(tile: Tile, channel: int) -> Float64:
