@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from stegcinn.codecs.base import Codec
-from stegcinn.codecs.cinn import CinnCodec
 from stegcinn.runtime import release
 
-CODECS = ("cinn",)
-DEFAULT_CODEC = "cinn"
+CODECS = ("exact", "cinn")  # in the order in which `reveal` tries them
+DEFAULT_CODEC = "exact"
 
 
 def load_codec(name: str) -> Codec:
     """The codec called `name`, one of CODECS, over its released weights."""
-    return {"cinn": lambda: CinnCodec(release("cinn-1"))}[name]()
+    if name == "exact":
+        from stegcinn.codecs.exact import ExactCodec  # noqa: PLC0415 -- its compiler is slow to import
+        from stegcinn.colourmodel import ColourModel  # noqa: PLC0415
+
+        return ExactCodec(ColourModel(release("exact-1")))
+    from stegcinn.codecs.cinn import CinnCodec  # noqa: PLC0415
+
+    return CinnCodec(release("cinn-1"))
