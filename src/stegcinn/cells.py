@@ -9,7 +9,7 @@ A pixel is its luma Y and its colour differences r = R - Y, b = B - Y; green fol
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,45 +55,43 @@ GRAY = tuple(_rings(phase, False, rings) for phase, rings in enumerate((2, 2, 1)
 CHANNELS = tuple(3 * len(c) + len(g) + 4 for c, g in zip(COLOURED, GRAY, strict=True))  # 48, 48, 56
 
 
-def guess(r: Any, b: Any, phase: int) -> tuple[Any, Any]:
-    """First guess of (r, b) in units of 1/UNIT level: the mean of the NEAREST settled neighbours.
+def features(y: Int16, r: Int16, b: Int16, phase: int, level: int, out: UInt8) -> tuple[Int16, Int16]:
+    """What the network of a phase is shown, written to `out` (CHANNELS[phase], h, w); returns the guesses of r and b.
 
-    `r`, `b`: integer arrays or tensors (places, ..., h + 2 GATHER, w + 2 GATHER), places settled before; -> (..., h, w).
-    """
-    near = COLOURED[phase][:NEAREST]
-    guess_r, guess_b = (sum(_at(plane, n) for n in near) * (UNIT // NEAREST) for plane in (r, b))
-    return guess_r, guess_b
-
-
-def features(y: Any, r: Any, b: Any, phase: int, level: int, out: Any) -> tuple[Any, Any]:
-    """What the network of a phase is shown, written to `out` (CHANNELS[phase], ..., h, w) as integers 0..255.
-
-    `y` (4, ...) is the luma of all places, `r` and `b` as in `guess`, all integers with room for 16 bits; NumPy arrays
-    and tensors alike. Returns the guess.
+    `y` (4, h + 2 GATHER, w + 2 GATHER) is the luma of all places, `r` and `b` (1 + phase, ...) the colour differences
+    of those that are settled. A guess (h, w), in 1/UNIT levels, is the mean of the NEAREST settled neighbours.
     """
     coloured, gray = COLOURED[phase], GRAY[phase]
     here = _at(y, Neighbour(phase + 1, 0, 0))
-    guess_r, guess_b = guess(r, b, phase)
-    channel = 0
-    for plane, mean in ((r, guess_r), (b, guess_b)):
-        quarters = mean // (UNIT // NEAREST)
+    shown = iter(out)
+    difference = np.empty(here.shape, np.int16)
+
+    def show(values: Int16, zero: Int16) -> None:
+        np.subtract(values, zero, out=difference)
+        np.clip(difference, 0, 255, out=difference)
+        next(shown)[...] = difference
+
+    quarters = []  # guesses in quarter levels
+    for planes in (r, b):
+        quarters.append(sum((_at(planes, n) for n in coloured[:NEAREST]), np.zeros(here.shape, np.int16)))
+        zero = quarters[-1] - CENTRE
+        fourfold = planes * np.int16(NEAREST)  # neighbours in the same unit: fine enough for smooth chroma
         for n in coloured:
-            # a neighbour's difference from the guess in steps of 1/4 level: fine enough for smooth chroma
-            out[channel] = (_at(plane, n) * NEAREST - quarters + CENTRE).clip(0, 255)
-            channel += 1
+            show(_at(fourfold, n), zero)
+    zero = here - CENTRE
     for n in (*coloured, *gray):
-        out[channel] = (_at(y, n) - here + CENTRE).clip(0, 255)
-        channel += 1
-    out[channel] = (guess_r // UNIT + CENTRE).clip(0, 255)
-    out[channel + 1] = (guess_b // UNIT + CENTRE).clip(0, 255)
-    out[channel + 2] = here
-    out[channel + 3] = min(level, LEVELS_TOLD) * (256 // (LEVELS_TOLD + 1))
+        show(_at(y, n), zero)
+    for guess in quarters:
+        show(guess // np.int16(NEAREST), np.full_like(here, -CENTRE))
+    next(shown)[...] = here
+    next(shown)[...] = min(level, LEVELS_TOLD) * (256 // (LEVELS_TOLD + 1))
+    guess_r, guess_b = (guess * np.int16(UNIT // NEAREST) for guess in quarters)
     return guess_r, guess_b
 
 
-def _at(planes: Any, n: Neighbour) -> Any:
+def _at(planes: Int16, n: Neighbour) -> Int16:
     """A neighbour's plane, shifted so that it lies over the pixels to be settled."""
-    plane = planes[n.place]
-    height, width = plane.shape[-2] - 2 * GATHER, plane.shape[-1] - 2 * GATHER
+    plane: Int16 = planes[n.place]
+    height, width = plane.shape[0] - 2 * GATHER, plane.shape[1] - 2 * GATHER
     top, left = GATHER + n.down, GATHER + n.right
-    return plane[..., top : top + height, left : left + width]
+    return plane[top : top + height, left : left + width]

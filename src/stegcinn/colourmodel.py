@@ -52,10 +52,17 @@ class ColourModel:
 
     def __init__(self, release: Release) -> None:
         self.release = release
+        self._tables: dict[tuple[int, float | None], Tables] = {}
 
-    def tables(self, level: int, calibration: UInt8 | None = None) -> Tables:
-        """Coding tables of a level, with a calibration (SYMBOLS, 256) of its scales."""
-        return Tables.of(self._logistic[self._group(level)], calibration)
+    def tables(self, level: int, *, reach: float | None = None) -> Tables:
+        """Coding tables of a level, without the tails beyond `reach` if one is given."""
+        key = self._group(level), reach
+        if key not in self._tables:
+            logistic = self._logistic[key[0]]
+            if reach is not None:
+                logistic = np.stack([mixture.without_tails(table, reach) for table in logistic])
+            self._tables[key] = Tables.of(logistic)
+        return self._tables[key]
 
     def parts(
         self, rgb: UInt8, luma: UInt8, level: int, phase: int, chosen: Bool | None = None, *,

@@ -72,6 +72,16 @@ def logistic(shape: npt.ArrayLike) -> Int32:
     return table
 
 
+def without_tails(table: Int32, reach: float) -> Int32:
+    """The distribution function limited to standardised distances below `reach`, in exact integer arithmetic."""
+    middle = LOGISTIC_REACH * LOGISTIC_UNIT
+    inner = slice(middle - round(reach * LOGISTIC_UNIT), middle + round(reach * LOGISTIC_UNIT) + 1)
+    first, last = int(table[inner.start]), int(table[inner.stop - 1])
+    cut = ((table.astype(np.int64) - first) * MASS // (last - first)).clip(0, MASS)
+    cut[: inner.start + 1], cut[inner.stop - 1 :] = 0, MASS
+    return cut.astype(np.int32)
+
+
 def red_bounds() -> tuple[Int32, Int32]:
     """Least and greatest red of a pixel with luma 0..255, both possible."""
     wr, wg, wb = LUMA_WEIGHTS

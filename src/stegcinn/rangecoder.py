@@ -79,24 +79,23 @@ class Tables:
     scale: Float64  # (SYMBOLS, 256): 1/UNIT levels per table entry
 
     @classmethod
-    def of(cls, logistic: Int32, calibration: UInt8 | None = None) -> Tables:
-        """Tables for distribution functions `logistic` (SYMBOLS, 2 REACH + 1), as from `mixture.logistic`.
-
-        `calibration` (SYMBOLS, 256): the scale to be used for each scale of the network, by default the same.
-        """
+    def of(cls, logistic: Int32) -> Tables:
+        """Tables for distribution functions `logistic` (SYMBOLS, 2 REACH + 1), as from `mixture.logistic`."""
         shape = mixture.SYMBOLS, 2 * REACH + 1
         if logistic.shape != shape:
             raise ValueError(f"logistic tables must be of shape {shape}, not {logistic.shape}")
         if (logistic[:, 0] != 0).any() or (logistic[:, -1] != MASS).any() or (np.diff(logistic) < 0).any():
             raise ValueError(f"logistic tables must rise from 0 to {MASS}")
         inverse = np.tile(mixture.inverse_scales(), (mixture.SYMBOLS, 1))
-        if calibration is not None:
-            inverse = np.take_along_axis(inverse, calibration.astype(np.int64), axis=1)
         shares = (np.arange(QUANTILES) + 0.5) * MASS / QUANTILES
         quantile = np.stack([np.searchsorted(table, shares) - float(REACH) for table in logistic])
-        scale = 2.0**SCALE_SHIFT / inverse
         table = np.ascontiguousarray(logistic, np.int32)
-        return cls(table, inverse, mixture.weights(), *mixture.red_bounds(), quantile, scale)
+        return cls(table, inverse, mixture.weights(), *mixture.red_bounds(), quantile, 2.0**SCALE_SHIFT / inverse)
+
+    def calibrated(self, calibration: UInt8) -> Tables:
+        """These tables with another scale for each scale of the network: (SYMBOLS, 256) indices."""
+        inverse = np.take_along_axis(self.inverse, calibration.astype(np.int64), axis=1)
+        return dataclasses.replace(self, inverse=inverse, scale=2.0**SCALE_SHIFT / inverse)
 
 
 def _inlined(function: Function) -> Function:

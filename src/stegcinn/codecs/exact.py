@@ -10,6 +10,7 @@ used and how the model's scales were fitted to the host.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import struct
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import calibration, colour, envelope, keys, mixture, rangecoder
+from stegcinn import calibration, colour, envelope, keys, mixture, rangecoder, selftest
 from stegcinn.calibration import Calibration
 from stegcinn.cells import PHASES
 from stegcinn.codecs.base import Colors, Extraction, Progress, RandomBytes, UInt8
@@ -31,11 +32,14 @@ from stegcinn.rangecoder import Decoder, Encoder, Tables, Tile
 Bool = npt.NDArray[np.bool_]
 Float64 = npt.NDArray[np.float64]
 
-CARRIERS = calibration.LEVELS  # levels that carry bits; what is coarser stays the host's, or is drawn
-STEPS = tuple((level, phase) for level in reversed(range(CARRIERS)) for phase in range(len(PHASES)))
+# (level, phase) that carry bits, coarse to fine; what is coarser stays the host's, or is drawn. The first phase of level 1
+# would add 0.06 pixels in 1 and cost 2 dB, for all the others lean on it (docs/decisions.md).
+STEPS = ((1, 1), (1, 2), (0, 0), (0, 1), (0, 2))
 LAST = STEPS[-1]
 SURE = 4  # bytes beyond the stream's end that must be settled: a chance of 2**-32 that its end comes back altered
 CARRY = 8  # bytes beyond which a carry is as good as impossible
+
+REACH = 6.0  # standardised distance at which draws are cut off: an outlier in a wrong place is seen at once
 
 SALT_SIZE = 8
 _LOAD = struct.Struct(">BH")
@@ -48,7 +52,7 @@ SHARES = 1 << 16
 FILLING = 3  # random bytes per pixel: more than any can take
 MAX_BITS = 18  # per pixel that anything could take
 GOLDEN_RATIO = 0.6180339887498949  # its multiples spread evenly over 0..1, whatever their number
-RESERVE = 1.05  # of a load over what the host's code length promises
+RESERVE = 1.12  # of a load over what the host's code length promises
 RESERVE_SPREAD = 6.0  # bits, times the square root of the bits needed
 SAMPLE_TILE = 64  # cells
 SAMPLE_EVERY = 6  # of a large photo's tiles, one in so many is looked at to fit the calibration ...
@@ -56,7 +60,8 @@ SAMPLE_LEAST = 8  # ... but at least so many
 SAMPLE_PIXELS = 3072  # per phase, about, whose code length is computed again and again
 LUCK = 6.5  # standard deviations by which a message may carry less than the rehearsal's: rarer than 1 in 10**10
 SPREAD = 4.0  # bits per pixel: standard deviation of what two draws of it differ by (docs/decisions.md)
-COOLING = -12  # shift of scale indices at the coarse levels that `generate` draws; they carry no bits
+ANSWER_SIDE = 75  # pixels of the known answer
+COOLING = -36  # shift of scale indices at the coarse levels that `generate` draws; they carry no bits
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ class ExactCodec:
         """Stops as soon as the envelope is complete. There is nothing to be strict about: bits are right or absent."""
         luma = colour.luma(rgb)
         header = _Header(list(self.model.parts(rgb, luma, *LAST)), key)
-        salt, load, fitted = _unmask(header.absorb(self.model.tables(0)), key)
+        salt, load, fitted = _unmask(header.absorb(self._tables(0)), key)
         encoder, size = Encoder(), envelope.HEAD_SIZE
         for part, tables in self._body(rgb, luma, load, fitted, key, salt, lambda: header):
             encoder.absorb(tables, part.tile, part.rgb)
@@ -116,6 +121,21 @@ class ExactCodec:
             if size > envelope.HEAD_SIZE and encoder.settled >= size + CARRY:
                 break
         return Extraction(encoder.peek(), 1.0)
+
+    def require_known_answer(self) -> None:
+        """MachineError unless this machine draws a known container; asked once per machine."""
+        release = self.model.release
+        selftest.require(self.name, release.config["known_answer"], self.known_answer)
+
+    def known_answer(self) -> str:
+        """SHA-256 of a container drawn for a synthetic gray-scale from a fixed keystream: every network has a part."""
+        rows, columns = np.ogrid[:ANSWER_SIDE, :ANSWER_SIDE]
+        gray = ((rows * 5 + columns * 3 + (rows // 8 * columns // 8) % 2 * 60) % 256).astype(np.uint8)
+        key = keys.derive(None, bytes(keys.KEY_SIZE))
+        random = keys.Keystream(key, "known answer")
+        painted = self._base(np.repeat(gray[..., None], 3, axis=-1), "generate", random)
+        self._paint(painted, b"", FULL, Calibration.none(), key, random, lambda share: None)
+        return hashlib.sha256(painted.tobytes()).hexdigest()
 
     # -- the pixels that are used, in their order
 
@@ -135,7 +155,7 @@ class ExactCodec:
 
         def finish() -> _Header:
             header = _Header(list(self.model.parts(rgb, luma, *LAST)), key)
-            header.draw(self.model.tables(0), _mask(salt, load, fitted, key), random)
+            header.draw(self._tables(0), _mask(salt, load, fitted, key), random)
             return header
 
         try:
@@ -166,7 +186,7 @@ class ExactCodec:
                 chosen &= ~header.used(shape)
             else:
                 parts = self.model.parts(rgb, luma, *step, chosen)
-            tables = self.model.tables(step[0], fitted.lookup(step[0]))
+            tables = self._tables(step[0], fitted.lookup(step[0]))
             for part in parts:
                 yield part._replace(tile=part.tile._replace(chosen=chosen[part.rows, part.columns])), tables
 
@@ -176,19 +196,24 @@ class ExactCodec:
             return rgb.copy()
         luma = colour.luma(rgb)
         painted = np.repeat(luma[..., None], 3, axis=-1)
-        top = max(CARRIERS, (max(luma.shape) - 1).bit_length())  # the lattice of this level is one pixel
+        top = (max(luma.shape) - 1).bit_length()  # the lattice of this level is one pixel
         cooler = (np.arange(256) + COOLING).clip(0, 255).astype(np.uint8)
         cooled = np.stack([cooler] * mixture.SYMBOLS)
         corner = luma[:1, :1]
         Decoder(random(FILLING + rangecoder.HEAD)).draw(
-            self.model.tables(top, cooled), self.model.root(corner), painted[:1, :1]
+            self._tables(top, cooled), self.model.root(corner), painted[:1, :1]
         )
-        for level in reversed(range(CARRIERS, top)):
-            for phase in range(len(PHASES)):
-                for part in self.model.parts(painted, luma, level, phase):
-                    filling = random(FILLING * part.tile.luma.size + rangecoder.HEAD)
-                    Decoder(filling).draw(self.model.tables(level, cooled), part.tile, part.rgb)
+        for level, phase in ((level, phase) for level in reversed(range(top)) for phase in range(len(PHASES))):
+            if (level, phase) == STEPS[0]:
+                break
+            for part in self.model.parts(painted, luma, level, phase):
+                filling = random(FILLING * part.tile.luma.size + rangecoder.HEAD)
+                Decoder(filling).draw(self._tables(level, cooled), part.tile, part.rgb)
         return painted
+
+    def _tables(self, level: int, lookup: UInt8 | None = None) -> Tables:
+        tables = self.model.tables(level, reach=REACH)
+        return tables if lookup is None else tables.calibrated(lookup)
 
     # -- fitting the model to a host
 
@@ -198,21 +223,18 @@ class ExactCodec:
             return Fit(Calibration.none(), (0.0,) * len(STEPS))
         luma = colour.luma(rgb)
         samples = [self._sample(rgb, luma, *step) for step in STEPS]
+        levels = {level for level, _ in STEPS}
+        joined = {at: _joined([s for s, (level, _) in zip(samples, STEPS, strict=True) if level == at]) for at in levels}
 
-        def bits(index: int, lookup: UInt8) -> Float64:
-            tile, colours = samples[index]
-            return rangecoder.information(self.model.tables(STEPS[index][0], lookup), tile, colours)[0]
+        def bits(level: int, sample: tuple[Tile, UInt8], lookup: UInt8) -> Float64:
+            return rangecoder.information(self.model.tables(level).calibrated(lookup), *sample)[0]
 
-        def code_length(level: int, lookup: UInt8) -> Float64:
-            total: Float64 = sum(bits(i, lookup) for i, step in enumerate(STEPS) if step[0] == level)
-            return total
-
-        fitted = calibration.fit(code_length)
-        means = [
-            float(bits(i, fitted.lookup(step[0])).sum()) / max(1, samples[i][0].luma.size)
-            for i, step in enumerate(STEPS)
-        ]
-        return Fit(fitted, tuple(means))
+        fitted = calibration.fit(lambda level, lookup: bits(level, joined[level], lookup))
+        totals = (
+            float(bits(level, sample, fitted.lookup(level)).sum())
+            for sample, (level, _) in zip(samples, STEPS, strict=True)
+        )
+        return Fit(fitted, tuple(t / max(1, sample[1][..., 0].size) for t, sample in zip(totals, samples, strict=True)))
 
     def _sample(self, rgb: UInt8, luma: UInt8, level: int, phase: int) -> tuple[Tile, UInt8]:
         """Pixels of a phase all over the photo, side by side in one row: the same ones every time."""
@@ -222,14 +244,13 @@ class ExactCodec:
         looked_at = (np.arange(tiles) * GOLDEN_RATIO) % 1 < share
         generator = np.random.default_rng(0)
         thinned = min(1.0, SAMPLE_PIXELS / (height * width * min(1.0, share)))
-        columns: list[list[npt.NDArray[np.generic]]] = []
+        chosen = []
         for part in self.model.parts(rgb, luma, level, phase, tile=SAMPLE_TILE, keep=looked_at):
-            chosen = generator.random(part.tile.luma.shape) < thinned
-            parameters, guess_r, guess_b, gray, _ = part.tile
-            columns.append([np.moveaxis(parameters, 0, -1)[chosen], *(a[chosen] for a in (guess_r, guess_b, gray, part.rgb))])
-        parameters, guess_r, guess_b, gray, colours = (np.concatenate(same)[None] for same in zip(*columns, strict=True))
-        tile = Tile(np.moveaxis(parameters, -1, 0), guess_r, guess_b, gray, np.ones(gray.shape, np.bool_))
-        return tile, colours
+            here = generator.random(part.tile.luma.shape) < thinned
+            parameters = np.moveaxis(part.tile.parameters, 0, -1)[here].T[:, None]
+            tile = Tile(parameters, *(array[here][None] for array in part.tile[1:]))
+            chosen.append((tile, part.rgb[here][None]))
+        return _joined(chosen)
 
     def _loads(self, rgb: UInt8, size: int, fitted: Fit) -> Iterator[Load]:
         """Loads for a stream of `size` bytes, the least likely first and everything last."""
@@ -246,6 +267,14 @@ class ExactCodec:
                 left -= room[first]
         if 8 * size <= MAX_BITS * rgb[..., 0].size:
             yield FULL
+
+
+def _joined(samples: list[tuple[Tile, UInt8]]) -> tuple[Tile, UInt8]:
+    """Samples of one row each as a single one."""
+    tiles, colours = zip(*samples, strict=True)
+    parameters, *arrays = (np.concatenate(same, axis=-1) for same in zip(*tiles, strict=True))
+    compact = np.moveaxis(np.ascontiguousarray(np.moveaxis(parameters, 0, -1)), -1, 0)
+    return Tile(compact, *arrays), np.concatenate(colours, axis=1)
 
 
 class _NoRoomError(Exception):
