@@ -40,7 +40,7 @@ class Part(NamedTuple):
     tile: Tile
 
 
-def plane(array: npt.NDArray[np.generic], level: int, phase: int) -> npt.NDArray[np.generic]:
+def plane(array: UInt8, level: int, phase: int) -> UInt8:
     """The pixels of an image (H, W, ...) that a phase settles, as a view; it may be empty in tiny lattices."""
     i, j = PHASES[phase]
     stride = 1 << level
@@ -70,8 +70,8 @@ class ColourModel:
     ) -> Iterator[Part]:  # fmt: skip
         """Distributions for all pixels of a phase given what is settled before it, in raster order of tiles.
 
-        `rgb` (H, W, 3) with `luma` (H, W). Pixels are to be coded where `chosen` (the shape of the phase's plane; all by
-        default); tiles that choose none are passed over, and so are those that `keep` (one entry per tile) rejects.
+        `rgb` (H, W, 3) with `luma` (H, W). Pixels are to be coded where `chosen` (the shape of the phase's plane; all
+        by default); tiles that choose none are passed over, and so are those that `keep` (one entry per tile) rejects.
         Networks run ahead in other threads: they read no pixel of their own phase, so these may change meanwhile.
         """
         colours = plane(rgb, level, phase)
