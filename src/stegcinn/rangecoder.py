@@ -102,7 +102,7 @@ class Tables:
 
     def calibrated(self, calibration: UInt8) -> Tables:
         """These tables with another scale for each scale of the network: (SYMBOLS, 256) indices."""
-        inverse = np.take_along_axis(self.inverse, calibration.astype(np.int64), axis=1)
+        inverse = np.ascontiguousarray(np.take_along_axis(self.inverse, calibration.astype(np.int64), axis=1))
         return dataclasses.replace(self, inverse=inverse, scale=2.0**SCALE_SHIFT / inverse)
 
 
