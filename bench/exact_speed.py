@@ -1,0 +1,115 @@
+"""Seconds per megapixel and peak memory of the `exact` codec, 0.25 to 12 megapixels; `cinn` at 0.4 in the same run.
+
+python bench/exact_speed.py PHOTO [--megapixels 0.25 1 4 12]
+
+The photo is enlarged or cut to each size (Lanczos). Everything is loaded before the clock starts; each size runs in a
+process of its own, at full load and at 0.1 bits per pixel. `hide` includes calibration, PNG and the check of the saved
+file; `reveal` includes reading the PNG. Also told: the share of the machine's 8-bit matrix speed that the networks
+reach, against one large product of 8-bit matrices on all cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from stegcinn import stego
+from stegcinn.codecs import load_codec
+from stegcinn.envelope import Payload
+from stegcinn.imagefile import read_photo
+
+
+def sized(path: Path, megapixels: float) -> np.ndarray:
+    """The photo with its aspect ratio at another number of pixels."""
+    image = Image.open(path).convert("RGB")
+    factor = (megapixels * 1e6 / (image.width * image.height)) ** 0.5
+    size = round(image.width * factor), round(image.height * factor)
+    return np.asarray(image.resize(size, Image.Resampling.LANCZOS))
+
+
+def one(path: Path, megapixels: float, codec: str) -> dict[str, float]:
+    """All timings of one size."""
+    warm = read_photo(sized(path, 0.1))
+    stego.uncover(read_photo(stego.conceal(warm, Payload(b"warm"), codec=codec).file))
+    photo = read_photo(sized(path, megapixels))
+    pixels = photo.rgb[..., 0].size / 1e6
+    started = time.perf_counter()
+    room = stego.measure(photo, codec=codec).bytes
+    row = {"megapixels": round(pixels, 3), "codec": codec, "capacity": (time.perf_counter() - started) / pixels}
+    for name, size in (("full", room), ("0.1 bpp", int(pixels * 1e6 / 80))):
+        payload = Payload(os.urandom(size))
+        started = time.perf_counter()
+        container = stego.conceal(photo, payload, codec=codec)
+        hidden = time.perf_counter()
+        assert stego.uncover(read_photo(container.file)).data == payload.data
+        row[f"hide, {name}"] = (hidden - started) / pixels
+        row[f"reveal, {name}"] = (time.perf_counter() - hidden) / pixels
+    row["peak MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return row
+
+
+def matrix_share(path: Path) -> dict[str, float]:
+    """Speed of the networks alone, and of a large product of 8-bit matrices by the same library."""
+    import onnxruntime as ort
+    from onnx import TensorProto, helper
+
+    n = 2048
+    a, b = (np.random.default_rng(i).integers(0, 64, (n, n)) for i in (0, 1))
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["a", "b"], ["c"])], "product",
+        [helper.make_tensor_value_info("a", TensorProto.UINT8, [n, n]),
+         helper.make_tensor_value_info("b", TensorProto.INT8, [n, n])],
+        [helper.make_tensor_value_info("c", TensorProto.INT32, [n, n])],
+    )  # fmt: skip
+    session = ort.InferenceSession(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString(),
+        providers=["CPUExecutionProvider"],
+    )
+    feed = {"a": a.astype(np.uint8), "b": b.astype(np.int8)}
+    session.run(None, feed)
+    started = time.perf_counter()
+    for _ in range(5):
+        session.run(None, feed)
+    peak = 5 * 2 * n**3 / (time.perf_counter() - started) / 1e9
+
+    model = load_codec("exact").model  # type: ignore[attr-defined]
+    rgb = sized(path, 1)
+    luma = np.asarray(Image.fromarray(rgb).convert("L"))
+    operations = 0
+    for _ in range(2):
+        started, operations = time.perf_counter(), 0
+        for phase, channels in enumerate((48, 48, 56)):
+            for part in model.parts(rgb, luma, 0, phase):
+                per_cell = channels * 48 + 9 * 48 * 32 + 9 * 32 * 32 + 32 * 27
+                operations += 2 * per_cell * part.tile.luma.size
+        reached = operations / (time.perf_counter() - started) / 1e9
+    return {"matrix product, G/s": peak, "networks with features, G/s": reached, "share": reached / peak}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("photo", type=Path)
+    parser.add_argument("--megapixels", type=float, nargs="*", default=[0.25, 1, 4, 12])
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(one(arguments.photo, float(arguments.one[0]), arguments.one[1])))
+        return
+    for megapixels, codec in [(m, "exact") for m in arguments.megapixels] + [(0.4, "exact"), (0.4, "cinn")]:
+        command = [sys.executable, __file__, str(arguments.photo), "--one", str(megapixels), codec]
+        row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        print({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
+    print({k: round(v, 2) for k, v in matrix_share(arguments.photo).items()})
+
+
+if __name__ == "__main__":
+    main()
