@@ -106,11 +106,10 @@ class Pool:
         self._line: queue.Queue[Job | None] = queue.Queue()
         self._waiting = waiting
         self._prepare = prepare
-        self._threads = [threading.Thread(target=self._attend, daemon=True) for _ in range(size)]
+        self._size = size
+        self._threads: list[threading.Thread] = []
         self._jobs: set[Job] = set()
         self._lock = threading.Lock()
-        for thread in self._threads:
-            thread.start()
 
     def submit(self, job: Job) -> None:
         """Put a job in line; BusyError if that is too long."""
@@ -118,6 +117,9 @@ class Pool:
             if sum(each.state == "waiting" for each in self._jobs) >= self._waiting:
                 raise BusyError
             self._jobs.add(job)
+            if len(self._threads) < self._size:
+                self._threads.append(threading.Thread(target=self._attend, daemon=True))
+                self._threads[-1].start()
         self._line.put(job)
 
     def close(self) -> None:

@@ -68,10 +68,12 @@ def guarded(app: ASGIApp, host: str, token: str) -> Guard:
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; UsageError if there can be none."""
+    if not 0 <= port < 1 << 16:
+        raise UsageError(f"there is no port {port}; choose one from 1 to 65535, or 0 for any")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"cannot listen on {host} port {port} ({reason}); choose others") from error
 

@@ -161,24 +161,25 @@ def _pictures(host: Photo, container: Photo) -> dict[str, bytes]:
         files[f"{name}-whole"] = _png(plane.resize(size, filter) if factor < 1 else plane)
     if max(host.rgb.shape) > DETAIL_SIDE:
         left, top = most_changed(host.rgb, container.rgb)
-        box = (left, top, left + DETAIL_SIDE, top + DETAIL_SIDE)
-        for name, plane in planes.items():
-            right, bottom = min(box[2], plane.width), min(box[3], plane.height)
-            files[f"{name}-detail"] = _png(plane.crop((left, top, right, bottom)))
+        height, width = host.rgb.shape[:2]
+        box = (left, top, min(left + DETAIL_SIDE, width), min(top + DETAIL_SIDE, height))
+        files |= {f"{name}-detail": _png(plane.crop(box)) for name, plane in planes.items()}
     return files
 
 
 def most_changed(host: UInt8, container: UInt8) -> tuple[int, int]:
-    """Left and top of the square of DETAIL_SIDE that changed most; of a narrower photo, of what there is of it."""
+    """Left and top of the square of DETAIL_SIDE that changed most; 0 where the photo is narrower."""
     change = np.abs(container.astype(np.int16) - host).max(axis=2)
-    rows, columns = (max(1, side // DETAIL_STEP) for side in change.shape)
-    step_down, step_right = (min(DETAIL_STEP, side) for side in change.shape)
-    blocks = change[: rows * step_down, : columns * step_right]
-    means = blocks.reshape(rows, step_down, columns, step_right).mean(axis=(1, 3))
-    window = tuple(min(DETAIL_SIDE // DETAIL_STEP, count) for count in means.shape)
-    sums = np.lib.stride_tricks.sliding_window_view(means, window).sum(axis=(2, 3))
-    row, column = np.unravel_index(int(np.argmax(sums)), sums.shape)
-    return int(column) * DETAIL_STEP, int(row) * DETAIL_STEP
+    for axis in (0, 1):
+        change = np.add.reduceat(change, np.arange(0, change.shape[axis], DETAIL_STEP), axis, dtype=np.int64)
+    window = [min(DETAIL_SIDE // DETAIL_STEP, side) for side in change.shape]
+    sums = np.lib.stride_tricks.sliding_window_view(change, window).sum(axis=(2, 3))
+    places = np.unravel_index(int(np.argmax(sums)), sums.shape)
+    top, left = (
+        max(0, min(int(place) * DETAIL_STEP, side - DETAIL_SIDE))
+        for place, side in zip(places, host.shape[:2], strict=True)
+    )
+    return left, top
 
 
 def _png(image: Image.Image) -> bytes:
