@@ -6,6 +6,7 @@ import io
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -187,9 +188,10 @@ def test_a_file(tabs: Opener, client: Client, photo: Path, tmp_path: Path, downl
     expect(tab["hide-capacity"]).to_contain_text(f"Takes {room:,} bytes")
     expect(tab["hide-fit-text"]).to_have_text(re.compile(r"Fits: 3,000 bytes, \d+ % of what the photo takes\."))
 
-    container = tab.hide("correct horse battery").hidden(downloads)
+    tab.hide("correct horse battery")
+    expect(tab["hide-result-title"]).to_be_focused(timeout=LONG)
+    container = tab.hidden(downloads)
     assert container.name == "astronaut.png"  # nothing that gives it away
-    expect(tab["hide-result-title"]).to_be_focused()
     facts = tab["hide-facts"].inner_text()
     assert f"of {room:,} bytes" in facts
     assert "identical at every pixel" in facts
@@ -364,7 +366,11 @@ def test_twelve_megapixels(tabs: Opener, client: Client, tmp_path: Path, downloa
         """() => {
             window.longest = { frame: 0, answer: 0 };
             let last = performance.now();
-            const frame = (now) => { longest.frame = Math.max(longest.frame, now - last); last = now; requestAnimationFrame(frame); };
+            const frame = (now) => {
+                longest.frame = Math.max(longest.frame, now - last);
+                last = now;
+                requestAnimationFrame(frame);
+            };
             requestAnimationFrame(frame);
             const ask = async () => {
                 const start = performance.now();
@@ -392,9 +398,7 @@ def test_twelve_megapixels(tabs: Opener, client: Client, tmp_path: Path, downloa
         tab["hide-cancel"].click()
         expect(tab["hide-error"]).to_have_text("cancelled: nothing was kept")
     longest = tab.page.evaluate("() => longest")
-    print(f"longest frame {longest['frame']:.0f} ms, longest answer {longest['answer']:.0f} ms")
-    assert longest["answer"] < 2000
-    assert longest["frame"] < 2000
+    assert max(longest.values()) < 2 * SECONDS, longest
 
 
 def test_two_tabs_at_once(tabs: Opener, client: Client, photo: Path, tmp_path: Path) -> None:
@@ -416,8 +420,8 @@ def test_two_tabs_at_once(tabs: Opener, client: Client, photo: Path, tmp_path: P
 
 CONTRAST = """() => {
     const channels = (text) => text.match(/[\\d.]+/g).map(Number);
-    const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const linear = (c) => c <= 0.04045 * 255 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4;
+    const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
     const ground = (element) => {
         for (let at = element; at; at = at.parentElement) {
             const colour = channels(getComputedStyle(at).backgroundColor);
@@ -429,7 +433,7 @@ CONTRAST = """() => {
     for (const element of document.querySelectorAll("body *")) {
         const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
         if (!own || !element.checkVisibility() || element.closest(".stage")) continue;
-        const [a, b] = [light(channels(getComputedStyle(element).color)), light(ground(element))].sort();
+        const [a, b] = [light(channels(getComputedStyle(element).color)), light(ground(element))].sort((x, y) => x - y);
         if ((b + 0.05) / (a + 0.05) < 4.5) poor.push(`${element.tagName} ${element.textContent.trim()}`);
     }
     return poor;
@@ -544,3 +548,32 @@ def test_choices_are_the_servers(tabs: Opener, quick: Client, small: Path, downl
     assert container.name == "small.webp"
     assert Image.open(io.BytesIO(container.read_bytes())).format == "WEBP"
     expect(tab["hide-facts"]).to_contain_text(f"{DEFAULT_CODEC}, generate")
+
+
+def test_who_leaves_leaves_nothing_at_the_server(tabs: Opener, quick: Client, tmp_path: Path) -> None:
+    slow = tmp_path / "slow.png"
+    slow.write_bytes(png(SLOW))
+    tab = tabs(quick)
+    names: dict[str, str] = {}
+
+    def note(answer: Any) -> None:
+        if answer.request.method == "POST":
+            names[answer.url.rsplit("/", 1)[1]] = answer.json()["id"]
+
+    tab.page.on("response", note)
+    tab.ready().choose(message="secret")["hide-photo"].set_input_files(slow)
+    expect(tab["hide-capacity"]).to_contain_text("%")
+    tab.hide()
+    expect(tab["hide-working-text"]).to_contain_text("%")
+    assert quick.job(names["hide"])["state"] == "running"
+    tab.page.goto("about:blank")
+
+    def kept() -> bool:
+        jobs = [quick.ask("GET", f"/api/jobs/{names[kind]}").status for kind in ("hide", "measure")]
+        return {*jobs, quick.ask("POST", "/api/look", {"photo": names["uploads"]}).status} != {404}
+
+    deadline = time.monotonic() + 10
+    while kept() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not kept()
+    tab.trouble.clear()  # about:blank is not our address

@@ -61,7 +61,9 @@ export class Upload {
       throw new Trouble("the file cannot be read; it may have been moved, or be a folder");
     }
     const answer = await request("uploads", { method: "POST", body, type: "application/octet-stream" });
-    return (await answer.json()).id;
+    const { id } = await answer.json();
+    sent.add(`uploads/${id}`);
+    return id;
   }
 
   forget() {
@@ -71,16 +73,16 @@ export class Upload {
   async drop() {
     const id = await this.#id?.catch(() => null);
     this.#id = null;
-    if (id) await request(`uploads/${id}`, { method: "DELETE" }).catch(() => {});
+    if (id) await forget(`uploads/${id}`);
   }
 }
 
-const running = new Set();
+const sent = new Set(); // names of uploads and jobs that the server keeps for us
 
 /** Have a job done and return it with its files. `signal` cancels it, on the server too. */
 export async function run(kind, uploads, choices, { signal, report = () => {} } = {}) {
   let job = await order(kind, uploads, choices, signal);
-  running.add(job.id);
+  sent.add(`jobs/${job.id}`);
   try {
     for (let turn = 0; job.state === "waiting" || job.state === "running"; turn++) {
       report(job);
@@ -96,8 +98,7 @@ export async function run(kind, uploads, choices, { signal, report = () => {} } 
     }));
     return { facts: job.facts, files: Object.fromEntries(files) };
   } finally {
-    running.delete(job.id);
-    request(`jobs/${job.id}`, { method: "DELETE" }).catch(() => {}); // cancels it if it has not ended
+    forget(`jobs/${job.id}`); // cancels it if it has not ended
   }
 }
 
@@ -129,7 +130,10 @@ function pause(ms, signal) {
   });
 }
 
-// Who leaves has no use for the work any more.
-addEventListener("pagehide", () => {
-  for (const id of running) request(`jobs/${id}`, { method: "DELETE", keepalive: true }).catch(() => {});
-});
+async function forget(path, keepalive = false) {
+  sent.delete(path);
+  await request(path, { method: "DELETE", keepalive }).catch(() => {});
+}
+
+// Who leaves has no use for any of it.
+addEventListener("pagehide", () => sent.forEach((path) => forget(path, true)));

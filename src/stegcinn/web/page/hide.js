@@ -197,8 +197,8 @@ async function hide() {
     codec: choice("hide-codec"), colors: choice("hide-colors"), format: job.format,
   };
   closeResult();
-  busy(true);
   working.start("Sending …");
+  busy(true);
   try {
     const report = (told) => working.report(told);
     const found = await run("hide", { host: photo.upload, payload: payload.upload }, choices, { signal: mine.signal, report });

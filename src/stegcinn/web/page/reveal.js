@@ -60,8 +60,8 @@ async function reveal() {
   }
   const mine = revealing = new AbortController();
   closeResult();
-  busy(true);
   working.start("Sending …");
+  busy(true);
   try {
     const report = (job) => working.report(job);
     const choices = { password: $("reveal-password").value || null };
