@@ -203,7 +203,7 @@ def test_a_file(tabs: Opener, client: Client, photo: Path, tmp_path: Path, downl
     tab["compare-cut"].focus()
     tab.page.keyboard.press("Home")
     assert "100% 0px 0px" in before.evaluate("e => getComputedStyle(e).clipPath")
-    tab.page.get_by_role("radio", name="Gray-scale").check()
+    tab.page.get_by_role("radio", name="Gray").check()
     assert before.evaluate("e => e.src") != after.evaluate("e => e.src")
     tab.page.get_by_role("radio", name="Difference").check()
     expect(before).to_be_hidden()

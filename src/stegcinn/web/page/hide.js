@@ -124,7 +124,7 @@ function takeFile(taken) {
     show("hide-message-part", false);
   }
   $("hide-file-text").replaceChildren(element("strong", taken.name));
-  say("hide-file-name", `${bytes(taken.size)}. Drop or choose another to replace it.`);
+  say("hide-file-name", `${bytes(taken.size)}. Drop another instead.`);
   setPayload({ upload: new Upload(taken), name: taken.name, size: taken.size, needed: null }, 0);
 }
 
