@@ -67,10 +67,11 @@ class Job:
         with self._lock:
             if self._work is None:
                 return True
-            task, self._process, self.state = self._work, process, "running"
+            task, self._work = self._work, None
+            self._process, self.state = process, "running"
         try:
             process.pipe.send(task)
-            del task  # or the bytes of the photo would be held here, too
+            del task  # the process has the photo and the password; here they are of no more use
             word, value = process.pipe.recv()
             while word == "progress":
                 self.progress = max(self.progress, value)

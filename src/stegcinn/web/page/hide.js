@@ -87,6 +87,7 @@ async function measure() {
   const mine = measuring = new AbortController();
   room = null;
   say("hide-capacity", "Measuring how much it takes …");
+  $("hide-capacity").ariaBusy = "true"; // no screen reader should read every percentage
   weighed();
   try {
     const choices = { codec: choice("hide-codec"), colors: choice("hide-colors") };
@@ -97,10 +98,12 @@ async function measure() {
     const { facts } = await run("measure", { photo: photo.upload }, choices, { signal: mine.signal, report });
     if (measuring !== mine) return;
     room = facts;
+    $("hide-capacity").ariaBusy = "false";
     say("hide-capacity", room.bytes ? `Takes ${bytes(room.bytes)} (${room.bpp.toFixed(2)} bits per pixel)`
       : "Takes nothing; try a larger or more colourful photo.");
   } catch (error) {
     if (measuring !== mine || error.name === "AbortError") return;
+    $("hide-capacity").ariaBusy = "false";
     say("hide-capacity", error.message);
   }
   weighed();
@@ -191,7 +194,7 @@ async function hide() {
       : missing("type a message to hide", "hide-message");
   }
   const mine = hiding = new AbortController();
-  const job = { payload, name: photo.name, room, format: $("hide-format").value };
+  const job = { payload, name: photo.name, format: $("hide-format").value };
   const choices = {
     name: payload.name, password: $("hide-password").value || null,
     codec: choice("hide-codec"), colors: choice("hide-colors"), format: job.format,
@@ -235,8 +238,9 @@ function openResult(job, { facts, files }) {
   link.download = `${job.name.replace(/\.[^.]*$/, "") || "photo"}.${job.format}`;
   say("hide-result-text", `${link.download}, ${bytes(files.container.size)}. Send it as it is; keep the original to yourself.`);
   compare.open(files, facts);
-  const used = job.room && job.payload.needed !== null && job.room.bytes
-    ? `${percent(job.payload.needed / job.room.bytes)} of ${bytes(job.room.bytes)}` : "not measured";
+  // Both may have come in meanwhile; neither photo nor choices could change.
+  const used = room?.bytes && job.payload.needed !== null
+    ? `${percent(job.payload.needed / room.bytes)} of ${bytes(room.bytes)}` : "not measured";
   const rows = [
     ["Hidden", `${bytes(facts.bytes)}, ${Number(facts.bpp.toPrecision(3))} bits per pixel`],
     ["Capacity used", used],
