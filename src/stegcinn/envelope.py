@@ -167,6 +167,8 @@ def _open_head(stream: bytes, keys: Keys) -> tuple[_Head, ChaCha20Poly1305]:
 
 def _pack(data: bytes) -> tuple[int, bytes]:
     """Return the flags and the stored form of the data: compressed only where that is smaller."""
+    if len(zstandard.ZstdCompressor(level=1).compress(data)) >= len(data):
+        return 0, data  # as most files people hide: not worth the time of a better level
     parameters = zstandard.ZstdCompressionParameters.from_level(
         19 if len(data) < _ZSTD_BEST_BELOW else 6,
         source_size=len(data),

@@ -52,6 +52,10 @@ class WeightsError(StegcinnError):
     """Released weights are missing or damaged."""
 
 
+class MachineError(StegcinnError):
+    """This machine does not compute the numbers that a codec's format prescribes."""
+
+
 class StegcinnWarning(UserWarning):
     """Something was changed on the way in that the user should know (16-bit samples reduced, extra frames dropped)."""
 

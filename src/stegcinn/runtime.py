@@ -7,7 +7,9 @@ import json
 from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any
+from io import BytesIO
+from threading import Lock
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +17,7 @@ import onnxruntime as ort
 
 from stegcinn.errors import WeightsError
 
-Float32 = npt.NDArray[np.float32]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 ERRORS_ONLY = 3  # ONNX Runtime's log level
 
@@ -25,7 +27,8 @@ class Release:
 
     def __init__(self, folder: Traversable) -> None:
         self.folder = folder
-        self._sessions: dict[str, ort.InferenceSession] = {}
+        self._lock = Lock()
+        self._sessions: dict[tuple[str, int], ort.InferenceSession] = {}
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -38,26 +41,38 @@ class Release:
             raise WeightsError(f"weights {self.folder.name!r} cannot be read ({error}); reinstall stegcinn") from None
         return config
 
-    def session(self, file: str) -> ort.InferenceSession:
-        """A ready session for one ONNX file, loaded once; WeightsError if its bytes are not the released ones."""
-        if file not in self._sessions:
-            try:
-                model = (self.folder / file).read_bytes()
-            except OSError as error:
-                raise WeightsError(f"weights file {file} cannot be read ({error}); reinstall stegcinn") from None
-            if hashlib.sha256(model).hexdigest() != self.config["sha256"].get(file):
-                raise WeightsError(f"weights file {self.folder.name}/{file} is damaged; reinstall stegcinn")
-            options = ort.SessionOptions()
-            options.log_severity_level = ERRORS_ONLY
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it starves a busy machine
-            options.enable_cpu_mem_arena = False  # the arena keeps the peak of every shape it has seen
-            self._sessions[file] = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        return self._sessions[file]
+    def read(self, file: str) -> bytes:
+        """The bytes of a file; WeightsError if they are not the released ones."""
+        try:
+            data = (self.folder / file).read_bytes()
+        except OSError as error:
+            raise WeightsError(f"weights file {file} cannot be read ({error}); reinstall stegcinn") from None
+        if hashlib.sha256(data).hexdigest() != self.config["sha256"].get(file):
+            raise WeightsError(f"weights file {self.folder.name}/{file} is damaged; reinstall stegcinn")
+        return data
 
-    def run(self, file: str, **inputs: Float32) -> Float32:
-        """Run a network with one output; inputs and output (N, C, h, w) float32."""
-        (output,) = self.session(file).run(None, inputs)
-        result: Float32 = output
+    def array(self, file: str) -> npt.NDArray[Any]:
+        """A table stored as .npy."""
+        table: npt.NDArray[Any] = np.load(BytesIO(self.read(file)), allow_pickle=False)
+        return table
+
+    def session(self, file: str, threads: int = 0) -> ort.InferenceSession:
+        """A ready session for one ONNX file, loaded once; `threads` 0 uses all cores."""
+        with self._lock:
+            if (file, threads) not in self._sessions:
+                options = ort.SessionOptions()
+                options.log_severity_level = ERRORS_ONLY
+                options.intra_op_num_threads = threads
+                options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it starves a busy machine
+                options.enable_cpu_mem_arena = False  # the arena keeps the peak of every shape it has seen
+                session = ort.InferenceSession(self.read(file), options, providers=["CPUExecutionProvider"])
+                self._sessions[file, threads] = session
+            return self._sessions[file, threads]
+
+    def run(self, file: str, *, threads: int = 0, **inputs: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+        """Run a network with one output of the inputs' type."""
+        (output,) = self.session(file, threads).run(None, inputs)
+        result: npt.NDArray[Scalar] = output
         return result
 
 

@@ -104,19 +104,24 @@ def conceal(
     codec, colors = _choose(photo, codec, colors)
     writer = load_codec(codec)
     key = photo_keys(photo, password)
-    room = writer.capacity(photo.rgb, colors, lambda share: progress(0.2 * share))
+    nameless = replace(payload, name=None)
     for _ in range(ATTEMPTS):  # each with a new salt, new filling and new colours
-        kept, sealed = _seal_to_fit(payload, key, room)
-        rgb = writer.embed(photo.rgb, sealed, key, colors, lambda share: progress(0.2 + 0.6 * share))
+        try:
+            rgb = writer.embed(photo.rgb, envelope.seal(payload, key), key, colors, lambda s: progress(0.8 * s))
+        except CapacityError as error:
+            if payload.name is None:
+                raise _without_overhead(error) from None
+            payload = nameless  # the name may be what is too much
+            continue
         container = photo.with_rgb(rgb)
         file = encode_photo(container, suffix)
         try:
-            raw_accuracy = _verify(file, photo, kept, key, writer)
+            raw_accuracy = _verify(file, photo, payload, key, writer)
         except RevealError:
             continue
         progress(1.0)
         changed = float(np.mean((container.rgb != photo.rgb).any(axis=-1)))
-        return Container(file, container, kept.name, codec, colors, raw_accuracy, changed)
+        return Container(file, container, payload.name, codec, colors, raw_accuracy, changed)
     raise SelfCheckError(
         "the container could not be read back with the margin we ask for; try a smaller payload or another photo"
     )
@@ -125,7 +130,12 @@ def conceal(
 def uncover(photo: Photo, *, password: str | None = None) -> Payload:
     """`reveal` with the payload's suggested name."""
     key = photo_keys(photo, password)
-    return envelope.unseal(load_codec(DEFAULT_CODEC).extract(photo.rgb, key).stream, key)
+    for codec in CODECS:  # nothing in the image tells which one it was
+        try:
+            return envelope.unseal(load_codec(codec).extract(photo.rgb, key).stream, key)
+        except RevealError:
+            continue
+    raise RevealError
 
 
 def photo_keys(photo: Photo, password: str | None) -> Keys:
@@ -143,13 +153,9 @@ def _choose(photo: Photo, codec: str | None, colors: Colors | None) -> tuple[str
     return codec or DEFAULT_CODEC, colors or ("generate" if photo.is_gray else "keep")
 
 
-def _seal_to_fit(payload: Payload, key: Keys, room: int) -> tuple[Payload, bytes]:
-    """Seal a payload for `room` bytes of stream, without its name if that is what makes it fit."""
-    for candidate in (payload, replace(payload, name=None)):
-        sealed = envelope.seal(candidate, key)
-        if len(sealed) <= room:
-            return candidate, sealed
-    raise CapacityError(len(sealed) - envelope.OVERHEAD, max(0, room - envelope.OVERHEAD))
+def _without_overhead(error: CapacityError) -> CapacityError:
+    """The same in bytes of payload, as users count."""
+    return CapacityError(error.needed - envelope.OVERHEAD, max(0, error.available - envelope.OVERHEAD))
 
 
 def _verify(file: bytes, host: Photo, payload: Payload, key: Keys, reader: Codec) -> float:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from stegcinn.codecs.base import Codec
-from stegcinn.codecs.cinn import CinnCodec
 from stegcinn.runtime import release
 
-CODECS = ("cinn",)
-DEFAULT_CODEC = "cinn"
+CODECS = ("exact", "cinn")  # in the order in which `reveal` tries them
+DEFAULT_CODEC = "exact"
 
 
+@cache
 def load_codec(name: str) -> Codec:
     """The codec called `name`, one of CODECS, over its released weights."""
-    return {"cinn": lambda: CinnCodec(release("cinn-1"))}[name]()
+    if name == "exact":
+        from stegcinn.codecs.exact import ExactCodec  # noqa: PLC0415 -- its compiler is slow to import
+        from stegcinn.colourmodel import ColourModel  # noqa: PLC0415
+
+        codec = ExactCodec(ColourModel(release("exact-1")))
+        codec.require_known_answer()
+        return codec
+    from stegcinn.codecs.cinn import CinnCodec  # noqa: PLC0415
+
+    return CinnCodec(release("cinn-1"))

@@ -16,6 +16,7 @@ from stegcinn.keys import Keys
 
 UInt8 = npt.NDArray[np.uint8]
 Colors = Literal["keep", "generate"]
+RandomBytes = Callable[[int], bytes]
 Progress = Callable[[float], None]  # called with the share of the work done, 0..1
 
 
@@ -36,9 +37,10 @@ class Codec(Protocol):
         """Length in bytes of the longest stream that `embed` will surely take."""
 
     def embed(self, rgb: UInt8, stream: bytes, keys: Keys, colors: Colors, progress: Progress) -> UInt8:
-        """Write `stream`, not longer than `capacity`, into the colours of a host and return the container.
+        """Write `stream` into the colours of a host and return the container; CapacityError if it does not fit.
 
-        The rest of the room is filled from the system's generator. What is written need not read back: check it.
+        What is left of the room in use is filled from the system's generator. What is written need not read back:
+        check it.
         """
 
     def extract(self, rgb: UInt8, keys: Keys, *, strict: bool = False) -> Extraction:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from stegcinn import colour, ecc, keys, mapping
 from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8
-from stegcinn.errors import RevealError
+from stegcinn.errors import CapacityError, RevealError
 from stegcinn.keys import Keys
 from stegcinn.lattice import CARRIERS, CELL, Lattice, Tile
 from stegcinn.mapping import RandomBytes
@@ -41,6 +41,7 @@ LOUD = 48.0  # levels of chroma from the host's, or from the mean, beyond which 
 NOISE_GAIN = 0.8  # noise of a latent over what a second rounding error does to it (measured, docs/decisions.md)
 NOISE_FLOOR = 0.02  # standard deviation; the smallest noise we believe in
 OUTLIERS = 0.005  # share of latents that are wrong however sure they look (measured likewise)
+REHEARSAL_SHARE = 0.25  # of the time that embedding takes
 MAX_DETAIL = 1000.0  # levels; no colour of the cube needs more
 EFFORT = 200  # decoder iterations of a receiver
 STRICT_EFFORT = 100  # of the sender's own check, which leaves room for another machine's arithmetic
@@ -72,6 +73,9 @@ class CinnCodec:
 
     def embed(self, rgb: UInt8, stream: bytes, key: Keys, colors: Colors, progress: Progress) -> UInt8:
         """The lowest rate that takes the stream is used, so a small payload is the safest."""
+        room = self.capacity(rgb, colors, lambda share: progress(REHEARSAL_SHARE * share))
+        if len(stream) > room:
+            raise CapacityError(len(stream), room)
         lattice = Lattice(colour.luma(rgb))
         plans = (ecc.plan(lattice.positions - HEADER, rate) for rate in range(len(ecc.RATES)))
         plan = next(plan for plan in plans if plan.info_bits >= 8 * len(stream))
@@ -82,7 +86,7 @@ class CinnCodec:
         code ^= key.bits("whitening", lattice.positions)
         bits = np.empty_like(code)
         bits[key.permutation("positions", lattice.positions)] = code
-        return self._paint(rgb, lattice, bits, colors, os.urandom, progress)
+        return self._paint(rgb, lattice, bits, colors, os.urandom, lambda share: progress(REHEARSAL_SHARE + (1 - REHEARSAL_SHARE) * share))
 
     def extract(self, rgb: UInt8, key: Keys, *, strict: bool = False) -> Extraction:
         """The rate is the one whose keyed pattern fits the header best; a wrong guess fails like a wrong key."""

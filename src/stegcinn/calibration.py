@@ -1,0 +1,91 @@
+"""A few numbers per image that fit the colour model's scales to a host, so that draws are as noisy as the host is.
+
+For each level that carries bits and each of red, blue and green, the scale index that a network predicts is shifted by
+a piecewise linear function of itself. The sender fits the knots to the host's own code length; the receiver gets them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stegcinn import mixture
+
+Int8 = npt.NDArray[np.int8]
+Float64 = npt.NDArray[np.float64]
+UInt8 = npt.NDArray[np.uint8]
+
+KNOTS = (40, 75, 110, 145, 180, 215)  # scale indices; beyond the ends the shift stays what it is there
+LEVELS = 2
+COARSE_SHIFTS = range(-60, 61, 12)  # of all knots alike, tried first
+FINE_STEPS = (12, 6, 3)  # of single knots
+MAX_SHIFT = 120
+SIZE = LEVELS * mixture.SYMBOLS * len(KNOTS)  # bytes
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Shifts of the scale index at the knots: (LEVELS, SYMBOLS, KNOTS) int8, 24 to the factor of two."""
+
+    shifts: Int8
+
+    @classmethod
+    def none(cls) -> Calibration:
+        """The model's scales as they are."""
+        return cls(np.zeros((LEVELS, mixture.SYMBOLS, len(KNOTS)), np.int8))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Calibration:
+        """Any SIZE bytes are a calibration."""
+        return cls(np.frombuffer(data, np.int8).reshape(LEVELS, mixture.SYMBOLS, len(KNOTS)))
+
+    def to_bytes(self) -> bytes:
+        """SIZE bytes for `from_bytes`."""
+        return self.shifts.tobytes()
+
+    def lookup(self, level: int) -> UInt8:
+        """The scale index to use for each predicted one, (SYMBOLS, 256); at levels without a calibration, the same."""
+        if level >= LEVELS:
+            return np.tile(np.arange(256, dtype=np.uint8), (mixture.SYMBOLS, 1))
+        return np.stack([_lookup(knots) for knots in self.shifts[level]])
+
+
+def _lookup(knots: Sequence[int] | npt.NDArray[np.integer]) -> UInt8:
+    """In integers: between two knots the shift is their weighted mean, rounded down."""
+    index = np.arange(256)
+    shift = np.empty(256, np.int64)
+    shift[: KNOTS[0]], shift[KNOTS[-1] :] = knots[0], knots[-1]
+    for left, right, low, high in zip(KNOTS, KNOTS[1:], knots, knots[1:], strict=False):
+        within = index[left : right + 1]
+        shift[within] = (int(low) * (right - within) + int(high) * (within - left)) // (right - left)
+    return (index + shift).clip(0, 255).astype(np.uint8)
+
+
+def fit(code_length: Callable[[int, UInt8], Float64]) -> Calibration:
+    """The calibration that makes a host's code length least, near enough.
+
+    `code_length(level, lookup)`: bits (SYMBOLS,) of the host's colours at a level; each symbol depends on its own row
+    of the lookup alone, so all three are searched at the same time.
+    """
+    shifts = np.zeros((LEVELS, mixture.SYMBOLS, len(KNOTS)), np.int64)
+    for level in range(LEVELS):
+        best = np.full(mixture.SYMBOLS, np.inf)
+
+        def attempt(candidate: npt.NDArray[np.int64], level: int = level, best: Float64 = best) -> None:
+            bits = code_length(level, np.stack([_lookup(knots) for knots in candidate]))
+            better = bits < best
+            best[better] = bits[better]
+            shifts[level][better] = candidate[better]
+
+        for shift in COARSE_SHIFTS:
+            attempt(np.full_like(shifts[level], shift))
+        for step in FINE_STEPS:
+            for knot in range(len(KNOTS)):
+                for direction in (step, -step):
+                    candidate = shifts[level].copy()
+                    candidate[:, knot] = (candidate[:, knot] + direction).clip(-MAX_SHIFT, MAX_SHIFT)
+                    attempt(candidate)
+    return Calibration(shifts.astype(np.int8))

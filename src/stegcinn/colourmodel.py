@@ -1,0 +1,155 @@
+"""The colour model at work: distributions for the pixels of a phase, tile by tile, on ONNX Runtime.
+
+Everything is integers, and the same integers on every machine: features by NumPy, networks with 8-bit weights, scales
+that are powers of two. A tile sees a margin of its neighbours, so tiles give bit for bit what the whole image would.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from stegcinn import cells, mixture
+from stegcinn.cells import CHANNELS, GATHER, PHASES, PLACES
+from stegcinn.rangecoder import Tables, Tile
+from stegcinn.runtime import Release
+
+Bool = npt.NDArray[np.bool_]
+Int16 = npt.NDArray[np.int16]
+UInt8 = npt.NDArray[np.uint8]
+
+TILE = 128  # cells; small enough for a core's cache, large enough that margins cost little
+RADIUS = 3  # cells that the convolutions see to each side
+HALO = GATHER + RADIUS
+WORKERS = min(8, os.cpu_count() or 1)
+
+
+class Part(NamedTuple):
+    """A rectangle of one phase's pixels: where they are in their plane, their colours (a view), distributions."""
+
+    rows: slice
+    columns: slice
+    rgb: UInt8
+    tile: Tile
+
+
+def plane(array: npt.NDArray[np.generic], level: int, phase: int) -> npt.NDArray[np.generic]:
+    """The pixels of an image (H, W, ...) that a phase settles, as a view; it may be empty in tiny lattices."""
+    i, j = PHASES[phase]
+    stride = 1 << level
+    return array[i * stride :: 2 * stride, j * stride :: 2 * stride]
+
+
+class ColourModel:
+    """A release of the discrete colour model; see `model.exact` for what its networks compute."""
+
+    def __init__(self, release: Release) -> None:
+        self.release = release
+        self._tables: dict[tuple[int, float | None], Tables] = {}
+
+    def tables(self, level: int, *, reach: float | None = None) -> Tables:
+        """Coding tables of a level, without the tails beyond `reach` if one is given."""
+        key = self._group(level), reach
+        if key not in self._tables:
+            logistic = self._logistic[key[0]]
+            if reach is not None:
+                logistic = np.stack([mixture.without_tails(table, reach) for table in logistic])
+            self._tables[key] = Tables.of(logistic)
+        return self._tables[key]
+
+    def parts(
+        self, rgb: UInt8, luma: UInt8, level: int, phase: int, chosen: Bool | None = None, *,
+        tile: int = TILE, keep: Bool | None = None,
+    ) -> Iterator[Part]:  # fmt: skip
+        """Distributions for all pixels of a phase given what is settled before it, in raster order of tiles.
+
+        `rgb` (H, W, 3) with `luma` (H, W). Pixels are to be coded where `chosen` (the shape of the phase's plane; all by
+        default); tiles that choose none are passed over, and so are those that `keep` (one entry per tile) rejects.
+        Networks run ahead in other threads: they read no pixel of their own phase, so these may change meanwhile.
+        """
+        colours = plane(rgb, level, phase)
+        height, width = colours.shape[:2]
+        corners = [(y, x) for y in range(0, height, tile) for x in range(0, width, tile)]
+        if keep is not None:
+            corners = [corner for corner, kept in zip(corners, keep, strict=True) if kept]
+        everything = np.ones(colours.shape[:2], np.bool_) if chosen is None else chosen
+        pending: deque[tuple[slice, slice, object]] = deque()
+        with ThreadPoolExecutor(WORKERS) as pool:
+
+            def submit(corner: tuple[int, int]) -> None:
+                rows = slice(corner[0], min(corner[0] + tile, height))
+                columns = slice(corner[1], min(corner[1] + tile, width))
+                if everything[rows, columns].any():
+                    pending.append((rows, columns, pool.submit(self._run, rgb, luma, level, phase, rows, columns)))
+
+            waiting = iter(corners)
+            for corner in waiting:
+                submit(corner)
+                if len(pending) > 2 * WORKERS:
+                    yield self._finish(pending.popleft(), colours, everything, plane(luma, level, phase))
+            while pending:
+                yield self._finish(pending.popleft(), colours, everything, plane(luma, level, phase))
+
+    def root(self, luma: UInt8) -> Tile:
+        """Distribution of the coarsest pixel of all, given its luma (1, 1)."""
+        bins = (luma.astype(np.int64) * mixture.ROOT_BINS) // 256
+        nothing = np.zeros((1, 1), np.int16)
+        return Tile(np.moveaxis(self._root[bins], -1, 0), nothing, nothing, luma, np.ones((1, 1), np.bool_))
+
+    @cached_property
+    def _logistic(self) -> npt.NDArray[np.int32]:
+        return self.release.array("logistic.npy").astype(np.int32)
+
+    @cached_property
+    def _root(self) -> UInt8:
+        return self.release.array("root.npy").astype(np.uint8)
+
+    def _group(self, level: int) -> int:
+        return min(level, int(self.release.config["groups"]) - 1)
+
+    def _finish(self, task: tuple[slice, slice, object], colours: UInt8, chosen: Bool, luma: UInt8) -> Part:
+        rows, columns, future = task
+        parameters, guess_r, guess_b = future.result()  # type: ignore[attr-defined]
+        where = rows, columns
+        return Part(rows, columns, colours[where], Tile(parameters, guess_r, guess_b, luma[where], chosen[where]))
+
+    def _run(
+        self, rgb: UInt8, luma: UInt8, level: int, phase: int, rows: slice, columns: slice
+    ) -> tuple[UInt8, Int16, Int16]:
+        """Parameters (PARAMETERS, h, w) and guesses (h, w) of one tile."""
+        stride = 1 << level
+        y = np.stack([_padded(luma[::stride, ::stride], place, rows, columns) for place in PLACES])
+        colours = rgb[::stride, ::stride]
+        settled = PLACES[: phase + 1]
+        r, b = (
+            np.stack([_padded(colours[..., c], place, rows, columns) for place in settled]) - y[: phase + 1]
+            for c in (0, 2)
+        )
+        x = np.empty((CHANNELS[phase], y.shape[1] - 2 * GATHER, y.shape[2] - 2 * GATHER), np.uint8)
+        guess_r, guess_b = cells.features(y, r, b, phase, level, x)
+        inside = (slice(RADIUS, -RADIUS), slice(RADIUS, -RADIUS))
+        output = self.release.run(f"level{self._group(level)}-phase{phase}.onnx", threads=1, x=x[None])[0]
+        return np.moveaxis(output, -1, 0), guess_r[inside], guess_b[inside]
+
+
+def _padded(lattice: UInt8, place: tuple[int, int], rows: slice, columns: slice) -> Int16:
+    """The pixels at one place of cells, HALO cells beyond the given ones; past the edge the nearest one is repeated.
+
+    Where the lattice is a single row or column, its only place stands in for the missing one.
+    """
+    i, j = (offset if offset < side else 0 for offset, side in zip(place, lattice.shape, strict=True))
+    sub = lattice[i::2, j::2]
+    spans = []
+    padding = []
+    for wanted, size in ((rows, sub.shape[0]), (columns, sub.shape[1])):
+        first, last = wanted.start - HALO, wanted.stop + HALO
+        spans.append(slice(max(first, 0), min(last, size)))
+        padding.append((max(-first, 0), max(last - size, 0)))
+    return np.pad(sub[tuple(spans)].astype(np.int16), padding, mode="edge")

@@ -1,0 +1,89 @@
+"""From a trained colour model to a release folder: 8-bit ONNX networks, integer tables, PyTorch weights, digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.torch import save_file
+
+from stegcinn import mixture
+from stegcinn.model.exact import ColourModel, IntegerConv, PhaseNet
+
+OPSET = 17
+IR_VERSION = 9  # read by ONNX Runtime 1.16 and later
+
+
+def network(net: PhaseNet) -> onnx.ModelProto:
+    """The network as quantised convolutions: x (1, C, h, w) uint8 -> y (1, h', w', PARAMETERS) uint8, any h and w.
+
+    Every scale is a power of two, so a result is its integer sum over 2**shift, rounded half to even, whatever the
+    order of the additions.
+    """
+    tensors = [
+        numpy_helper.from_array(np.float32(1), "one"),
+        numpy_helper.from_array(np.uint8(0), "zero"),
+        numpy_helper.from_array(np.int8(0), "zero_weight"),
+    ]
+    nodes, previous = [], "x"
+    for i, layer in enumerate(net.layers):
+        assert isinstance(layer, IntegerConv)
+        weight, bias = (t.detach().numpy() for t in layer.integers())
+        tensors += [
+            numpy_helper.from_array(weight.astype(np.int8), f"weight{i}"),
+            numpy_helper.from_array(bias.astype(np.int32), f"bias{i}"),
+            numpy_helper.from_array(np.float32(2.0**-layer.shift), f"scale{i}"),
+        ]
+        inputs = [previous, "one", "zero", f"weight{i}", f"scale{i}", "zero_weight", "one", "zero", f"bias{i}"]
+        previous = f"layer{i}"
+        nodes.append(
+            helper.make_node(
+                "QLinearConv", inputs, [previous], kernel_shape=list(weight.shape[2:]), dilations=[layer.dilation] * 2
+            )
+        )
+    nodes.append(helper.make_node("Transpose", [previous], ["y"], perm=[0, 2, 3, 1]))
+    channels = next(iter(net.layers)).weight.shape[1]
+    graph = helper.make_graph(
+        nodes,
+        "phase",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, channels, "h", "w"])],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, [1, "h_out", "w_out", mixture.PARAMETERS])],
+        tensors,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    onnx.checker.check_model(model)
+    return model
+
+
+def tables(model: ColourModel) -> dict[str, np.ndarray[Any, Any]]:
+    """Integer tables: distribution functions (groups, SYMBOLS, n) int32, the root's parameters (bins, P) uint8."""
+    logistic = [[mixture.logistic(shape) for shape in group] for group in model.shape.detach().numpy()]
+    root = torch.round(model.root.detach() * 32).clamp(0, 255).numpy()
+    return {"logistic": np.array(logistic, np.int32), "root": root.astype(np.uint8)}
+
+
+def export_exact(model: ColourModel, folder: Path, facts: dict[str, Any]) -> None:
+    """Write a release folder; `facts` are further entries of `config.json`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.eval().cpu()
+    files = {
+        f"level{group}-phase{phase}.onnx": network(net).SerializeToString()
+        for group, nets in enumerate(model.nets)
+        for phase, net in enumerate(nets)
+    }
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    for name, table in tables(model).items():
+        np.save(folder / f"{name}.npy", table, allow_pickle=False)
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "exact.safetensors")
+    (folder / "exact.safetensors").chmod(0o644)  # safetensors makes it private
+    names = sorted(path.name for path in folder.iterdir() if path.suffix in (".onnx", ".npy", ".safetensors"))
+    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    config = {"groups": len(model.nets), "widths": model.widths, **facts, "sha256": digests}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
