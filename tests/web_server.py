@@ -20,6 +20,8 @@ from PIL import Image
 
 from stegcinn import stego
 from stegcinn.codecs.base import Colors, Progress, UInt8
+from stegcinn.errors import CapacityError
+from stegcinn.keys import Keys
 from stegcinn.web import api, server
 from test_cli import LsbCodec
 
@@ -34,6 +36,16 @@ class PageCodec(LsbCodec):
     """LsbCodec, with trouble at hand."""
 
     def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
+        self._trouble(rgb, progress)
+        return super().capacity(rgb, colors, progress)
+
+    def embed(self, rgb: UInt8, stream: bytes, keys: Keys, colors: Colors, progress: Progress) -> UInt8:
+        self._trouble(rgb, progress)
+        if len(stream) > (room := super().capacity(rgb, colors, progress)):
+            raise CapacityError(len(stream), room)
+        return super().embed(rgb, stream, keys, colors, progress)
+
+    def _trouble(self, rgb: UInt8, progress: Progress) -> None:
         width = rgb.shape[1]
         if width == SLOW:
             for step in range(600):
@@ -43,7 +55,6 @@ class PageCodec(LsbCodec):
             os.kill(os.getpid(), signal.SIGKILL)
         elif width == STARVING:
             raise MemoryError
-        return super().capacity(rgb, colors, progress)
 
 
 def install() -> None:

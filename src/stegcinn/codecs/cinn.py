@@ -86,7 +86,14 @@ class CinnCodec:
         code ^= key.bits("whitening", lattice.positions)
         bits = np.empty_like(code)
         bits[key.permutation("positions", lattice.positions)] = code
-        return self._paint(rgb, lattice, bits, colors, os.urandom, lambda share: progress(REHEARSAL_SHARE + (1 - REHEARSAL_SHARE) * share))
+        return self._paint(
+            rgb,
+            lattice,
+            bits,
+            colors,
+            os.urandom,
+            lambda share: progress(REHEARSAL_SHARE + (1 - REHEARSAL_SHARE) * share),
+        )
 
     def extract(self, rgb: UInt8, key: Keys, *, strict: bool = False) -> Extraction:
         """The rate is the one whose keyed pattern fits the header best; a wrong guess fails like a wrong key."""

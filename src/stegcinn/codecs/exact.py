@@ -224,7 +224,9 @@ class ExactCodec:
         luma = colour.luma(rgb)
         samples = [self._sample(rgb, luma, *step) for step in STEPS]
         levels = {level for level, _ in STEPS}
-        joined = {at: _joined([s for s, (level, _) in zip(samples, STEPS, strict=True) if level == at]) for at in levels}
+        joined = {
+            at: _joined([s for s, (level, _) in zip(samples, STEPS, strict=True) if level == at]) for at in levels
+        }
 
         def bits(level: int, sample: tuple[Tile, UInt8], lookup: UInt8) -> Float64:
             return rangecoder.information(self.model.tables(level).calibrated(lookup), *sample)[0]

@@ -72,7 +72,9 @@ class IntegerConv(nn.Module):
         """(N, I, h, w) -> (N, O, h', w'), integer-valued float32."""
         weight, bias = self.integers()
         if self.centre:  # the same integers, in smaller numbers for reduced-precision training
-            total = F.conv2d(x - self.centre, weight, bias + self.centre * weight.sum((1, 2, 3)), dilation=self.dilation)
+            total = F.conv2d(
+                x - self.centre, weight, bias + self.centre * weight.sum((1, 2, 3)), dilation=self.dilation
+            )
         else:
             total = F.conv2d(x, weight, bias, dilation=self.dilation)
         return _clamp(_round(total * 2.0**-self.shift), 0, MAX_ACTIVATION)
@@ -88,7 +90,11 @@ class PhaseNet(nn.Module):
             first = i == 0
             layers.append(
                 IntegerConv(
-                    channels, width, kernel, INPUT_SHIFT if first else HIDDEN_SHIFT, dilation=dilation,
+                    channels,
+                    width,
+                    kernel,
+                    INPUT_SHIFT if first else HIDDEN_SHIFT,
+                    dilation=dilation,
                     centre=CENTRE if first else 0,
                 )  # fmt: skip
             )
@@ -143,9 +149,7 @@ class ColourModel(nn.Module):
         super().__init__()
         self.widths = widths
         self.shown = nn.ModuleList(Shown(phase) for phase in range(len(PHASES)))
-        self.nets = nn.ModuleList(
-            nn.ModuleList(PhaseNet(channels, width) for channels in CHANNELS) for width in widths
-        )
+        self.nets = nn.ModuleList(nn.ModuleList(PhaseNet(channels, width) for channels in CHANNELS) for width in widths)
         self.shape = nn.Parameter(torch.zeros(len(widths), mixture.SYMBOLS, len(mixture.SLOPES)))
         with torch.no_grad():
             self.shape[..., mixture.SLOPES.index(1.0)] = 3.0

@@ -235,7 +235,12 @@ def validate(model: ColourModel, piles: list[PhotoPile], config: ExactConfig) ->
 
 
 def train(
-    folders: list[Path], run: Path, config: ExactConfig, *, report: Callable[[str], None], stop_after: float | None = None
+    folders: list[Path],
+    run: Path,
+    config: ExactConfig,
+    *,
+    report: Callable[[str], None],
+    stop_after: float | None = None,
 ) -> Path:
     """Train for `config.minutes` of stepping in all and return the checkpoint; goes on where `run` stopped.
 

@@ -34,7 +34,8 @@ MAX_SHELF = 1 << 30  # bytes of uploads, and of results, before the oldest go
 MAX_THINGS = 64  # uploads, and jobs
 SHELF_SECONDS = 600.0  # browsers let a page in the background ask once a minute
 TRIM_SECONDS = 30.0
-QUICK = 1  # processes for what a person waits for with the photo still in hand
+QUICK = 1  # processes for what takes a moment
+MEASURING = 1  # processes that measure capacity
 HEAVY = 2  # processes that hide and reveal; a large photo takes gigabytes
 MAX_WAITING = 8  # jobs in line for each
 FORMATS = ("png", "webp", "tif", "bmp")
@@ -91,9 +92,9 @@ CHOICES = {"codec": CODECS, "colors": COLORS, "format": FORMATS}
 UPLOADED = {"photo", "payload", "host", "image"}  # fields that name an upload
 
 
-def application(prepare: Callable[[], None] | None = None) -> Starlette:
-    """The page and its API, without the guard. `prepare`: see jobs.Pool."""
-    desk = _Desk(prepare)
+def application(prepare: Callable[[], None] | None = None, *, warm: bool = False) -> Starlette:
+    """The page and its API, without the guard. `prepare`: see jobs.Pool. `warm`: start some processes early."""
+    desk = _Desk(prepare, warm)
     routes = [
         *(Route(f"/{name}", _page(name)) for name in PAGE),
         Route("/", _page("index.html")),
@@ -102,7 +103,7 @@ def application(prepare: Callable[[], None] | None = None) -> Starlette:
         Route("/api/uploads", desk.upload, methods=["POST"]),
         Route("/api/uploads/{id}", desk.drop_upload, methods=["DELETE"]),
         Route("/api/look", desk.order(Look, work.look, desk.quick), methods=["POST"]),
-        Route("/api/measure", desk.order(Measure, work.measure, desk.quick), methods=["POST"]),
+        Route("/api/measure", desk.order(Measure, work.measure, desk.measuring), methods=["POST"]),
         Route("/api/weigh", desk.order(Weigh, work.weigh, desk.quick), methods=["POST"]),
         Route("/api/hide", desk.order(Hide, work.hide, desk.heavy), methods=["POST"]),
         Route("/api/reveal", desk.order(Reveal, work.reveal, desk.heavy), methods=["POST"]),
@@ -122,23 +123,28 @@ def application(prepare: Callable[[], None] | None = None) -> Starlette:
 class _Desk:
     """What the server has at hand: uploads, jobs, and the processes for them."""
 
-    def __init__(self, prepare: Callable[[], None] | None) -> None:
+    def __init__(self, prepare: Callable[[], None] | None, warm: bool) -> None:
         self.uploads: Shelf[bytes] = Shelf(len, limit=MAX_SHELF, count=MAX_THINGS, discard=lambda data: None)
         self.jobs: Shelf[Job] = Shelf(lambda job: job.size, limit=MAX_SHELF, count=MAX_THINGS, discard=Job.cancel)
         self.quick = Pool(QUICK, MAX_WAITING, prepare)
+        self.measuring = Pool(MEASURING, MAX_WAITING, prepare)
         self.heavy = Pool(HEAVY, MAX_WAITING, prepare)
+        self.warm = warm
         self.receiving = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         """Tidy up from time to time, and at the end."""
         tidying = asyncio.create_task(self._tidy())
+        if self.warm:  # what the first photo needs, before it comes
+            self.quick.submit(Job(work.warm_up, {}))
+            self.measuring.submit(Job(work.warm_up, {}))
         try:
             yield
         finally:
             tidying.cancel()
-            self.quick.close()
-            self.heavy.close()
+            for pool in (self.quick, self.measuring, self.heavy):
+                pool.close()
 
     async def _tidy(self) -> None:
         while True:

@@ -31,7 +31,7 @@ def serve(host: str, port: int, *, announce: Callable[[str], None], browser: boo
     listener = listen(host, port)
     token = secrets.token_urlsafe(TOKEN_BYTES)
     address = f"http://{_authority(host, listener.getsockname()[1])}/#{token}"
-    server = server_for(guarded(application(), host, token))
+    server = server_for(guarded(application(warm=True), host, token))
     announce(address)
     if browser and _has_display():
         # The connection waits at the listening socket until the server is up.

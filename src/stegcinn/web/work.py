@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from stegcinn import demo, envelope, imagefile, keys, stego
+from stegcinn.codecs import DEFAULT_CODEC, load_codec
 from stegcinn.codecs.base import Colors, Progress, UInt8
 from stegcinn.envelope import Payload
 from stegcinn.errors import StegcinnWarning, UsageError
@@ -38,6 +39,12 @@ class Outcome:
 
     facts: dict[str, Any]
     files: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+
+def warm_up(progress: Progress) -> Outcome:
+    """Load what jobs need, so that the first one need not wait for it."""
+    load_codec(DEFAULT_CODEC)
+    return Outcome({})
 
 
 def look(progress: Progress, *, photo: bytes) -> Outcome:
