@@ -3,9 +3,9 @@
 python bench/exact_numbers.py PHOTOS... [--every N] [--colors keep|generate] [--json docs/results/exact.json]
 
 Per photo: `capacity`, payloads of 0, 1, 31 and 4096 bytes where they fit, one of exactly the promised size, and one of
-0.1 bits per pixel; each must come back byte for byte, with the host's gray-scale. Net bits only: payload bytes that come
-back times 8, over all pixels of the saved file; photos without capacity count as 0. Code length: bits per pixel of the
-model's cost for the colours it settles, host against its container, both under the host's calibration.
+0.1 bits per pixel; each must come back byte for byte, with the host's gray-scale. Net bits only: payload bytes that
+come back times 8, over all pixels of the saved file; photos without capacity count as 0. Code length: bits per pixel of
+the model's cost for the colours it settles, host against its container, both under the host's calibration.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def run(path: Path, colors: str, codec: ExactCodec) -> dict[str, object]:
             continue
         data = os.urandom(size)
         container = stego.conceal(photo, Payload(data), codec="exact", colors=colors)
-        saved = np.asarray(Image.open(__import__("io").BytesIO(container.file)).convert("RGB"))
+        saved = np.asarray(Image.open(BytesIO(container.file)).convert("RGB"))
         if stego.uncover(read_photo(container.file)).data != data:
             row["failed"].append(size)
         if not np.array_equal(colour.luma(saved), colour.luma(photo.rgb)):

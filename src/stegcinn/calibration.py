@@ -6,7 +6,7 @@ a piecewise linear function of itself. The sender fits the knots to the host's o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,18 +50,20 @@ class Calibration:
         """The scale index to use for each predicted one, (SYMBOLS, 256); at levels without a calibration, the same."""
         if level >= LEVELS:
             return np.tile(np.arange(256, dtype=np.uint8), (mixture.SYMBOLS, 1))
-        return np.stack([_lookup(knots) for knots in self.shifts[level]])
+        return _lookup(self.shifts[level])
 
 
-def _lookup(knots: Sequence[int] | npt.NDArray[np.integer]) -> UInt8:
-    """In integers: between two knots the shift is their weighted mean, rounded down."""
-    index = np.arange(256)
-    shift = np.empty(256, np.int64)
-    shift[: KNOTS[0]], shift[KNOTS[-1] :] = knots[0], knots[-1]
-    for left, right, low, high in zip(KNOTS, KNOTS[1:], knots, knots[1:], strict=False):
-        within = index[left : right + 1]
-        shift[within] = (int(low) * (right - within) + int(high) * (within - left)) // (right - left)
-    return (index + shift).clip(0, 255).astype(np.uint8)
+def _lookup(knots: npt.NDArray[np.integer]) -> UInt8:
+    """(..., KNOTS) -> (..., 256), in integers: between two knots the shift is their weighted mean, rounded down."""
+    low, high = (knots[..., _LEFT + right].astype(np.int64) for right in (0, 1))
+    shifted: UInt8 = (_INDEX + (low * (_SPAN - _WITHIN) + high * _WITHIN) // _SPAN).clip(0, 255).astype(np.uint8)
+    return shifted
+
+
+_INDEX = np.arange(256)
+_LEFT = (np.searchsorted(KNOTS, _INDEX, side="right") - 1).clip(0, len(KNOTS) - 2)  # of the two knots around an index
+_SPAN = np.diff(KNOTS)[_LEFT]
+_WITHIN = (_INDEX - np.array(KNOTS)[_LEFT]).clip(0, _SPAN)
 
 
 def fit(code_length: Callable[[int, UInt8], Float64]) -> Calibration:
@@ -75,7 +77,7 @@ def fit(code_length: Callable[[int, UInt8], Float64]) -> Calibration:
         best = np.full(mixture.SYMBOLS, np.inf)
 
         def attempt(candidate: npt.NDArray[np.int64], level: int = level, best: Float64 = best) -> None:
-            bits = code_length(level, np.stack([_lookup(knots) for knots in candidate]))
+            bits = code_length(level, _lookup(candidate))
             better = bits < best
             best[better] = bits[better]
             shifts[level][better] = candidate[better]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ class Part(NamedTuple):
     tile: Tile
 
 
-def plane(array: npt.NDArray[np.generic], level: int, phase: int) -> npt.NDArray[np.generic]:
+def plane(array: UInt8, level: int, phase: int) -> UInt8:
     """The pixels of an image (H, W, ...) that a phase settles, as a view; it may be empty in tiny lattices."""
     i, j = PHASES[phase]
     stride = 1 << level
@@ -70,8 +70,8 @@ class ColourModel:
     ) -> Iterator[Part]:  # fmt: skip
         """Distributions for all pixels of a phase given what is settled before it, in raster order of tiles.
 
-        `rgb` (H, W, 3) with `luma` (H, W). Pixels are to be coded where `chosen` (the shape of the phase's plane; all by
-        default); tiles that choose none are passed over, and so are those that `keep` (one entry per tile) rejects.
+        `rgb` (H, W, 3) with `luma` (H, W). Pixels are to be coded where `chosen` (the shape of the phase's plane; all
+        by default); tiles that choose none are passed over, and so are those that `keep` (one entry per tile) rejects.
         Networks run ahead in other threads: they read no pixel of their own phase, so these may change meanwhile.
         """
         colours = plane(rgb, level, phase)
@@ -80,22 +80,25 @@ class ColourModel:
         if keep is not None:
             corners = [corner for corner, kept in zip(corners, keep, strict=True) if kept]
         everything = np.ones(colours.shape[:2], np.bool_) if chosen is None else chosen
-        pending: deque[tuple[slice, slice, object]] = deque()
+        spans = [(slice(y, min(y + tile, height)), slice(x, min(x + tile, width))) for y, x in corners]
+        wanted = [where for where in spans if everything[where].any()]
+        gray = plane(luma, level, phase)
+
+        def part(where: tuple[slice, slice], result: tuple[UInt8, Int16, Int16]) -> Part:
+            return Part(*where, colours[where], Tile(*result, gray[where], everything[where]))
+
+        if len(wanted) < 2:  # not worth a thread
+            yield from (part(where, self._run(rgb, luma, level, phase, *where)) for where in wanted)
+            return
         with ThreadPoolExecutor(WORKERS) as pool:
-
-            def submit(corner: tuple[int, int]) -> None:
-                rows = slice(corner[0], min(corner[0] + tile, height))
-                columns = slice(corner[1], min(corner[1] + tile, width))
-                if everything[rows, columns].any():
-                    pending.append((rows, columns, pool.submit(self._run, rgb, luma, level, phase, rows, columns)))
-
-            waiting = iter(corners)
-            for corner in waiting:
-                submit(corner)
+            pending: deque[tuple[tuple[slice, slice], Future[tuple[UInt8, Int16, Int16]]]] = deque()
+            for where in wanted:
+                pending.append((where, pool.submit(self._run, rgb, luma, level, phase, *where)))
                 if len(pending) > 2 * WORKERS:
-                    yield self._finish(pending.popleft(), colours, everything, plane(luma, level, phase))
-            while pending:
-                yield self._finish(pending.popleft(), colours, everything, plane(luma, level, phase))
+                    first, future = pending.popleft()
+                    yield part(first, future.result())
+            for where, future in pending:
+                yield part(where, future.result())
 
     def root(self, luma: UInt8) -> Tile:
         """Distribution of the coarsest pixel of all, given its luma (1, 1)."""
@@ -113,12 +116,6 @@ class ColourModel:
 
     def _group(self, level: int) -> int:
         return min(level, int(self.release.config["groups"]) - 1)
-
-    def _finish(self, task: tuple[slice, slice, object], colours: UInt8, chosen: Bool, luma: UInt8) -> Part:
-        rows, columns, future = task
-        parameters, guess_r, guess_b = future.result()  # type: ignore[attr-defined]
-        where = rows, columns
-        return Part(rows, columns, colours[where], Tile(parameters, guess_r, guess_b, luma[where], chosen[where]))
 
     def _run(
         self, rgb: UInt8, luma: UInt8, level: int, phase: int, rows: slice, columns: slice

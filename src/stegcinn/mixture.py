@@ -51,12 +51,14 @@ def scales() -> npt.NDArray[np.float64]:
 
 def inverse_scales() -> Int64:
     """Fixed-point 1 / scale of each index: distance in 1/UNIT levels times this, >> SCALE_SHIFT, indexes `logistic`."""
-    return np.rint(LOGISTIC_UNIT / UNIT / scales() * 2**SCALE_SHIFT).astype(np.int64)
+    table: Int64 = np.rint(LOGISTIC_UNIT / UNIT / scales() * 2**SCALE_SHIFT).astype(np.int64)
+    return table
 
 
 def weights() -> Int64:
     """Weight of each logit 0..255, 1..WEIGHT_TOP."""
-    return np.maximum(1, np.rint(WEIGHT_TOP * np.exp2((np.arange(256) - 255) / WEIGHT_STEP))).astype(np.int64)
+    table: Int64 = np.maximum(1, np.rint(WEIGHT_TOP * np.exp2((np.arange(256) - 255) / WEIGHT_STEP))).astype(np.int64)
+    return table
 
 
 def logistic(shape: npt.ArrayLike) -> Int32:
@@ -67,7 +69,7 @@ def logistic(shape: npt.ArrayLike) -> Int32:
     reach = LOGISTIC_REACH * LOGISTIC_UNIT
     distance = np.arange(-reach, reach + 1) / LOGISTIC_UNIT
     cdf = sum(w / (1 + np.exp(-slope * distance)) for w, slope in zip(share, SLOPES, strict=True))
-    table = np.rint(np.asarray(cdf) * MASS).astype(np.int32)
+    table: Int32 = np.rint(np.asarray(cdf) * MASS).astype(np.int32)
     table[0], table[-1] = 0, MASS
     return table
 

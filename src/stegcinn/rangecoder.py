@@ -65,6 +65,14 @@ class Tile(NamedTuple):
     luma: UInt8
     chosen: Bool
 
+    def cut(self, rows: slice, columns: slice) -> Tile:
+        """A part of the tile, as views."""
+        where = rows, columns
+        return Tile(
+            self.parameters[:, rows, columns], self.guess_r[where], self.guess_b[where], self.luma[where],
+            self.chosen[where],
+        )  # fmt: skip
+
 
 @dataclasses.dataclass(frozen=True)
 class Tables:
@@ -94,7 +102,7 @@ class Tables:
 
     def calibrated(self, calibration: UInt8) -> Tables:
         """These tables with another scale for each scale of the network: (SYMBOLS, 256) indices."""
-        inverse = np.take_along_axis(self.inverse, calibration.astype(np.int64), axis=1)
+        inverse = np.ascontiguousarray(np.take_along_axis(self.inverse, calibration.astype(np.int64), axis=1))
         return dataclasses.replace(self, inverse=inverse, scale=2.0**SCALE_SHIFT / inverse)
 
 
@@ -338,8 +346,7 @@ def _counts(tables: Tables, tile: Tile, rgb: UInt8) -> Iterator[Int32]:
     fields = tables.logistic, tables.inverse, tables.weights, tables.red_low, tables.red_high
     for top in range(0, height, rows):
         part = slice(top, top + rows)
-        pixels = (tile.parameters[:, part], *(array[part] for array in tile[1:]))
-        n = _compiled(_measure)(*pixels, *fields, rgb[part], counts)
+        n = _compiled(_measure)(*tile.cut(part, slice(None)), *fields, rgb[part], counts)
         if n < 0:
             raise ValueError("a colour does not have its pixel's luma")
         yield counts[:n]

@@ -41,4 +41,4 @@ def _cache_folder() -> Path:
         base = os.environ.get("LOCALAPPDATA", "")
     else:
         base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path(os.path.expanduser("~")) / ".cache") / "stegcinn"
+    return (Path(base) if base else Path.home() / ".cache") / "stegcinn"

@@ -15,12 +15,12 @@ DEFAULT_CODEC = "exact"
 def load_codec(name: str) -> Codec:
     """The codec called `name`, one of CODECS, over its released weights."""
     if name == "exact":
-        from stegcinn.codecs.exact import ExactCodec  # noqa: PLC0415 -- its compiler is slow to import
-        from stegcinn.colourmodel import ColourModel  # noqa: PLC0415
+        from stegcinn.codecs.exact import ExactCodec
+        from stegcinn.colourmodel import ColourModel
 
         codec = ExactCodec(ColourModel(release("exact-1")))
         codec.require_known_answer()
         return codec
-    from stegcinn.codecs.cinn import CinnCodec  # noqa: PLC0415
+    from stegcinn.codecs.cinn import CinnCodec
 
     return CinnCodec(release("cinn-1"))

@@ -32,8 +32,8 @@ from stegcinn.rangecoder import Decoder, Encoder, Tables, Tile
 Bool = npt.NDArray[np.bool_]
 Float64 = npt.NDArray[np.float64]
 
-# (level, phase) that carry bits, coarse to fine; what is coarser stays the host's, or is drawn. The first phase of level 1
-# would add 0.06 pixels in 1 and cost 2 dB, for all the others lean on it (docs/decisions.md).
+# (level, phase) that carry bits, coarse to fine; what is coarser stays the host's, or is drawn. The first phase of
+# level 1 would add one pixel in 16 and cost 2 dB, for all the others lean on it (docs/decisions.md).
 STEPS = ((1, 1), (1, 2), (0, 0), (0, 1), (0, 2))
 LAST = STEPS[-1]
 SURE = 4  # bytes beyond the stream's end that must be settled: a chance of 2**-32 that its end comes back altered
@@ -58,8 +58,12 @@ SAMPLE_TILE = 64  # cells
 SAMPLE_EVERY = 6  # of a large photo's tiles, one in so many is looked at to fit the calibration ...
 SAMPLE_LEAST = 8  # ... but at least so many
 SAMPLE_PIXELS = 3072  # per phase, about, whose code length is computed again and again
-LUCK = 6.5  # standard deviations by which a message may carry less than the rehearsal's: rarer than 1 in 10**10
-SPREAD = 4.0  # bits per pixel: standard deviation of what two draws of it differ by (docs/decisions.md)
+# Bits by which a rehearsal may promise too much, over the square root of the pixels. The standard deviation of two
+# draws' difference is 3 to 8 of these in `keep`: with ATTEMPTS, failure is rarer than 1 in 10**12 (docs/decisions.md).
+MARGIN = 26.0
+REHEARSALS = {"keep": 1, "generate": 3}  # what drawn coarse colours leave room for varies more
+ATTEMPTS = {"keep": 4, "generate": 12}  # of a full load
+HOPE = {"keep": 1.15, "generate": 1.4}  # how much more than one attempt another may carry
 ANSWER_SIDE = 75  # pixels of the known answer
 COOLING = -36  # shift of scale indices at the coarse levels that `generate` draws; they carry no bits
 
@@ -92,20 +96,30 @@ class ExactCodec:
         self.model = model
 
     def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
-        """Measured by drawing a full container from random bits, the same every time."""
+        """Measured by drawing full containers from random bits, the same every time."""
         key = keys.derive(None, bytes(keys.KEY_SIZE))
         random = keys.Keystream(key, "rehearsal")
-        base = self._base(rgb, colors, random)
-        consumed = self._paint(base, b"", FULL, self._fit(rgb).calibration, key, random, progress)
-        return max(0, consumed - SURE - math.ceil(LUCK * SPREAD * sum(_pixels(rgb[..., 0])) ** 0.5 / 8))
+        fitted = self._fit(rgb).calibration
+        rehearsals, settled = REHEARSALS[colors], []
+        for done in range(rehearsals):
+
+            def report(share: float, done: int = done) -> None:
+                progress((done + share) / rehearsals)
+
+            settled.append(self._paint(self._base(rgb, colors, random), b"", FULL, fitted, key, random, report))
+        margin = math.ceil(MARGIN * math.sqrt(sum(_pixels(rgb[..., 0]))) / 8)
+        return max(0, min(settled) - SURE - margin)
 
     def embed(self, rgb: UInt8, stream: bytes, key: Keys, colors: Colors, progress: Progress) -> UInt8:
-        """The load is chosen by the host's code length; should it not do, a larger one is tried."""
+        """The load is chosen by the host's code length; should it not do, a larger one is tried, the largest often."""
         fitted = self._fit(rgb)
-        for load in self._loads(rgb, len(stream), fitted) if colors == "keep" else (FULL,):
+        for load in self._loads(rgb, len(stream), fitted, colors):
             painted = self._base(rgb, colors, os.urandom)
-            if self._paint(painted, stream, load, fitted.calibration, key, os.urandom, progress) >= len(stream) + SURE:
+            settled = self._paint(painted, stream, load, fitted.calibration, key, os.urandom, progress)
+            if settled >= len(stream) + SURE:
                 return painted
+            if load == FULL and settled * HOPE[colors] < len(stream):
+                break
         raise CapacityError(len(stream), min(len(stream) - 1, self.capacity(rgb, colors, progress)))
 
     def extract(self, rgb: UInt8, key: Keys, *, strict: bool = False) -> Extraction:
@@ -117,10 +131,10 @@ class ExactCodec:
         for part, tables in self._body(rgb, luma, load, fitted, key, salt, lambda: header):
             encoder.absorb(tables, part.tile, part.rgb)
             if size == envelope.HEAD_SIZE and encoder.settled >= size + CARRY:
-                size += envelope.body_size(encoder.peek()[:size], key)
+                size += envelope.body_size(_masked(encoder.peek()[:size], "stream", salt, key), key)
             if size > envelope.HEAD_SIZE and encoder.settled >= size + CARRY:
                 break
-        return Extraction(encoder.peek(), 1.0)
+        return Extraction(_masked(encoder.peek(), "stream", salt, key), 1.0)
 
     def require_known_answer(self) -> None:
         """MachineError unless this machine draws a known container; asked once per machine."""
@@ -151,7 +165,8 @@ class ExactCodec:
         salt = random(SALT_SIZE)
         pixels = _pixels(luma)
         total = sum(pixels[load.first :])
-        decoder, done = Decoder(stream + random(FILLING * total)), 0
+        # the salt makes every attempt another draw; an envelope is uniform with or without it
+        decoder, done = Decoder(_masked(stream, "stream", salt, key) + random(FILLING * total)), 0
 
         def finish() -> _Header:
             header = _Header(list(self.model.parts(rgb, luma, *LAST)), key)
@@ -254,13 +269,13 @@ class ExactCodec:
             chosen.append((tile, part.rgb[here][None]))
         return _joined(chosen)
 
-    def _loads(self, rgb: UInt8, size: int, fitted: Fit) -> Iterator[Load]:
-        """Loads for a stream of `size` bytes, the least likely first and everything last."""
+    def _loads(self, rgb: UInt8, size: int, fitted: Fit, colors: Colors) -> Iterator[Load]:
+        """Loads to try for a stream of `size` bytes, the least first; drawn colours leave nothing of the host's."""
         room = [bits * pixels for bits, pixels in zip(fitted.bits, _pixels(rgb[..., 0]), strict=True)]
         room[-1] = max(0.0, room[-1] - 8 * (HEADER_SIZE + CARRY + HEADER_PIECE))
         needed = 8 * (size + SURE)
         needed = RESERVE * needed + RESERVE_SPREAD * needed**0.5
-        for more in (1.0, 1.15):
+        for more in (1.0, 1.15) if colors == "keep" else ():
             left = more * needed
             for first in reversed(range(len(STEPS))):
                 if left <= room[first]:
@@ -268,7 +283,7 @@ class ExactCodec:
                     break
                 left -= room[first]
         if 8 * size <= MAX_BITS * rgb[..., 0].size:
-            yield FULL
+            yield from (FULL,) * ATTEMPTS[colors]
 
 
 def _joined(samples: list[tuple[Tile, UInt8]]) -> tuple[Tile, UInt8]:
@@ -345,29 +360,29 @@ class _Header:
 
     def _pieces(self) -> Iterator[Tile]:
         for start in range(0, len(self.places), HEADER_PIECE):
-            piece = slice(start, start + HEADER_PIECE)
-            yield Tile(self._tile.parameters[:, :, piece], *(array[:, piece] for array in self._tile[1:]))
+            yield self._tile.cut(slice(None), slice(start, start + HEADER_PIECE))
 
 
 def _mask(salt: bytes, load: Load, fitted: Calibration, key: Keys) -> bytes:
     """Salt, then load and calibration under a keystream of key and salt: uniform bytes, other ones every time."""
     plain = _LOAD.pack(load.first, load.share) + fitted.to_bytes()
-    return salt + _masked(plain, salt, key)
+    return salt + _masked(plain, "header", salt, key)
 
 
 def _unmask(header: bytes, key: Keys) -> tuple[bytes, Load, Calibration]:
     """The inverse of `_mask`; RevealError if no load reads like that."""
     salt = header[:SALT_SIZE]
-    plain = _masked(header[SALT_SIZE:], salt, key)
+    plain = _masked(header[SALT_SIZE:], "header", salt, key)
     load = Load(*_LOAD.unpack(plain[: _LOAD.size]))
     if load.first >= len(STEPS):
         raise RevealError
     return salt, load, Calibration.from_bytes(plain[_LOAD.size :])
 
 
-def _masked(data: bytes, salt: bytes, key: Keys) -> bytes:
-    stream = key.stream(f"exact header {salt.hex()}", len(data))
-    return bytes(a ^ b for a, b in zip(data, stream, strict=True))
+def _masked(data: bytes, purpose: str, salt: bytes, key: Keys) -> bytes:
+    """`data` under a keystream of key, purpose and salt; its own inverse."""
+    stream = np.frombuffer(key.stream(f"exact {purpose} {salt.hex()}", len(data)), np.uint8)
+    return (np.frombuffer(data, np.uint8) ^ stream).tobytes()
 
 
 def _pixels(luma: UInt8) -> list[int]:

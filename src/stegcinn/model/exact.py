@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
 from torch import Tensor, nn
 
 from stegcinn import cells, mixture
@@ -96,7 +96,7 @@ class PhaseNet(nn.Module):
                     INPUT_SHIFT if first else HIDDEN_SHIFT,
                     dilation=dilation,
                     centre=CENTRE if first else 0,
-                )  # fmt: skip
+                )
             )
             channels = width
         head = IntegerConv(channels, mixture.PARAMETERS, 1, OUTPUT_SHIFT)
@@ -129,6 +129,7 @@ class Shown(nn.Module):
         for row, terms in zip(kernel, rows, strict=True):
             for plane, n, weight in terms:
                 row[3 * n.place + plane, GATHER + n.down, GATHER + n.right] += weight
+        self.kernel: Tensor
         self.register_buffer("kernel", kernel, persistent=False)
 
     def forward(self, planes: Tensor, level: int) -> tuple[Tensor, Tensor]:
@@ -155,6 +156,14 @@ class ColourModel(nn.Module):
             self.shape[..., mixture.SLOPES.index(1.0)] = 3.0
         self.root = nn.Parameter(torch.tensor(mixture.START, dtype=torch.float32).repeat(mixture.ROOT_BINS, 1) / 32)
 
+    def net(self, group: int, phase: int) -> PhaseNet:
+        """The network of a phase at level `group`, the last group serving all coarser levels too."""
+        nets = self.nets[group]
+        assert isinstance(nets, nn.ModuleList)
+        net = nets[phase]
+        assert isinstance(net, PhaseNet)
+        return net
+
     def code_lengths(self, rgb: Tensor, y: Tensor, first: int, last: int) -> list[Tensor]:
         """Bits of every pixel settled at the levels first..last, given the true colours of all settled before.
 
@@ -171,8 +180,8 @@ class ColourModel(nn.Module):
             parameters, rest = (t for t in joined)
             bits = self._bits(parameters, rest[0], rest[1], self.shape[group], *rest[2:])
             shapes = [parameters.shape[1:] for parameters, _ in members]
-            parts = bits.split([shape.numel() for shape in shapes], dim=1)
-            result += [part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True)]
+            parts = torch.split(bits, [shape.numel() for shape in shapes], dim=1)
+            result += [part.reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True)]
         return result
 
     def _cells(self, rgb: Tensor, y: Tensor, level: int, group: int) -> tuple[Tensor, Tensor]:
@@ -184,7 +193,7 @@ class ColourModel(nn.Module):
         parameters, rest = [], []
         for phase, (i, j) in enumerate(PHASES):
             x, guesses = self.shown[phase](padded, level)
-            parameters.append(self.nets[group][phase](x).transpose(0, 1))
+            parameters.append(self.net(group, phase)(x).transpose(0, 1))
             true = rgb[:, :, i * stride :: 2 * stride, j * stride :: 2 * stride].transpose(0, 1)
             rest.append(torch.cat([guesses.transpose(0, 1), places[None, :, 3 * phase + 3], true]))
         return torch.stack(parameters, dim=1), torch.stack(rest, dim=1)
@@ -241,7 +250,7 @@ def _mixture_bits(p: Tensor, guess: Tensor, y: Tensor, v: Tensor, low: Tensor, h
 
 
 def _logistic_mass(d: Tensor, inverse: Tensor, first: Tensor, last: Tensor, shape: Tensor) -> Tensor:
-    """Mass within half a level of distance `d`; the first and the last possible value take all that lies beyond them."""
+    """Mass within half a level of distance `d`; the first and the last value take all that lies beyond them."""
     up, down = (torch.stack([(d + e) * inverse * slope for slope in mixture.SLOPES]) for e in (0.5, -0.5))
     # differences of sigmoids on the side away from the mean keep their precision: mirror where d > 0
     mirror = d > 0

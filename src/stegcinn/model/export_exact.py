@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 
 from stegcinn import mixture
+from stegcinn.cells import PHASES
 from stegcinn.model.exact import ColourModel, IntegerConv, PhaseNet
 
 OPSET = 17
@@ -27,18 +28,19 @@ def network(net: PhaseNet) -> onnx.ModelProto:
     order of the additions.
     """
     tensors = [
-        numpy_helper.from_array(np.float32(1), "one"),
-        numpy_helper.from_array(np.uint8(0), "zero"),
-        numpy_helper.from_array(np.int8(0), "zero_weight"),
+        numpy_helper.from_array(np.array(1, np.float32), "one"),
+        numpy_helper.from_array(np.array(0, np.uint8), "zero"),
+        numpy_helper.from_array(np.array(0, np.int8), "zero_weight"),
     ]
-    nodes, previous = [], "x"
+    nodes, previous, channels = [], "x", 0
     for i, layer in enumerate(net.layers):
         assert isinstance(layer, IntegerConv)
+        channels = channels or layer.weight.shape[1]
         weight, bias = (t.detach().numpy() for t in layer.integers())
         tensors += [
             numpy_helper.from_array(weight.astype(np.int8), f"weight{i}"),
             numpy_helper.from_array(bias.astype(np.int32), f"bias{i}"),
-            numpy_helper.from_array(np.float32(2.0**-layer.shift), f"scale{i}"),
+            numpy_helper.from_array(np.array(2.0**-layer.shift, np.float32), f"scale{i}"),
         ]
         inputs = [previous, "one", "zero", f"weight{i}", f"scale{i}", "zero_weight", "one", "zero", f"bias{i}"]
         previous = f"layer{i}"
@@ -48,7 +50,6 @@ def network(net: PhaseNet) -> onnx.ModelProto:
             )
         )
     nodes.append(helper.make_node("Transpose", [previous], ["y"], perm=[0, 2, 3, 1]))
-    channels = next(iter(net.layers)).weight.shape[1]
     graph = helper.make_graph(
         nodes,
         "phase",
@@ -73,9 +74,9 @@ def export_exact(model: ColourModel, folder: Path, facts: dict[str, Any]) -> Non
     folder.mkdir(parents=True, exist_ok=True)
     model.eval().cpu()
     files = {
-        f"level{group}-phase{phase}.onnx": network(net).SerializeToString()
-        for group, nets in enumerate(model.nets)
-        for phase, net in enumerate(nets)
+        f"level{group}-phase{phase}.onnx": network(model.net(group, phase)).SerializeToString()
+        for group in range(len(model.nets))
+        for phase in range(len(PHASES))
     }
     for name, data in files.items():
         (folder / name).write_bytes(data)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -55,7 +55,7 @@ class ExactConfig:
 
 def luma(rgb: Tensor) -> Tensor:
     """(N, 3, H, W) integer-valued float32 -> (N, 1, H, W); exact, as all sums stay below 2**24."""
-    r, g, b = rgb.split(1, dim=1)
+    r, g, b = torch.split(rgb, 1, dim=1)
     wr, wg, wb = LUMA_WEIGHTS
     return torch.floor((wr * r + wg * g + wb * b + 32768) / 65536)
 
@@ -160,7 +160,7 @@ class Stepper:
     def _step(self, crops: Tensor, wide: Tensor) -> Tensor:
         self.optimizer.zero_grad(set_to_none=self.graph is None and self.device.type == "cpu")
         result = losses(self.model, crops, wide, self.config)
-        result.sum().backward()
+        result.sum().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm, foreach=True)
         self.optimizer.step()
         return result.detach()
@@ -176,7 +176,7 @@ class Stepper:
             return self._step(crops, wide)
         if self.buffers is None:
             self.buffers = crops.clone(), wide.clone()
-            side = torch.cuda.Stream()
+            side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
                 for _ in range(3):
@@ -187,7 +187,8 @@ class Stepper:
                 self.result = self._step(*self.buffers)
         for buffer, new in zip(self.buffers, (crops, wide), strict=True):
             buffer.copy_(new)
-        assert self.graph is not None and self.result is not None
+        assert self.graph is not None
+        assert self.result is not None
         self.graph.replay()
         return self.result.clone()
 
@@ -275,7 +276,7 @@ def train(
     sample, stepper = Sampler(piles, config), Stepper(model, optimizer, config)
     step, before = int(facts["step"]), float(facts["seconds"])  # type: ignore[call-overload,arg-type]
     started = saved = time.monotonic()
-    total, count = 0.0, 0
+    total, count = torch.zeros(config.wide_levels + 1, device=device), 0
 
     def save() -> None:
         facts.update(step=step, seconds=before + time.monotonic() - started)
@@ -298,7 +299,7 @@ def train(
                 csv.writer(log).writerow(row)
             report(" ".join(map(str, row)))
             save()
-            total, count, saved = 0.0, 0, time.monotonic()
+            total, count, saved = torch.zeros_like(total), 0, time.monotonic()
     save()
     report(f"{step} steps in {facts['seconds']:.0f} s")
     for row in validate(model, held_out, config):

@@ -30,7 +30,8 @@ Part of the container format: this folder never changes after its release.
 | | |
 |---|---|
 | networks | {groups} groups (level 0, level 1, coarser) of 3 phases, {parameters:,} parameters, 8-bit integers |
-| trained with | stegcinn {version}, {steps:,} steps of {crops} crops of {crop}x{crop} and {wide} of {wide_crop}x{wide_crop}, {seconds:.0f} s |
+| trained with | stegcinn {version}, torch {torch}, {seconds:.0f} s |
+| steps | {steps:,} of {crops} crops of {crop}x{crop} and {wide} of {wide_crop}x{wide_crop} |
 | photos | {photos} |
 
 Code length of natural photos in bits per settled pixel, before any calibration: how natural the model's own draws are.
@@ -84,7 +85,8 @@ def release(run: Path, out: Path, tests: list[Path]) -> None:
         name=out.name, groups=len(model.nets), parameters=sum(p.numel() for p in model.parameters()),
         version=version("stegcinn"), steps=facts["step"], crops=config["batch"] * config["groups"], crop=config["crop"],
         wide=config["batch"] * len(facts["photos"]), wide_crop=config["wide_crop"],  # type: ignore[arg-type]
-        seconds=facts["seconds"], photos=f"{len(facts['photos'])} folders, by manifest in config.json",  # type: ignore[arg-type]
+        seconds=facts["seconds"], torch=facts["torch"],
+        photos=f"{len(facts['photos'])} folders, by manifest in config.json",  # type: ignore[arg-type]
         lengths="\n".join(lines),
     )  # fmt: skip
     (out / "README.md").write_text(card)

@@ -1,0 +1,71 @@
+"""Many round trips of the `exact` codec on small crops: random photo, place, payload size, colours and password.
+
+python bench/exact_soak.py PHOTOS... [--trips 10000] [--seed 0]
+
+Every third payload has exactly the promised size. Prints what failed and the count; the exit code is 1 if anything did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from stegcinn import colour, stego
+from stegcinn.envelope import Payload
+from stegcinn.errors import RevealError
+from stegcinn.imagefile import read_photo
+
+SIDE = 64
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("photos", nargs="+", type=Path, help="folders")
+    parser.add_argument("--trips", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    files = sorted(path for folder in arguments.photos for path in folder.rglob("*.png"))
+    photos: dict[Path, np.ndarray] = {}
+    failed = without = changed = 0
+    for trip in range(arguments.trips):
+        rng = np.random.default_rng((arguments.seed, trip))
+        path = files[rng.integers(len(files))]
+        if path not in photos:
+            photos[path] = np.asarray(Image.open(path).convert("RGB"))
+        rgb = photos[path]
+        y, x = (rng.integers(side - SIDE + 1) for side in rgb.shape[:2])
+        host = read_photo(rgb[y : y + SIDE, x : x + SIDE].copy())
+        colors = "generate" if host.is_gray or rng.random() < 0.25 else "keep"
+        room = stego.measure(host, codec="exact", colors=colors).bytes
+        if room == 0:
+            without += 1
+            continue
+        data = rng.bytes(room if trip % 3 == 0 else int(rng.integers(room + 1)))
+        password = "secret" if trip % 50 == 0 else None  # scrypt is slow by design
+        try:
+            container = stego.conceal(host, Payload(data), codec="exact", colors=colors, password=password)
+            saved = read_photo(container.file)
+            good = stego.uncover(saved, password=password).data == data
+            good &= np.array_equal(colour.luma(saved.rgb), colour.luma(host.rgb))
+        except Exception as error:
+            good = False
+            print(trip, path.name, (y, x), colors, len(data), room, repr(error), flush=True)
+        failed += not good
+        if trip % 10 == 0:  # a clean photo holds nothing
+            try:
+                stego.uncover(host)
+                changed += 1
+            except RevealError:
+                pass
+        if (trip + 1) % 500 == 0:
+            print(f"{trip + 1} trips, {failed} failed, {without} crops without capacity", flush=True)
+    print(f"{arguments.trips} trips, {failed} failed, {without} crops without capacity, {changed} false reveals")
+    sys.exit(bool(failed or changed))
+
+
+if __name__ == "__main__":
+    main()
