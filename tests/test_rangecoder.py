@@ -125,10 +125,7 @@ def cumulated_counts(tile: rc.Tile, at: tuple[int, int], *settled: int) -> tuple
         low = min(max(math.ceil(Fraction(rest - 32768 - 255 * wg, wb)), 0), 255)
         high = min(max(math.floor(Fraction(rest + 32767, wb)), 0), 255)
         slope = Fraction(p[mixture.SLOPE] - mixture.ZERO, mixture.SLOPE_UNIT)
-        first, centre = (
-            mixture.BLUE,
-            guess_b + math.floor(slope * (cells.UNIT * (settled[0] - y) - guess_r) + Fraction(1, 2)),
-        )
+        first, centre = mixture.BLUE, guess_b + math.floor(slope * (cells.UNIT * (settled[0] - y) - guess_r) + Fraction(1, 2))
     cumulated = [v - low + 1 for v in range(low, high + 1)]
     for k in range(mixture.K):
         logit, fine, coarse, scale = (p[first + i * mixture.K + k] for i in range(4))
