@@ -40,7 +40,7 @@ def measure_photo(path: Path, colors: str, small: bool) -> dict[str, object]:
     """Hide and reveal at full load (and, with `small`, at small loads) in one photo."""
     photo = read_photo(path)
     started = time.perf_counter()
-    capacity = stego.measure(photo, colors=colors)
+    capacity = stego.measure(photo, codec="cinn", colors=colors)
     capacity_seconds = time.perf_counter() - started
     failed = []
     facts: dict[str, object] = {"file": path.name, "pixels": photo.rgb[..., 0].size, "capacity": capacity.bytes}
@@ -50,7 +50,7 @@ def measure_photo(path: Path, colors: str, small: bool) -> dict[str, object]:
         payload = os.urandom(size)
         started = time.perf_counter()
         try:
-            container = stego.conceal(photo, Payload(payload), colors=colors)
+            container = stego.conceal(photo, Payload(payload), codec="cinn", colors=colors)
         except CapacityError:
             if size <= capacity.bytes:
                 failed.append(size)

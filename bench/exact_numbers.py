@@ -2,10 +2,10 @@
 
 python bench/exact_numbers.py PHOTOS... [--every N] [--colors keep|generate] [--json docs/results/exact.json]
 
-Per photo: `capacity`, payloads of 0, 1, 31 and 4096 bytes where they fit, one of exactly the promised size, and one of
-0.1 bits per pixel; each must come back byte for byte, with the host's gray-scale. Net bits only: payload bytes that
-come back times 8, over all pixels of the saved file; photos without capacity count as 0. Code length: bits per pixel of
-the model's cost for the colours it settles, host against its container, both under the host's calibration.
+Per photo: `capacity`, payloads of 0, 1, 31 and 4096 bytes where they fit, one of exactly the promised size, and ones
+of 0.1 and 1.5 bits per pixel; each must come back byte for byte, with the host's gray-scale. Net bits only: payload
+bytes that come back times 8, over all pixels of the saved file; photos without capacity count as 0. Code length: bits
+per pixel of the model's cost for the colours it settles, host against its container, under the host's calibration.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from stegcinn.codecs import load_codec
 from stegcinn.codecs.exact import STEPS, ExactCodec
 from stegcinn.envelope import Payload
 from stegcinn.imagefile import read_photo
+
+LOADS = (0.1, 1.5)  # bits per pixel
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -49,7 +51,8 @@ def run(path: Path, colors: str, codec: ExactCodec) -> dict[str, object]:
     room = stego.measure(photo, codec="exact", colors=colors).bytes
     pixels = photo.rgb[..., 0].size
     row: dict[str, object] = {"file": path.name, "capacity": room, "bpp": 8 * room / pixels, "failed": []}
-    for size in sorted({0, 1, 31, 4096, pixels // 80, room}):
+    loads = {int(pixels * load / 8): load for load in LOADS}
+    for size in sorted({0, 1, 31, 4096, room, *loads}):
         if size > room or not room:
             continue
         data = os.urandom(size)
@@ -59,8 +62,9 @@ def run(path: Path, colors: str, codec: ExactCodec) -> dict[str, object]:
             row["failed"].append(size)
         if not np.array_equal(colour.luma(saved), colour.luma(photo.rgb)):
             row["failed"].append("luma")
-        if size == pixels // 80:
-            row["psnr_0.1"], row["changed_0.1"] = psnr(saved, photo.rgb), container.changed_pixels
+        if size in loads:
+            row[f"psnr_{loads[size]}"] = psnr(saved, photo.rgb)
+            row[f"changed_{loads[size]}"] = container.changed_pixels
         if size == room:
             row["psnr"], row["changed"] = psnr(saved, photo.rgb), container.changed_pixels
             fitted = codec._fit(photo.rgb).calibration
@@ -90,8 +94,9 @@ def main() -> None:
             "colors": arguments.colors, "photos": len(rows), "failed": sum(bool(row["failed"]) for row in rows),
             "without_capacity": sum(row["capacity"] == 0 for row in rows),
             "net_bpp": mean("bpp"), "least_bpp": round(min(row["bpp"] for row in rows), 3),
-            "psnr": mean("psnr"), "psnr_0.1": mean("psnr_0.1"), "changed": mean("changed"),
-            "changed_0.1": mean("changed_0.1"), "code_host": mean("code_host"),
+            "psnr": mean("psnr"), "changed": mean("changed"),
+            **{f"{what}_{load}": mean(f"{what}_{load}") for load in LOADS for what in ("psnr", "changed")},
+            "code_host": mean("code_host"),
             "code_container": mean("code_container"), "gap": round(float(np.mean(gaps)), 4),
         }  # fmt: skip
         print(folder.name, json.dumps(summary[folder.name]), flush=True)

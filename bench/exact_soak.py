@@ -55,7 +55,7 @@ def main() -> None:
             good = False
             print(trip, path.name, (y, x), colors, len(data), room, repr(error), flush=True)
         failed += not good
-        if trip % 10 == 0:  # a clean photo holds nothing
+        if trip % 100 == 0:  # a clean photo holds nothing
             try:
                 stego.uncover(host)
                 changed += 1

@@ -25,7 +25,7 @@ from PIL import Image
 from stegcinn import cli, colour, envelope, stego
 from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8
 from stegcinn.envelope import Payload
-from stegcinn.errors import ImageError, SelfCheckError, StegcinnError, WeightsError
+from stegcinn.errors import CapacityError, ImageError, SelfCheckError, StegcinnError, WeightsError
 from stegcinn.imagefile import read_photo
 from stegcinn.keys import Keys
 
@@ -33,13 +33,13 @@ SIDE = 96
 SECRET = bytes(range(256)) * 2
 UNREADABLE_BY_ROOT = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may do anything")
 HINT = "(STEGCINN_DEBUG=1 shows the traceback)"
-RELEASED = (files("stegcinn") / "weights" / "cinn-1" / "config.json").is_file()
+RELEASED = all((files("stegcinn") / "weights" / name / "config.json").is_file() for name in ("exact-1", "cinn-1"))
 
 
 class LsbCodec:
     """A bit in the parity of each red, in photos without extreme colours; green pays to keep the luma."""
 
-    name = "cinn"
+    name = "exact"
     seconds = 0.0
 
     def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
@@ -48,7 +48,8 @@ class LsbCodec:
         return rgb[..., 0].size // 8 if rgb.min() > 20 and rgb.max() < 235 else 0
 
     def embed(self, rgb: UInt8, stream: bytes, keys: Keys, colors: Colors, progress: Progress) -> UInt8:
-        room = rgb[..., 0].size // 8
+        if len(stream) > (room := self.capacity(rgb, colors, progress)):
+            raise CapacityError(len(stream), room)
         bits = np.unpackbits(np.frombuffer(stream + os.urandom(room - len(stream)), np.uint8))
         real = np.moveaxis(rgb, 2, 0).astype(np.float64)
         real[0] = (rgb[..., 0] & 254) | bits.reshape(rgb.shape[:2])
@@ -150,7 +151,7 @@ def test_round_trip_restores_bytes_and_name(container: Path, run: Run) -> None:
 def test_hide_reports_on_stderr(host: Path, secret: Path, run: Run) -> None:
     outcome = run("hide", host, secret, "-o", "o.png")
     assert outcome.out == b""
-    assert "hid 512 bytes in o.png: 0.444 bits per pixel, codec cinn, colors keep, " in outcome.err
+    assert "hid 512 bytes in o.png: 0.444 bits per pixel, codec exact, colors keep, " in outcome.err
     assert outcome.notes == ["stegcinn: note: without a password, anyone with stegcinn can read the payload"]
 
 
@@ -369,7 +370,7 @@ def test_json_of_hide_and_reveal(host: Path, secret: Path, run: Run) -> None:
     assert 0.3 < hidden.pop("changed_pixels") < 0.7
     assert hidden == {
         "output": "o.png", "bytes": 512, "name": "secret.bin", "bpp": 512 * 8 / SIDE**2,
-        "codec": "cinn", "colors": "keep", "raw_accuracy": 1.0,
+        "codec": "exact", "colors": "keep", "raw_accuracy": 1.0,
     }  # fmt: skip
     revealed = json.loads(run("reveal", "o.png", "-o", "r", "--json").out)
     assert revealed.pop("seconds") > 0
@@ -397,14 +398,14 @@ def test_json_of_capacity(host: Path, run: Run) -> None:
 
 
 def test_capacity(host: Path, run: Run) -> None:
-    line = b"1,093 bytes (0.95 bits per pixel) with codec cinn, colors keep\n"
+    line = b"1,093 bytes (0.95 bits per pixel) with codec exact, colors keep\n"
     assert run("capacity", host) == run("capacity", "-", stdin=host.read_bytes()) == Outcome(0, line, "")
 
 
 def test_no_capacity_is_no_error(run: Run) -> None:
     Image.new("RGB", (SIDE, SIDE)).save("black.png")
     outcome = run("capacity", "black.png")
-    assert (outcome.code, outcome.out) == (0, b"0 bytes (0.00 bits per pixel) with codec cinn, colors generate\n")
+    assert (outcome.code, outcome.out) == (0, b"0 bytes (0.00 bits per pixel) with codec exact, colors generate\n")
     assert "takes no payload" in outcome.notes[0]
 
 
@@ -464,9 +465,9 @@ def test_usage_errors_of_the_parser(host: Path, secret: Path, run: Run, argv: st
         ("reveal host.png -o /dev/null --force", "not a regular file"),
         ("hide host.png nowhere.bin -o o.png", "nowhere.bin cannot be read (No such file"),
         ("hide host.png folder.png -o o.png", "folder.png cannot be read (Is a directory)"),
-        ("hide host.png secret.bin -o o.png --codec stealth", "'stealth'; choose from auto, cinn"),
-        ("capacity host.png --codec exact", "'exact'; choose from auto, cinn"),
-        ("capacity host.png --codec nonsense", "'nonsense'; choose from auto, cinn"),
+        ("hide host.png secret.bin -o o.png --codec stealth", "'stealth'; choose from auto, exact, cinn"),
+        ("capacity host.png --codec stealth", "'stealth'; choose from auto, exact, cinn"),
+        ("capacity host.png --codec nonsense", "'nonsense'; choose from auto, exact, cinn"),
     ],
 )
 def test_refusals(host: Path, secret: Path, run: Run, argv: str, word: str) -> None:
@@ -738,7 +739,8 @@ def test_slow_work_shows_progress_on_a_terminal(host: Path) -> None:
 
 
 @pytest.mark.skipif(not RELEASED, reason="the weights are not there")
-def test_the_real_thing(secret: Path) -> None:
+@pytest.mark.parametrize("codec", ["exact", "cinn"])
+def test_the_real_thing(secret: Path, codec: str) -> None:
     noise = np.random.default_rng(0).normal(size=(8, 8, 3))
     smooth = np.stack(
         [np.asarray(Image.fromarray(c.astype(np.float32)).resize((256, 192), Image.Resampling.BICUBIC))
@@ -747,9 +749,12 @@ def test_the_real_thing(secret: Path) -> None:
     Image.fromarray(np.clip(128 + 40 * smooth, 0, 255).astype(np.uint8)).save("photo.png")
     Path("p").write_text("a password\n")
     script = "import sys\nsys.modules['torch'] = None\nfrom stegcinn.cli import main\nsys.exit(main())"
-    hidden = finish(spawn(script, "hide", "photo.png", secret, "-o", "o.png", "--password-file", "p", "--json"))
+    options = () if codec == "exact" else ("--codec", codec)
+    hidden = finish(
+        spawn(script, "hide", "photo.png", secret, "-o", "o.png", "--password-file", "p", "--json", *options)
+    )
     assert hidden.code == 0, hidden.err
-    assert json.loads(hidden.out)["codec"] == "cinn"
+    assert json.loads(hidden.out)["codec"] == codec
     with Image.open("photo.png") as host, Image.open("o.png") as container:
         assert host.convert("L").tobytes() == container.convert("L").tobytes()
     revealed = finish(spawn(script, "reveal", "o.png", "-o", "r", "--password-file", "p"))

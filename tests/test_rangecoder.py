@@ -125,7 +125,10 @@ def cumulated_counts(tile: rc.Tile, at: tuple[int, int], *settled: int) -> tuple
         low = min(max(math.ceil(Fraction(rest - 32768 - 255 * wg, wb)), 0), 255)
         high = min(max(math.floor(Fraction(rest + 32767, wb)), 0), 255)
         slope = Fraction(p[mixture.SLOPE] - mixture.ZERO, mixture.SLOPE_UNIT)
-        first, centre = mixture.BLUE, guess_b + math.floor(slope * (cells.UNIT * (settled[0] - y) - guess_r) + Fraction(1, 2))
+        first, centre = (
+            mixture.BLUE,
+            guess_b + math.floor(slope * (cells.UNIT * (settled[0] - y) - guess_r) + Fraction(1, 2)),
+        )
     cumulated = [v - low + 1 for v in range(low, high + 1)]
     for k in range(mixture.K):
         logit, fine, coarse, scale = (p[first + i * mixture.K + k] for i in range(4))
@@ -306,7 +309,7 @@ def test_calibration_replaces_scales() -> None:
     for s, first in enumerate((mixture.SCALE, mixture.BLUE + mixture.SCALE, mixture.GREEN_SCALE)):
         part = parameters[first : first + (mixture.K if s < 2 else 1)]
         part[...] = calibration[s][part]
-    tables = rc.Tables.of(LOGISTIC, calibration)
+    tables = TABLES.calibrated(calibration)
     drawn = draw(message, tile, tables)[1]
     assert (drawn == draw(message, tile._replace(parameters=parameters))[1]).all()
     assert (drawn != draw(message, tile)[1]).any()

@@ -32,9 +32,8 @@ from stegcinn.rangecoder import Decoder, Encoder, Tables, Tile
 Bool = npt.NDArray[np.bool_]
 Float64 = npt.NDArray[np.float64]
 
-# (level, phase) that carry bits, coarse to fine; what is coarser stays the host's, or is drawn. The first phase of
-# level 1 would add one pixel in 16 and cost 2 dB, for all the others lean on it (docs/decisions.md).
-STEPS = ((1, 1), (1, 2), (0, 0), (0, 1), (0, 2))
+# (level, phase) that may carry bits, coarse to fine; what is coarser stays the host's, or is drawn
+STEPS = tuple((level, phase) for level in (1, 0) for phase in range(len(PHASES)))
 LAST = STEPS[-1]
 SURE = 4  # bytes beyond the stream's end that must be settled: a chance of 2**-32 that its end comes back altered
 CARRY = 8  # bytes beyond which a carry is as good as impossible
@@ -76,7 +75,11 @@ class Load:
     share: int
 
 
-FULL = Load(0, SHARES - 1)
+# All the others lean on the first step: it adds one pixel in 16 and costs 2 dB (docs/decisions.md). So it is left to
+# the host, but for calm ones, whose other pixels it hardly disturbs.
+FULL = Load(1, SHARES - 1)
+FULL_IF_CALM = Load(0, SHARES - 1)
+CALM = 7.5  # bits per pixel of the first step
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,10 @@ class Fit:
 
     calibration: Calibration
     bits: tuple[float, ...]
+
+    def full(self, colors: Colors) -> Load:
+        """The largest load that this host is given."""
+        return FULL_IF_CALM if colors == "keep" and self.bits[0] <= CALM else FULL
 
 
 class ExactCodec:
@@ -99,14 +106,15 @@ class ExactCodec:
         """Measured by drawing full containers from random bits, the same every time."""
         key = keys.derive(None, bytes(keys.KEY_SIZE))
         random = keys.Keystream(key, "rehearsal")
-        fitted = self._fit(rgb).calibration
+        fitted = self._fit(rgb)
         rehearsals, settled = REHEARSALS[colors], []
         for done in range(rehearsals):
 
             def report(share: float, done: int = done) -> None:
                 progress((done + share) / rehearsals)
 
-            settled.append(self._paint(self._base(rgb, colors, random), b"", FULL, fitted, key, random, report))
+            base = self._base(rgb, colors, random)
+            settled.append(self._paint(base, b"", fitted.full(colors), fitted.calibration, key, random, report))
         margin = math.ceil(MARGIN * math.sqrt(sum(_pixels(rgb[..., 0]))) / 8)
         return max(0, min(settled) - SURE - margin)
 
@@ -118,7 +126,7 @@ class ExactCodec:
             settled = self._paint(painted, stream, load, fitted.calibration, key, os.urandom, progress)
             if settled >= len(stream) + SURE:
                 return painted
-            if load == FULL and settled * HOPE[colors] < len(stream):
+            if load == fitted.full(colors) and settled * HOPE[colors] < len(stream):
                 break
         raise CapacityError(len(stream), min(len(stream) - 1, self.capacity(rgb, colors, progress)))
 
@@ -219,7 +227,7 @@ class ExactCodec:
             self._tables(top, cooled), self.model.root(corner), painted[:1, :1]
         )
         for level, phase in ((level, phase) for level in reversed(range(top)) for phase in range(len(PHASES))):
-            if (level, phase) == STEPS[0]:
+            if (level, phase) == STEPS[FULL.first]:
                 break
             for part in self.model.parts(painted, luma, level, phase):
                 filling = random(FILLING * part.tile.luma.size + rangecoder.HEAD)
@@ -277,13 +285,13 @@ class ExactCodec:
         needed = RESERVE * needed + RESERVE_SPREAD * needed**0.5
         for more in (1.0, 1.15) if colors == "keep" else ():
             left = more * needed
-            for first in reversed(range(len(STEPS))):
+            for first in reversed(range(fitted.full(colors).first, len(STEPS))):
                 if left <= room[first]:
                     yield Load(first, min(SHARES - 1, int(SHARES * left / room[first])))
                     break
                 left -= room[first]
         if 8 * size <= MAX_BITS * rgb[..., 0].size:
-            yield from (FULL,) * ATTEMPTS[colors]
+            yield from (fitted.full(colors),) * ATTEMPTS[colors]
 
 
 def _joined(samples: list[tuple[Tile, UInt8]]) -> tuple[Tile, UInt8]:

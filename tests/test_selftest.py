@@ -1,0 +1,174 @@
+"""The known answer: asked once per machine, wrong ones are told, and a damaged release gives one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from stegcinn import selftest
+from stegcinn.codecs.exact import ExactCodec
+from stegcinn.colourmodel import ColourModel
+from stegcinn.errors import MachineError, StegcinnError
+from stegcinn.runtime import Release, release
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch) -> Path:
+    """An empty cache folder of the user, which does not exist yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / "cache"))
+    return tmp_path / "home" / "cache" / "stegcinn"
+
+
+class Asked:
+    """An answer that counts how often it is computed."""
+
+    def __init__(self, answer: str = "42") -> None:
+        self.answer, self.times = answer, 0
+
+    def __call__(self) -> str:
+        self.times += 1
+        return self.answer
+
+
+def test_a_right_answer_is_remembered(cache):
+    compute = Asked()
+    for _ in range(3):
+        selftest.require("codec", "42", compute)
+    assert compute.times == 1
+    (mark,) = cache.iterdir()
+    assert mark.name.startswith("codec-")
+    assert mark.read_bytes() == b""
+
+
+def test_a_wrong_answer_is_told_in_one_line_and_not_remembered(cache):
+    compute = Asked("41")
+    for _ in range(2):
+        with pytest.raises(MachineError, match="codec codec") as error:
+            selftest.require("codec", "42", compute)
+        assert "\n" not in str(error.value)
+        assert "--codec cinn" in str(error.value)
+        assert "onnxruntime" in str(error.value)
+    assert compute.times == 2
+    assert not cache.exists()
+    assert isinstance(error.value, StegcinnError)
+    assert error.value.exit_code == 1
+
+
+def test_another_question_library_or_machine_is_asked_again(monkeypatch):
+    compute = Asked()
+    selftest.require("codec", "42", compute)
+    selftest.require("other", "42", compute)
+    with pytest.raises(MachineError):
+        selftest.require("codec", "43", compute)
+    assert compute.times == 3
+    monkeypatch.setattr(selftest, "version", lambda library: "99.0")
+    selftest.require("codec", "42", compute)
+    assert compute.times == 4
+    monkeypatch.undo()
+
+
+def test_another_machine_is_asked_again(monkeypatch, tmp_path):
+    compute = Asked()
+    selftest.require("codec", "42", compute)
+    monkeypatch.setattr(selftest.platform, "uname", lambda: ("Linux", "another", "", "", "riscv64"))
+    selftest.require("codec", "42", compute)
+    assert compute.times == 2
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(monkeypatch):
+    def fail(*args: object, **kwargs: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    for method in ("mkdir", "touch"):
+        compute = Asked()
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, method, fail)
+            for _ in range(2):
+                selftest.require("codec", "42", compute)
+        assert compute.times == 2
+
+
+@pytest.mark.parametrize("kind", ["a file", "in a file", "nowhere to be made"])
+def test_a_cache_that_is_no_folder_is_no_error(tmp_path, monkeypatch, kind):
+    (tmp_path / "file").touch()
+    place = {"a file": "file", "in a file": "file/deeper", "nowhere to be made": "/proc/nothing"}[kind]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / place))
+    compute = Asked()
+    for _ in range(2):
+        selftest.require("codec", "42", compute)
+    assert compute.times == 2
+
+
+@pytest.mark.xfail(strict=True, reason="Path.exists() raises what is neither ENOENT nor the like")
+def test_a_cache_that_cannot_be_looked_into_is_no_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ("x" * 300)))  # stands for a folder without permission, too
+    compute = Asked()
+    selftest.require("codec", "42", compute)
+    assert compute.times == 1
+
+
+def test_the_cache_is_in_the_users_home(monkeypatch, tmp_path):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "someone"))
+    selftest.require("codec", "42", Asked())
+    assert len(list((tmp_path / "someone" / ".cache" / "stegcinn").iterdir())) == 1
+
+
+# -- the released networks
+
+
+def copy(tmp_path: Path) -> Path:
+    """The release in a folder where it can be changed."""
+    folder = tmp_path / "copy"
+    shutil.copytree(str(release("exact-1").folder), folder)
+    return folder
+
+
+def codec(folder: Path) -> ExactCodec:
+    """The codec over a changed release, whose digests are made right."""
+    config = json.loads((folder / "config.json").read_text())
+    config["sha256"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in config["sha256"]}
+    (folder / "config.json").write_text(json.dumps(config))
+    return ExactCodec(ColourModel(Release(folder)))
+
+
+def test_the_release_holds_what_this_machine_computes(tmp_path, cache):
+    released = ExactCodec(ColourModel(release("exact-1")))
+    expected = release("exact-1").config["known_answer"]
+    assert len(expected) == 64
+    assert released.known_answer() == released.known_answer() == expected
+    codec(copy(tmp_path)).require_known_answer()
+    assert [mark.name[:6] for mark in cache.iterdir()] == ["exact-"]
+
+
+@pytest.mark.parametrize("file", [f"level{group}-phase{phase}" for group in range(3) for phase in range(3)])
+def test_a_changed_weight_is_noticed(tmp_path, file):
+    folder = copy(tmp_path)
+    model = onnx.load(folder / f"{file}.onnx")
+    weight = next(t for t in model.graph.initializer if t.name == "weight3")
+    values = numpy_helper.to_array(weight).copy()
+    values.flat[np.abs(values).argmax()] += 9
+    weight.CopyFrom(numpy_helper.from_array(values, weight.name))
+    onnx.save(model, folder / f"{file}.onnx")
+    with pytest.raises(MachineError):
+        codec(folder).require_known_answer()
+
+
+@pytest.mark.parametrize("file", ["logistic.npy", "root.npy"])
+def test_a_changed_table_is_noticed(tmp_path, file):
+    folder = copy(tmp_path)
+    table = np.load(folder / file)
+    if file == "root.npy":
+        table[:, 3:6] += 8  # means of red
+    else:
+        table[..., 6100:6200] -= 5  # still a distribution
+    np.save(folder / file, table)
+    with pytest.raises(MachineError):
+        codec(folder).require_known_answer()
