@@ -661,7 +661,8 @@ def test_hide_and_reveal_do_without_torch(host: Path, secret: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "argv", "extra"), [("torch", "train . -o run", "train"), ("skimage", "demo", "demo")]
+    ("module", "argv", "extra"),
+    [("torch", "train . -o run", "train"), ("skimage", "demo", "demo"), ("uvicorn", "serve --no-browser", "web")],
 )
 def test_missing_extras(module: str, argv: str, extra: str) -> None:
     script = f"{FAKE}    sys.modules[{module!r}] = None\n    sys.exit(main())"

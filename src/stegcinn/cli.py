@@ -20,10 +20,10 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from stegcinn import __version__
-from stegcinn.errors import StegcinnError, StegcinnWarning, UsageError
+from stegcinn import arguments
+from stegcinn.errors import StegcinnError, StegcinnWarning, UsageError, describe
 
 if TYPE_CHECKING:
     from stegcinn.envelope import Payload
@@ -31,24 +31,20 @@ if TYPE_CHECKING:
 
 STANDARD = "-"  # stands for stdin or stdout
 PROGRESS_AFTER = 1.0  # seconds; shorter work shows none
-EXTRAS = {"skimage": "demo", "torch": "train", "safetensors": "train", "onnx": "train"}
-EXIT_CODES = "exit codes: 0 done, 1 unexpected, 2 usage, 3 does not fit, 4 no payload or wrong password, 5 bad image"
+EXTRAS = {
+    "skimage": "demo", "torch": "train", "safetensors": "train", "onnx": "train", "starlette": "web", "uvicorn": "web",
+}  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     sys.stderr = sys.stderr or io.StringIO()  # None when closed, and print would take that for stdout
-    parser = _parser()
-    args, rest = parser.parse_known_args(argv)
-    if len(rest) == 1 and getattr(args, "file", "") is None and (rest == [STANDARD] or not rest[0].startswith("-")):
-        args.file = rest.pop()  # argparse misses a FILE that does not follow its HOST
-    if rest:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
+        args = _arguments(argv)
         with warnings.catch_warnings():
             warnings.simplefilter("always", StegcinnWarning)
             warnings.showwarning = lambda message, *_: _say(f"note: {message}")
-            args.run(args)
+            COMMANDS[args.command](args)
         if sys.stdout is not None:
             sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
@@ -58,10 +54,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = arguments.parser()
+    args, rest = parser.parse_known_args(argv)
+    if len(rest) == 1 and getattr(args, "file", "") is None and (rest == [STANDARD] or not rest[0].startswith("-")):
+        args.file = rest.pop()  # argparse misses a FILE that does not follow its HOST
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return args
+
+
 def _fail(error: BaseException) -> int:
     """Tell what went wrong in one line and return the exit code for it."""
     match error:
         case StegcinnError():
+            if isinstance(error, arguments.ArgumentsError):
+                _say(error.usage)
             _say(str(error))
             return error.exit_code
         case ModuleNotFoundError(name=name) if name in EXTRAS:
@@ -70,14 +78,12 @@ def _fail(error: BaseException) -> int:
         case KeyboardInterrupt():
             _say("interrupted")
             return 130
-        case MemoryError():
-            _say("not enough memory; use a smaller photo or file")
         case OSError():
             if not isinstance(error, BrokenPipeError):  # else the reader of our output has left, and needs no telling
-                _say(f"input/output error: {error}")
+                _say(describe(error))
             _abandon_stdout()
         case _:
-            _say(f"unexpected {type(error).__name__}: {error} (STEGCINN_DEBUG=1 shows the traceback)")
+            _say(describe(error))
     return 1
 
 
@@ -194,6 +200,24 @@ def _train(args: argparse.Namespace) -> None:
 
 def _print_step(step: int, losses: list[float], seconds: float) -> None:
     print(f"step {step}: {' '.join(f'{loss:.3f}' for loss in losses)} bits per dimension, {seconds:.0f} s", flush=True)
+
+
+def _serve(args: argparse.Namespace) -> None:
+    from stegcinn.web import server
+
+    def announce(address: str) -> None:
+        print(address, flush=True)
+        _say("hide and reveal at this address; it is good until Ctrl-C ends the server")
+
+    if not server.is_loopback(args.host):
+        _say(f"note: {args.host} can be reached by others, and what is sent there, passwords too, is not encrypted")
+    with contextlib.suppress(KeyboardInterrupt):  # the usual end
+        server.serve(args.host, args.port, announce=announce, browser=not args.no_browser)
+
+
+COMMANDS = {
+    "hide": _hide, "reveal": _reveal, "capacity": _capacity, "demo": _demo, "train": _train, "serve": _serve,
+}  # fmt: skip
 
 
 # what goes in
@@ -323,82 +347,3 @@ def _progress(label: str) -> Iterator[Callable[[float], None]]:
         yield lambda share: show(f"{label} {share:4.0%}")
     finally:
         show(" " * len(f"{label} 100%"))
-
-
-# arguments
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors take one line for the usage and one for the message."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
-
-    def error(self, message: str) -> NoReturn:
-        _say(" ".join(self.format_usage().split()))
-        _say(message)
-        sys.exit(UsageError.exit_code)
-
-
-def _parser() -> argparse.ArgumentParser:
-    tagline = "Hide any file in the colours of a photo and get it back byte for byte."
-    parser = _Parser(prog="stegcinn", description=tagline, epilog=EXIT_CODES)
-    parser.add_argument("--version", action="version", version=f"stegcinn {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-
-    def command(run: Callable[[argparse.Namespace], None], what: str, *details: str) -> argparse.ArgumentParser:
-        name, epilog = run.__name__.removeprefix("_"), "\n".join(details)
-        added = commands.add_parser(name, help=what, description=f"{what.capitalize()}.", epilog=epilog)
-        added.set_defaults(run=run)
-        return added
-
-    hide = command(
-        _hide,
-        "hide a file in a photo",
-        "example: stegcinn hide photo.jpg secret.pdf -o out.png --ask-password",
-        "Send the output as a file: what recompresses or resizes it on the way destroys the payload.",
-    )
-    reveal = command(
-        _reveal,
-        "reveal the file hidden in an image",
-        "example: stegcinn reveal out.png --ask-password",
-        "Without -o a file comes back under its own name in the current directory, never over another file; a payload",
-        "without a name (a message, or what came from stdin) goes to stdout. To a terminal goes only plain text.",
-    )
-    capacity = command(_capacity, "measure how much a photo takes", "example: stegcinn capacity photo.jpg --json")
-    demo = command(_demo, "hide the README in a photo and show what changed", "example: stegcinn demo --out demo")
-    train = command(_train, "train networks on folders of photos", "example: stegcinn train photos drawings=0.2 -o run")
-    hide.add_argument("host", metavar="HOST", help="photo to hide in; - is stdin")
-    hide.add_argument("file", metavar="FILE", nargs="?", help="file to hide; - is stdin")
-    hide.add_argument("-m", "--message", metavar="TEXT", help="hide this text instead of a file")
-    hide.add_argument("-o", "--output", metavar="OUT", required=True, help="lossless image to write; - is stdout (PNG)")
-    reveal.add_argument("image", metavar="IMAGE", help="image to read; - is stdin")
-    reveal.add_argument("-o", "--output", metavar="PATH", help="file to write; - is stdout")
-    capacity.add_argument("host", metavar="HOST", help="photo to measure; - is stdin")
-    for each in (hide, reveal):
-        password = each.add_mutually_exclusive_group()
-        password.add_argument("--password-file", metavar="P", help="the password is the first line of this file, UTF-8")
-        password.add_argument("--ask-password", action="store_true", help="ask for the password on the terminal")
-        each.add_argument("--force", action="store_true", help="overwrite the file named with -o")
-    for each in (hide, capacity):
-        each.add_argument("--codec", metavar="NAME", default="auto", help="how bits become colours (default: auto)")
-        colors = "coarse colours: the host's, or new ones (default: keep; generate for a gray host)"
-        each.add_argument("--colors", choices=("keep", "generate"), help=colors)
-    for each in (hide, reveal, capacity):
-        each.add_argument("--json", action="store_true", help="print the result as one JSON object")
-    demo.add_argument("--out", metavar="DIR", default="demo", help="folder for the images (default: demo)")
-    train.add_argument("data", metavar="DATA", nargs="+", type=weighted_folder, help="FOLDER or FOLDER=WEIGHT")
-    train.add_argument("-o", "--output", metavar="RUN", required=True, help="folder of the run, new or to go on")
-    train.add_argument("--steps", metavar="N", type=int, help="length of the run")
-    train.add_argument("--batch", metavar="N", type=int, help="crops per step")
-    train.add_argument("--seed", metavar="N", type=int, help="of every random draw")
-    train.add_argument("--export", metavar="DIR", help="write the trained networks there, ready for use")
-    return parser
-
-
-def weighted_folder(text: str) -> tuple[Path, float]:
-    """Split FOLDER=WEIGHT; argparse names this function when the weight is no number."""
-    folder, _, weight = (text, "=", "1") if Path(text).is_dir() else text.rpartition("=")
-    if not folder or not Path(folder).is_dir():
-        raise argparse.ArgumentTypeError(f"no such folder: {folder or text!r}")
-    return Path(folder), float(weight)

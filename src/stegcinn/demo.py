@@ -87,7 +87,7 @@ def run(out: Path, progress: Progress) -> DemoResult:
         payload_bytes=len(payload.data),
         bpp=8 * len(payload.data) / host[..., 0].size,
         raw_accuracy=hidden.raw_accuracy,
-        same_gray=float(np.mean(_gray(host) == _gray(saved.rgb))),
+        same_gray=float(np.mean(gray(host) == gray(saved.rgb))),
         psnr=psnr(host, saved.rgb),
         hide_seconds=hide_seconds,
         reveal_seconds=reveal_seconds,
@@ -119,9 +119,10 @@ def psnr(a: UInt8, b: UInt8) -> float:
     return 10 * math.log10(255**2 / error) if error else math.inf
 
 
-def _gray(rgb: UInt8) -> UInt8:
-    gray: UInt8 = np.asarray(Image.fromarray(rgb).convert("L"))
-    return gray
+def gray(rgb: UInt8) -> UInt8:
+    """The gray-scale of colours as Pillow computes it, whatever we believe of it."""
+    plane: UInt8 = np.asarray(Image.fromarray(rgb).convert("L"))
+    return plane
 
 
 def _png(rgb: UInt8) -> bytes:

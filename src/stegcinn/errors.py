@@ -58,3 +58,15 @@ class MachineError(StegcinnError):
 
 class StegcinnWarning(UserWarning):
     """Something was changed on the way in that the user should know (16-bit samples reduced, extra frames dropped)."""
+
+
+def describe(error: BaseException) -> str:
+    """What went wrong, in one line for people: the same words in the shell and on the page."""
+    match error:
+        case StegcinnError():
+            return str(error)
+        case MemoryError():
+            return "not enough memory; use a smaller photo or file"
+        case OSError():
+            return f"input/output error: {error}"
+    return f"unexpected {type(error).__name__}: {error} (STEGCINN_DEBUG=1 shows the traceback)"

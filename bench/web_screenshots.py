@@ -1,0 +1,101 @@
+"""Take the pictures of the page in docs/: `python bench/web_screenshots.py [docs]`, with Debian's chromium.
+
+The photos are scikit-image's; the page is served by `stegcinn serve` as users have it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+from skimage import data
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PASSWORD = "lively mango under seven rivers"
+PATIENCE = 120_000  # ms
+README = Path(__file__).parents[1] / "README.md"
+
+
+def main() -> None:
+    docs = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
+    serve = [sys.executable, "-m", "stegcinn", "serve", "--no-browser"]
+    with (
+        subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as server,
+        sync_playwright() as driver,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        assert server.stdout is not None
+        try:
+            address = server.stdout.readline().strip()
+            browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+            take(browser, address, docs, Path(folder))
+        finally:
+            server.send_signal(signal.SIGINT)
+
+
+def take(browser: Any, address: str, docs: Path, folder: Path) -> None:
+    Image.fromarray(data.coffee()).save(folder / "coffee.jpg", quality=95)
+    (folder / "README.md").write_bytes(README.read_bytes())
+    container = folder / "coffee.png"
+
+    page = open_page(browser, address, 1000, "light")
+    hide(page, folder, file=True)
+    page.screenshot(path=docs / "web-hide.png", full_page=True)
+    with page.expect_download() as download:
+        page.click("#hide-download")
+    download.value.save_as(container)
+
+    page = open_page(browser, address, 1000, "dark")
+    page.click("#tab-reveal")
+    page.set_input_files("#reveal-image", container)
+    page.fill("#reveal-password", PASSWORD)
+    page.click("#reveal-start")
+    page.wait_for_selector("#reveal-result:not([hidden])", timeout=PATIENCE)
+    settle(page)
+    page.screenshot(path=docs / "web-reveal.png", full_page=True)
+
+    page = open_page(browser, address, 360, "light")
+    hide(page, folder, file=False)
+    page.screenshot(path=docs / "web-narrow.png", full_page=True)
+
+
+def open_page(browser: Any, address: str, width: int, scheme: str) -> Any:
+    page = browser.new_context(viewport={"width": width, "height": 720}, color_scheme=scheme).new_page()
+    page.goto(address)
+    page.wait_for_selector("#version:not(:empty)")
+    return page
+
+
+def hide(page: Any, folder: Path, *, file: bool) -> None:
+    page.set_input_files("#hide-photo", folder / "coffee.jpg")
+    if file:
+        page.set_input_files("#hide-file", folder / "README.md")
+    else:
+        page.get_by_role("radio", name="Message").check()
+        page.fill("#hide-message", "Meet me at noon, where the coffee is.")
+    page.fill("#hide-password", PASSWORD)
+    page.wait_for_selector('#hide-fit[data-fits="true"]', timeout=PATIENCE)
+    page.click("#hide-start")
+    page.wait_for_selector("#hide-result:not([hidden])", timeout=PATIENCE)
+    settle(page)
+
+
+def settle(page: Any) -> None:
+    """Nothing focused or hovered, images decoded."""
+    page.evaluate("() => document.activeElement.blur()")
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(500)
+
+
+if __name__ == "__main__":
+    main()

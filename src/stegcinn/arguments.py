@@ -1,0 +1,105 @@
+"""The arguments of the command line: what there is to type, and what each word means."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, NoReturn
+
+from stegcinn import __version__
+from stegcinn.errors import UsageError
+
+EXIT_CODES = "exit codes: 0 done, 1 unexpected, 2 usage, 3 does not fit, 4 no payload or wrong password, 5 bad image"
+
+
+class ArgumentsError(UsageError):
+    """Arguments that make no command, with the usage of the command they come closest to."""
+
+    def __init__(self, usage: str, message: str) -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that leaves printing and exiting to its caller."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise ArgumentsError(" ".join(self.format_usage().split()), message)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands; `command` in what it returns is the name of the one to run."""
+    tagline = "Hide any file in the colours of a photo and get it back byte for byte."
+    top = _Parser(prog="stegcinn", description=tagline, epilog=EXIT_CODES)
+    top.add_argument("--version", action="version", version=f"stegcinn {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, what: str, *details: str) -> argparse.ArgumentParser:
+        epilog = "\n".join(details)
+        added = commands.add_parser(name, help=what, description=f"{what.capitalize()}.", epilog=epilog)
+        added.set_defaults(command=name)
+        return added
+
+    hide = command(
+        "hide",
+        "hide a file in a photo",
+        "example: stegcinn hide photo.jpg secret.pdf -o out.png --ask-password",
+        "Send the output as a file: what recompresses or resizes it on the way destroys the payload.",
+    )
+    reveal = command(
+        "reveal",
+        "reveal the file hidden in an image",
+        "example: stegcinn reveal out.png --ask-password",
+        "Without -o a file comes back under its own name in the current directory, never over another file; a payload",
+        "without a name (a message, or what came from stdin) goes to stdout. To a terminal goes only plain text.",
+    )
+    capacity = command("capacity", "measure how much a photo takes", "example: stegcinn capacity photo.jpg --json")
+    demo = command("demo", "hide the README in a photo and show what changed", "example: stegcinn demo --out demo")
+    train = command(
+        "train", "train networks on folders of photos", "example: stegcinn train photos drawings=0.2 -o run"
+    )
+    serve = command(
+        "serve",
+        "open a page in the browser to hide and reveal",
+        "The page is for this machine alone, at an address that is printed. Ctrl-C ends it.",
+    )
+    hide.add_argument("host", metavar="HOST", help="photo to hide in; - is stdin")
+    hide.add_argument("file", metavar="FILE", nargs="?", help="file to hide; - is stdin")
+    hide.add_argument("-m", "--message", metavar="TEXT", help="hide this text instead of a file")
+    hide.add_argument("-o", "--output", metavar="OUT", required=True, help="lossless image to write; - is stdout (PNG)")
+    reveal.add_argument("image", metavar="IMAGE", help="image to read; - is stdin")
+    reveal.add_argument("-o", "--output", metavar="PATH", help="file to write; - is stdout")
+    capacity.add_argument("host", metavar="HOST", help="photo to measure; - is stdin")
+    for each in (hide, reveal):
+        password = each.add_mutually_exclusive_group()
+        password.add_argument("--password-file", metavar="P", help="the password is the first line of this file, UTF-8")
+        password.add_argument("--ask-password", action="store_true", help="ask for the password on the terminal")
+        each.add_argument("--force", action="store_true", help="overwrite the file named with -o")
+    for each in (hide, capacity):
+        each.add_argument("--codec", metavar="NAME", default="auto", help="how bits become colours (default: auto)")
+        colors = "coarse colours: the host's, or new ones (default: keep; generate for a gray host)"
+        each.add_argument("--colors", choices=("keep", "generate"), help=colors)
+    for each in (hide, reveal, capacity):
+        each.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    demo.add_argument("--out", metavar="DIR", default="demo", help="folder for the images (default: demo)")
+    train.add_argument("data", metavar="DATA", nargs="+", type=weighted_folder, help="FOLDER or FOLDER=WEIGHT")
+    train.add_argument("-o", "--output", metavar="RUN", required=True, help="folder of the run, new or to go on")
+    train.add_argument("--steps", metavar="N", type=int, help="length of the run")
+    train.add_argument("--batch", metavar="N", type=int, help="crops per step")
+    train.add_argument("--seed", metavar="N", type=int, help="of every random draw")
+    train.add_argument("--export", metavar="DIR", help="write the trained networks there, ready for use")
+    serve.add_argument("--port", metavar="N", type=int, default=0, help="port to listen on (default: a free one)")
+    serve.add_argument("--host", metavar="H", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    serve.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
+    return top
+
+
+def weighted_folder(text: str) -> tuple[Path, float]:
+    """Split FOLDER=WEIGHT; argparse names this function when the weight is no number."""
+    folder, _, weight = (text, "=", "1") if Path(text).is_dir() else text.rpartition("=")
+    if not folder or not Path(folder).is_dir():
+        raise argparse.ArgumentTypeError(f"no such folder: {folder or text!r}")
+    return Path(folder), float(weight)

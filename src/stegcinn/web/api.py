@@ -1,0 +1,320 @@
+"""The HTTP API: uploads come in, jobs are ordered, asked after, and fetched. openapi.py describes it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from stegcinn import __version__, imagefile
+from stegcinn.codecs import CODECS, DEFAULT_CODEC
+from stegcinn.errors import describe
+from stegcinn.stego import COLORS
+from stegcinn.web import openapi, work
+from stegcinn.web.guard import refusal
+from stegcinn.web.jobs import BusyError, Job, Pool, Work
+from stegcinn.web.shelf import Shelf
+
+MAX_UPLOAD = 256 << 20  # bytes of one file
+MAX_REQUEST = 64 << 10  # bytes of JSON
+UPLOADS_AT_ONCE = 4
+MAX_SHELF = 1 << 30  # bytes of uploads, and of results, before the oldest go
+MAX_THINGS = 64  # uploads, and jobs
+SHELF_SECONDS = 600.0  # browsers let a page in the background ask once a minute
+TRIM_SECONDS = 30.0
+QUICK = 1  # processes for what takes a moment
+MEASURING = 1  # processes that measure capacity
+HEAVY = 2  # processes that hide and reveal; a large photo takes gigabytes
+MAX_WAITING = 8  # jobs in line for each
+FORMATS = ("png", "webp", "tif", "bmp")
+
+PAGE = {"app.js", "api.js", "compare.js", "dom.js", "hide.js", "reveal.js", "strength.js", "style.css", "icon.svg"}
+_MEDIA_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+
+T = TypeVar("T")
+
+
+class RefusedError(Exception):
+    """A request that is answered with an error."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Look:
+    photo: str
+
+
+@dataclass(frozen=True)
+class Measure:
+    photo: str
+    codec: str | None = None
+    colors: str | None = None
+
+
+@dataclass(frozen=True)
+class Weigh:
+    payload: str
+
+
+@dataclass(frozen=True)
+class Hide:
+    host: str
+    payload: str
+    name: str | None = None
+    password: str | None = dataclasses.field(default=None, repr=False)
+    codec: str | None = None
+    colors: str | None = None
+    format: str = "png"
+
+
+@dataclass(frozen=True)
+class Reveal:
+    image: str
+    password: str | None = dataclasses.field(default=None, repr=False)
+
+
+CHOICES = {"codec": CODECS, "colors": COLORS, "format": FORMATS}
+UPLOADED = {"photo", "payload", "host", "image"}  # fields that name an upload
+
+
+def application(prepare: Callable[[], None] | None = None, *, warm: bool = False) -> Starlette:
+    """The page and its API, without the guard. `prepare`: see jobs.Pool. `warm`: start some processes early."""
+    desk = _Desk(prepare, warm)
+    routes = [
+        *(Route(f"/{name}", _page(name)) for name in PAGE),
+        Route("/", _page("index.html")),
+        Route("/openapi.json", _openapi),
+        Route("/api/options", _options),
+        Route("/api/uploads", desk.upload, methods=["POST"]),
+        Route("/api/uploads/{id}", desk.drop_upload, methods=["DELETE"]),
+        Route("/api/look", desk.order(Look, work.look, desk.quick), methods=["POST"]),
+        Route("/api/measure", desk.order(Measure, work.measure, desk.measuring), methods=["POST"]),
+        Route("/api/weigh", desk.order(Weigh, work.weigh, desk.quick), methods=["POST"]),
+        Route("/api/hide", desk.order(Hide, work.hide, desk.heavy), methods=["POST"]),
+        Route("/api/reveal", desk.order(Reveal, work.reveal, desk.heavy), methods=["POST"]),
+        Route("/api/jobs/{id}", desk.job, methods=["GET"]),
+        Route("/api/jobs/{id}", desk.drop_job, methods=["DELETE"]),
+        Route("/api/jobs/{id}/files/{file}", desk.file, methods=["GET"]),
+    ]
+    app = Starlette(
+        routes=routes,
+        lifespan=desk.lifespan,
+        exception_handlers={RefusedError: _refused, HTTPException: _http_error, Exception: _unexpected},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Desk:
+    """What the server has at hand: uploads, jobs, and the processes for them."""
+
+    def __init__(self, prepare: Callable[[], None] | None, warm: bool) -> None:
+        self.uploads: Shelf[bytes] = Shelf(len, limit=MAX_SHELF, count=MAX_THINGS, discard=lambda data: None)
+        self.jobs: Shelf[Job] = Shelf(lambda job: job.size, limit=MAX_SHELF, count=MAX_THINGS, discard=Job.cancel)
+        self.quick = Pool(QUICK, MAX_WAITING, prepare)
+        self.measuring = Pool(MEASURING, MAX_WAITING, prepare)
+        self.heavy = Pool(HEAVY, MAX_WAITING, prepare)
+        self.warm = warm
+        self.receiving = asyncio.Semaphore(UPLOADS_AT_ONCE)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        """Tidy up from time to time, and at the end."""
+        tidying = asyncio.create_task(self._tidy())
+        if self.warm:  # what the first photo needs, before it comes
+            self.quick.submit(Job(work.warm_up, {}))
+            self.measuring.submit(Job(work.warm_up, {}))
+        try:
+            yield
+        finally:
+            tidying.cancel()
+            for pool in (self.quick, self.measuring, self.heavy):
+                pool.close()
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(TRIM_SECONDS)
+            self.uploads.trim(SHELF_SECONDS)
+            self.jobs.trim(SHELF_SECONDS)
+
+    async def upload(self, request: Request) -> Response:
+        _expect(request, "application/octet-stream")
+        async with self.receiving:
+            data = await _body(request, MAX_UPLOAD, f"the file is larger than {MAX_UPLOAD} bytes: use the shell for it")
+        name = secrets.token_urlsafe(16)
+        self.uploads.put(name, data)
+        return JSONResponse({"id": name, "bytes": len(data)}, 201)
+
+    async def drop_upload(self, request: Request) -> Response:
+        if not self.uploads.drop(request.path_params["id"]):
+            raise RefusedError(404, "no such upload")
+        return Response(status_code=204)
+
+    def order(self, kind: type[Any], function: Work, pool: Pool) -> Callable[[Request], Any]:
+        """An endpoint that takes orders of one kind."""
+
+        async def endpoint(request: Request) -> Response:
+            arguments = dataclasses.asdict(await _order(request, kind))
+            for field in UPLOADED & set(arguments):
+                if (data := self.uploads.get(arguments[field])) is None:
+                    raise RefusedError(404, "no such upload")
+                arguments[field] = data
+            job = Job(function, arguments)
+            try:
+                pool.submit(job)
+            except BusyError:
+                raise RefusedError(503, "too much is waiting already; try again when something is done") from None
+            self.jobs.put(job.id, job)
+            return JSONResponse(_told(job), 202)
+
+        return endpoint
+
+    async def job(self, request: Request) -> Response:
+        return JSONResponse(_told(self._job(request)))
+
+    async def drop_job(self, request: Request) -> Response:
+        self._job(request)
+        self.jobs.drop(request.path_params["id"])
+        return Response(status_code=204)
+
+    async def file(self, request: Request) -> Response:
+        job = self._job(request)
+        data = job.outcome.files.get(request.path_params["file"]) if job.outcome else None
+        if data is None:
+            raise RefusedError(404, "no such file")
+        # Never as what it claims to be: a revealed page or drawing would run as ours.
+        return Response(data, media_type="application/octet-stream", headers={"content-disposition": "attachment"})
+
+    def _job(self, request: Request) -> Job:
+        job = self.jobs.get(request.path_params["id"])
+        if job is None:
+            raise RefusedError(404, "no such job")
+        return job
+
+
+def _told(job: Job) -> dict[str, Any]:
+    error = {"message": job.error[0], "code": job.error[1]} if job.error else None
+    outcome = job.outcome
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "progress": job.progress,
+        "error": error,
+        "facts": outcome.facts if outcome else None,
+        "files": sorted(outcome.files) if outcome else [],
+    }
+
+
+# requests
+
+
+async def _order(request: Request, kind: type[T]) -> T:
+    """Read an order from the body of a request."""
+    _expect(request, "application/json")
+    body = await _body(request, MAX_REQUEST, f"the request is larger than {MAX_REQUEST} bytes")
+    try:
+        values = json.loads(body)
+    except (ValueError, RecursionError):
+        raise RefusedError(400, "the request is not JSON") from None
+    if not isinstance(values, dict):
+        raise RefusedError(400, "the request is not a JSON object")
+    types = get_type_hints(kind)
+    if unknown := sorted(set(values) - set(types)):
+        raise RefusedError(400, f"unknown field {unknown[0]!r}")
+    for name, value in values.items():
+        if not isinstance(value, get_args(types[name]) or types[name]):
+            raise RefusedError(400, f"{name} must be text")
+        if isinstance(value, str) and name in CHOICES and value not in CHOICES[name]:
+            raise RefusedError(400, f"unknown {name} {value!r}; choose one of {', '.join(CHOICES[name])}")
+    try:
+        return kind(**values)
+    except TypeError:
+        missing = next(f.name for f in dataclasses.fields(kind) if f.name not in values)  # type: ignore[arg-type]
+        raise RefusedError(400, f"{missing} is missing") from None
+
+
+def _expect(request: Request, media_type: str) -> None:
+    # Another page could send a simple form or text without asking first; neither has these types.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != media_type:
+        raise RefusedError(415, f"the request must be {media_type}")
+
+
+async def _body(request: Request, limit: int, too_large: str) -> bytes:
+    """Read a body, at most `limit` bytes, into memory: what is to be hidden has no business on a disk."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise RefusedError(413, too_large)
+    data = bytearray()
+    try:
+        async for chunk in request.stream():
+            data += chunk
+            if len(data) > limit:
+                raise RefusedError(413, too_large)
+    except ClientDisconnect:
+        raise RefusedError(400, "the request was cut short") from None
+    return bytes(data)
+
+
+# answers
+
+
+def _page(name: str) -> Callable[[Request], Any]:
+    """An endpoint for one file of the page, read once: no path of a request ever reaches the file system."""
+    data = (files("stegcinn") / "web" / "page" / name).read_bytes()
+    media_type = _MEDIA_TYPES[name.rpartition(".")[2]]
+
+    async def endpoint(request: Request) -> Response:
+        return Response(data, media_type=media_type)
+
+    return endpoint
+
+
+async def _options(request: Request) -> Response:
+    return JSONResponse(
+        {
+            "version": __version__,
+            "codecs": CODECS,
+            "default_codec": DEFAULT_CODEC,
+            "colors": COLORS,
+            "formats": FORMATS,
+            "max_upload": MAX_UPLOAD,
+            "min_side": imagefile.MIN_SIDE,
+            "max_pixels": imagefile.MAX_PIXELS,
+        }
+    )
+
+
+async def _openapi(request: Request) -> Response:
+    return JSONResponse(openapi.document(CODECS, COLORS, FORMATS, max_upload=MAX_UPLOAD))
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusedError)
+    return refusal(str(error), error.status)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    response = refusal(error.detail, error.status_code)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    return refusal(describe(error), 500, code=1)

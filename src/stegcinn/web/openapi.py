@@ -1,0 +1,229 @@
+"""The API described, as OpenAPI 3.1; tests/test_web_schema.py holds server and description to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from stegcinn import __version__
+
+Json = dict[str, Any]
+
+ID: Json = {"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"}
+TEXT: Json = {"type": "string"}
+NUMBER: Json = {"type": "number"}
+COUNT: Json = {"type": "integer", "minimum": 0}
+SHARE: Json = {"type": "number", "minimum": 0, "maximum": 1}
+PASSWORD: Json = {
+    "type": ["string", "null"],
+    "format": "password",
+    "description": "none if null; empty or not Unicode, the job fails",
+}
+
+
+def document(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str], *, max_upload: int) -> Json:
+    """The whole description, for the choices that this version offers."""
+    codec: Json = {"enum": [*codecs, None], "description": "how bits become colours; null chooses"}
+    color: Json = {"enum": [*colors, None], "description": "null: keep, but generate for a gray photo"}
+    orders = {
+        "look": ("Read a photo: its size, and a `thumbnail`.", _object(photo=ID)),
+        "measure": (
+            "Measure how much a photo takes.",
+            _object(["photo"], photo=ID, codec=codec, colors=color),
+        ),
+        "weigh": ("Find how many bytes of capacity a payload needs.", _object(payload=ID)),
+        "hide": (
+            "Hide a payload; files: the `container`, and pictures to compare.",
+            _object(
+                ["host", "payload"],
+                host=ID,
+                payload=ID,
+                name={"type": ["string", "null"], "description": "of the payload; what is unsafe is taken off"},
+                password=PASSWORD,
+                codec=codec,
+                colors=color,
+                format={"enum": list(formats)},
+            ),
+        ),
+        "reveal": ("Reveal a payload; file: `payload`.", _object(["image"], image=ID, password=PASSWORD)),
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "stegcinn serve",
+            "version": __version__,
+            "description": (
+                "Upload a file, order a job that names it, ask after the job until it is done, fetch its files. "
+                "All of it is kept in memory, and dropped when nobody has asked for it for ten minutes. "
+                "Requests must name this machine as Host, and come from no other page."
+            ),
+        },
+        "security": [{"token": []}],
+        "paths": {
+            "/api/options": {
+                "get": {
+                    "operationId": "options",
+                    "summary": "What may be chosen, and the limits.",
+                    "responses": {"200": _json("Options"), **_errors()},
+                }
+            },
+            "/api/uploads": {
+                "post": {
+                    "operationId": "upload",
+                    "summary": f"Upload a photo or a payload of at most {max_upload} bytes.",
+                    "requestBody": {"required": True, "content": {"application/octet-stream": {"schema": {}}}},
+                    "responses": {"201": {**_json("Upload"), "links": _upload_links()}, **_errors(400, 413, 415)},
+                }
+            },
+            "/api/uploads/{id}": {
+                "parameters": [_parameter("id")],
+                "delete": {
+                    "operationId": "drop_upload",
+                    "summary": "Forget an upload.",
+                    "responses": {"204": {"description": "forgotten"}, **_errors(404)},
+                },
+            },
+            **{f"/api/{name}": _order(name, *order) for name, order in orders.items()},
+            "/api/jobs/{id}": {
+                "parameters": [_parameter("id")],
+                "get": {
+                    "operationId": "job",
+                    "summary": "Ask after a job.",
+                    "responses": {"200": _json("Job"), **_errors(404)},
+                },
+                "delete": {
+                    "operationId": "drop_job",
+                    "summary": "Cancel a job if it has not ended, and forget it and its files.",
+                    "responses": {"204": {"description": "forgotten"}, **_errors(404)},
+                },
+            },
+            "/api/jobs/{id}/files/{file}": {
+                "parameters": [_parameter("id"), {**_parameter("file"), "schema": TEXT}],
+                "get": {
+                    "operationId": "file",
+                    "summary": "Fetch a file that a job made; never under the type that it claims to be of.",
+                    "responses": {
+                        "200": {"description": "the file", "content": {"application/octet-stream": {}}},
+                        **_errors(404),
+                    },
+                },
+            },
+        },
+        "components": {
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "what follows # in the address that stegcinn serve prints",
+                }
+            },
+            "schemas": _schemas(codecs, colors, formats),
+        },
+    }
+
+
+def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str]) -> Json:
+    notes: Json = {"type": "array", "items": TEXT}
+    chosen = {"codec": {"enum": list(codecs)}, "colors": {"enum": list(colors)}}
+    size = {"width": COUNT, "height": COUNT}
+    names: dict[str, Json] = {
+        key: {"type": "array", "items": {"enum": list(values)}}
+        for key, values in {"codecs": codecs, "colors": colors, "formats": formats}.items()
+    }
+    limits = {"max_upload": COUNT, "min_side": COUNT, "max_pixels": COUNT}
+    preview: Json = {
+        "oneOf": [
+            _object(kind={"const": "text"}, text=TEXT, whole={"type": "boolean"}),
+            _object(kind={"const": "image"}, type=TEXT),
+            _object(kind={"const": "none"}),
+        ]
+    }
+    facts = [
+        {"type": "null"},
+        _object(**size, gray={"type": "boolean"}, notes=notes),
+        _object(bytes=COUNT, bpp=NUMBER, **chosen),
+        _object(bytes=COUNT, needed=COUNT),
+        _object(
+            **size,
+            bytes=COUNT,
+            bpp=NUMBER,
+            **chosen,
+            changed_pixels=SHARE,
+            raw_accuracy=SHARE,
+            same_gray=SHARE,
+            amplified=COUNT,
+            notes=notes,
+        ),
+        _object(name={"type": ["string", "null"]}, bytes=COUNT, preview=preview, notes=notes),
+    ]
+    error = _object(
+        message={**TEXT, "description": "one line for people"},
+        code={**COUNT, "description": "the exit code of stegcinn for the same"},
+    )
+    return {
+        "Options": _object(version=TEXT, default_codec=chosen["codec"], **names, **limits),
+        "Upload": _object(id=ID, bytes=COUNT),
+        "Error": _object(error=error),
+        "Job": _object(
+            id=ID,
+            kind={"enum": ["look", "measure", "weigh", "hide", "reveal"]},
+            state={"enum": ["waiting", "running", "done", "failed", "cancelled"]},
+            progress=SHARE,
+            error={"oneOf": [{"type": "null"}, error]},
+            facts={"oneOf": facts},
+            files={"type": "array", "items": TEXT},
+        ),
+    }
+
+
+def _order(name: str, summary: str, schema: Json) -> Json:
+    body = {"required": True, "content": {"application/json": {"schema": schema}}}
+    links = {name: {"operationId": name, "parameters": {"id": "$response.body#/id"}} for name in ("job", "drop_job")}
+    return {
+        "post": {
+            "operationId": name,
+            "summary": summary,
+            "requestBody": body,
+            "responses": {"202": {**_json("Job"), "links": links}, **_errors(400, 404, 413, 415, 503)},
+        }
+    }
+
+
+def _upload_links() -> Json:
+    bodies = {
+        "look": ["photo"],
+        "measure": ["photo"],
+        "weigh": ["payload"],
+        "hide": ["host", "payload"],
+        "reveal": ["image"],
+    }
+    links: Json = {
+        name: {"operationId": name, "requestBody": dict.fromkeys(fields, "$response.body#/id")}
+        for name, fields in bodies.items()
+    }
+    links["drop_upload"] = {"operationId": "drop_upload", "parameters": {"id": "$response.body#/id"}}
+    return links
+
+
+def _object(required: list[str] | None = None, /, **properties: Json) -> Json:
+    """An object with these properties and no others; all are required unless told otherwise."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties) if required is None else required,
+        "additionalProperties": False,
+    }
+
+
+def _parameter(name: str) -> Json:
+    return {"name": name, "in": "path", "required": True, "schema": ID}
+
+
+def _json(schema: str) -> Json:
+    reference = {"$ref": f"#/components/schemas/{schema}"}
+    return {"description": schema.lower(), "content": {"application/json": {"schema": reference}}}
+
+
+def _errors(*statuses: int) -> Json:
+    """Those answers, and the ones that the guard gives to any request."""
+    return {str(status): _json("Error") for status in (401, 403, *statuses, 421)}

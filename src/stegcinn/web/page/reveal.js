@@ -1,0 +1,109 @@
+// Reveal: an image, a password if there is one; then what was hidden, shown as text or picture and nothing else.
+
+import { Upload, run } from "./api.js";
+import { $, Addresses, Working, bytes, dropzone, list, say, show } from "./dom.js";
+
+const LOSSY = { "image/jpeg": "JPEG", "image/gif": "GIF", "image/avif": "AVIF", "image/heic": "HEIC", "image/jxl": "JPEG XL" };
+const thumbnails = new Addresses();
+const results = new Addresses();
+const working = new Working("reveal", "Revealing");
+
+let image = null;
+let revealing = null;
+
+export function setup() {
+  dropzone($("reveal-image-step"), $("reveal-image"), takeImage);
+  $("reveal-image-other").addEventListener("click", () => $("reveal-image").click());
+  $("reveal-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    reveal();
+  });
+  $("reveal-cancel").addEventListener("click", () => revealing?.abort());
+}
+
+async function takeImage(taken) {
+  image?.drop();
+  const mine = image = new Upload(taken);
+  closeResult();
+  thumbnails.release();
+  for (const id of ["reveal-image-error", "reveal-error"]) say(id, "");
+  list("reveal-image-notes", []);
+  $("reveal-thumbnail").removeAttribute("src");
+  say("reveal-image-name", taken.name);
+  say("reveal-image-size", "Reading …");
+  show("reveal-image-drop", false);
+  show("reveal-image-chosen");
+  try {
+    const { facts, files } = await run("look", { photo: mine }, {});
+    if (image !== mine) return;
+    $("reveal-thumbnail").src = thumbnails.of(new Blob([files.thumbnail], { type: "image/png" }));
+    say("reveal-image-size", `${facts.width} × ${facts.height} pixels, ${bytes(taken.size)}`);
+    const lossy = LOSSY[taken.type];
+    const warning = `${lossy} alters colours: if this was a container, saving it as ${lossy} has destroyed what was hidden`;
+    list("reveal-image-notes", [...facts.notes, ...(lossy ? [warning] : [])]);
+  } catch (error) {
+    if (image !== mine) return;
+    image = null;
+    show("reveal-image-chosen", false);
+    show("reveal-image-drop");
+    say("reveal-image-error", `${taken.name}: ${error.message}`);
+  }
+}
+
+async function reveal() {
+  say("reveal-error", "");
+  if (revealing) return;
+  if (!image) {
+    say("reveal-error", "choose an image first");
+    $("reveal-image").focus();
+    return;
+  }
+  const mine = revealing = new AbortController();
+  closeResult();
+  working.start("Sending …");
+  busy(true);
+  try {
+    const report = (job) => working.report(job);
+    const choices = { password: $("reveal-password").value || null };
+    openResult(await run("reveal", { image }, choices, { signal: mine.signal, report }));
+  } catch (error) {
+    say("reveal-error", mine.signal.aborted ? "cancelled" : error.message);
+  } finally {
+    revealing = null;
+    working.stop();
+    busy(false);
+  }
+  if ($("reveal-result").hidden) $("reveal-password").focus();
+  else $("reveal-result-title").focus();
+}
+
+function busy(is) {
+  for (const id of ["reveal-image-step", "reveal-password-step"]) $(id).disabled = is;
+  show("reveal-start", !is);
+  if (is) $("reveal-cancel").focus();
+}
+
+function openResult({ facts, files }) {
+  const { preview } = facts;
+  const link = $("reveal-download");
+  link.href = results.of(files.payload);
+  link.download = facts.name ?? (preview.kind === "text" ? "message.txt" : "payload.bin");
+  say("reveal-result-title", facts.name ?? (preview.kind === "text" ? "A message" : "A file without a name"));
+  say("reveal-result-text", bytes(facts.bytes));
+  say("reveal-text", preview.kind === "text" ? preview.text : "");
+  show("reveal-picture", preview.kind === "image");
+  if (preview.kind === "image") $("reveal-picture").src = results.of(new Blob([files.payload], { type: preview.type }));
+  const hint = preview.kind === "none" ? "No preview for this kind of file."
+    : preview.kind === "text" && !preview.whole ? "This is its beginning; download it to read on." : "";
+  say("reveal-preview-hint", hint);
+  list("reveal-notes", facts.notes);
+  show("reveal-result");
+}
+
+function closeResult() {
+  show("reveal-result", false);
+  say("reveal-text", "");
+  $("reveal-picture").removeAttribute("src");
+  $("reveal-download").removeAttribute("href");
+  results.release();
+}

@@ -1,0 +1,102 @@
+"""Listen, announce the address, and serve the page until the end."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from stegcinn.errors import UsageError
+from stegcinn.web.api import application
+from stegcinn.web.guard import Guard
+
+TOKEN_BYTES = 24
+CLOSING_SECONDS = 2  # for answers under way when the end comes
+MAX_CONNECTIONS = 64
+
+
+def serve(host: str, port: int, *, announce: Callable[[str], None], browser: bool) -> None:
+    """Serve the page at `host` until Ctrl-C, which comes back as KeyboardInterrupt; port 0 is any free one.
+
+    `announce` is told the address, token included. UsageError if the server cannot listen there.
+    """
+    listener = listen(host, port)
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    address = f"http://{_authority(host, listener.getsockname()[1])}/#{token}"
+    server = server_for(guarded(application(warm=True), host, token))
+    announce(address)
+    if browser and _has_display():
+        # The connection waits at the listening socket until the server is up.
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    server.run(sockets=[listener])
+
+
+def server_for(app: ASGIApp) -> uvicorn.Server:
+    """The server of an application, silent unless STEGCINN_DEBUG is set."""
+    level = "error" if os.environ.get("STEGCINN_DEBUG") else "critical"
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level=level,
+            access_log=False,
+            http="h11",
+            ws="none",
+            lifespan="on",
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=CLOSING_SECONDS,
+        )
+    )
+
+
+def guarded(app: ASGIApp, host: str, token: str) -> Guard:
+    """The application behind its guard, which knows under what names it can be reached when listening at `host`."""
+    names = {"localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host}
+    if not is_loopback(host):
+        names.add(socket.gethostname())
+    return Guard(app, token=token, names=names, any_address=not is_loopback(host))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; UsageError if there can be none."""
+    if not 0 <= port < 1 << 16:
+        raise UsageError(f"there is no port {port}; choose one from 1 to 65535, or 0 for any")
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"cannot listen on {host} port {port} ({reason}); choose others") from error
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens at `host`."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _authority(host: str, port: int) -> str:
+    try:
+        everywhere = ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        everywhere = False
+    name = socket.gethostname() if everywhere else host
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+def _has_display() -> bool:
+    """Whether a browser would get a window; one that runs in a terminal would take this one over."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,396 @@
+"""The server of the page: the way through it, its limits, cancelling, and trouble in its processes."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import io
+import multiprocessing
+import os
+import socket
+import struct
+import sys
+import time
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import web_server
+from stegcinn import stego
+from stegcinn.codecs import CODECS, DEFAULT_CODEC
+from stegcinn.envelope import Payload
+from stegcinn.imagefile import read_photo
+from stegcinn.web import api, work
+from web_server import CRASHING, SLOW, STARVING, Client, png, running
+
+pytest.importorskip("starlette")
+
+SECRET = bytes(range(256)) * 2
+BOMB_SIDE = 8000  # 64 megapixels
+GONE = 10.0  # seconds within which a process must have ended
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with running() as client:
+        yield client
+
+
+def hidden(client: Client, payload: bytes = SECRET, **options: Any) -> dict[str, Any]:
+    return client.done("hide", host=client.upload(png()), payload=client.upload(payload), **options)
+
+
+# the way through
+
+
+def test_hide_and_reveal(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = hidden(client, name="report.pdf", password="correct horse")
+    facts, container = job["facts"], client.file(job, "container")
+    assert (facts["width"], facts["height"], facts["bytes"]) == (96, 96, len(SECRET))
+    assert (facts["same_gray"], facts["raw_accuracy"], facts["notes"]) == (1.0, 1.0, [])
+    assert facts["bpp"] == pytest.approx(8 * len(SECRET) / 96**2)
+    changed = (np.asarray(Image.open(io.BytesIO(container))) != np.asarray(Image.open(io.BytesIO(png())))).any(axis=2)
+    assert facts["changed_pixels"] == pytest.approx(changed.mean())
+
+    revealed = client.done("reveal", image=client.upload(container), password="correct horse")
+    assert revealed["facts"] == {
+        "name": "report.pdf", "bytes": len(SECRET), "preview": {"kind": "none"}, "notes": [],
+    }  # fmt: skip
+    assert client.file(revealed, "payload") == SECRET
+
+    monkeypatch.setattr(stego, "load_codec", lambda name: web_server.PageCodec())
+    assert stego.uncover(read_photo(container), password="correct horse") == Payload(SECRET, "report.pdf")
+
+
+def test_the_server_reveals_what_the_library_hid(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stego, "load_codec", lambda name: web_server.PageCodec())
+    container = stego.conceal(read_photo(png()), Payload(b"meet me at noon"), suffix=".webp").file
+    job = client.done("reveal", image=client.upload(container))
+    assert job["facts"]["name"] is None
+    assert job["facts"]["preview"] == {"kind": "text", "text": "meet me at noon", "whole": True}
+
+
+def test_look_and_measure_and_weigh(client: Client) -> None:
+    photo = client.upload(png(200, 100))
+    look = client.done("look", photo=photo)
+    assert look["facts"] == {"width": 200, "height": 100, "gray": False, "notes": []}
+    assert Image.open(io.BytesIO(client.file(look, "thumbnail"))).size == (200, 100)
+    room = client.done("measure", photo=photo, colors="generate")["facts"]
+    assert (room["codec"], room["colors"]) == (DEFAULT_CODEC, "generate")
+    assert room["bpp"] == pytest.approx(8 * room["bytes"] / 200 / 100)
+
+    for data in (os.urandom(room["bytes"]), b"a" * 100_000):  # what is compressed may be larger than the room
+        assert client.done("weigh", payload=client.upload(data))["facts"]["needed"] <= room["bytes"]
+        client.done("hide", host=photo, payload=client.upload(data))
+    over = client.upload(os.urandom(room["bytes"] + 1))
+    assert client.done("weigh", payload=over)["facts"] == {"bytes": room["bytes"] + 1, "needed": room["bytes"] + 1}
+
+
+def test_options_are_the_libraries(client: Client) -> None:
+    options = client.ask("GET", "/api/options").json
+    assert (options["codecs"], options["default_codec"]) == (list(CODECS), DEFAULT_CODEC)
+    assert options["colors"] == list(stego.COLORS)
+
+
+@pytest.mark.parametrize("kind", api.FORMATS)
+def test_every_format_is_written(client: Client, kind: str) -> None:
+    job = hidden(client, format=kind)
+    assert Image.open(io.BytesIO(client.file(job, "container"))).format == {"tif": "TIFF"}.get(kind, kind.upper())
+
+
+def test_notes_are_the_command_lines(client: Client) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((96, 96), 30_000, np.uint16)).save(buffer, "PNG")
+    photo = client.upload(buffer.getvalue())
+    deep = "the image has more than 8 bits per channel and is reduced to 8 bits"
+    assert client.done("look", photo=photo)["facts"]["notes"] == [deep]
+    room = client.done("measure", photo=photo)["facts"]["bytes"]
+    job = client.done("hide", host=photo, payload=client.upload(os.urandom(room)), name="a.bin")
+    assert job["facts"]["notes"] == [
+        deep,
+        "the name a.bin was left out to make the payload fit",
+        "without a password, anyone with stegcinn can read the payload",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [("../../etc/passwd", "passwd"), ("C:\\boot.ini", "boot.ini"), (".bashrc", "bashrc"),
+     ("a\u202etxt.exe", "atxt.exe"),
+     ("con", "_con"), ("<b>.html", "b.html"), ("\ud800", None), ("/", None)],
+)  # fmt: skip
+def test_names_are_made_safe(client: Client, name: str, safe: str | None) -> None:
+    container = client.file(hidden(client, name=name), "container")
+    assert client.done("reveal", image=client.upload(container))["facts"]["name"] == safe
+
+
+@pytest.mark.parametrize(
+    "payload", [b"<script>alert(1)</script>", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-"]
+)
+def test_a_payload_never_comes_as_what_it_claims_to_be(client: Client, payload: bytes) -> None:
+    container = client.file(hidden(client, payload, name="page.html"), "container")
+    job = client.done("reveal", image=client.upload(container))
+    assert job["facts"]["preview"] == {"kind": "text", "text": payload.decode(), "whole": True}
+    answer = client.ask("GET", f"/api/jobs/{job['id']}/files/payload")
+    assert answer.body == payload
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"] == "attachment"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_nothing_is_written_to_disk(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes may not either, see web_server.install; a large upload is what a form parser would spool."""
+    sys.addaudithook(web_server.refuse_writing)
+    monkeypatch.setattr(web_server, "forbid_writing", True)
+    with pytest.raises(PermissionError):  # else the test would prove nothing
+        open("/nowhere/at-all", "w")  # noqa: PTH123, SIM115
+    photo = client.upload(png(1600, 1200))
+    job = client.done("hide", host=photo, payload=client.upload(os.urandom(100_000)), name="a", password="b")
+    client.done("reveal", image=client.upload(client.file(job, "container")), password="b")
+
+
+# errors
+
+
+def test_errors_are_the_command_lines(client: Client) -> None:
+    photo, secret = client.upload(png()), client.upload(SECRET)
+    room = client.done("measure", photo=photo)["facts"]["bytes"]
+    assert client.failure("hide", host=photo, payload=client.upload(os.urandom(room + 1))) == (
+        f"the payload does not fit: it needs {room + 1} bytes and this photo takes {room}; "
+        "use a larger or more colourful photo, or a smaller file", 3,
+    )  # fmt: skip
+    nothing = ("no payload found: there is none, the password is wrong, or the image was altered", 4)
+    assert client.failure("reveal", image=photo) == nothing
+    container = client.file(client.done("hide", host=photo, payload=secret, password="right"), "container")
+    for password in ("wrong", None):
+        assert client.failure("reveal", image=client.upload(container), password=password) == nothing
+    lossy = io.BytesIO()
+    Image.open(io.BytesIO(container)).save(lossy, "JPEG", quality=95)
+    assert client.failure("reveal", image=client.upload(lossy.getvalue()), password="right") == nothing
+
+    for data, words in (
+        (b"", "the image is empty"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not a photo in a known format"),
+        (png()[:-200], "is damaged or cut short"),
+        (png(63), "63"),
+    ):
+        for kind, field in (("look", "photo"), ("measure", "photo"), ("reveal", "image")):
+            message, code = client.failure(kind, **{field: client.upload(data)})
+            assert words in message
+            assert code == 5
+    message, code = client.failure("hide", host=photo, payload=secret, password="")
+    assert "the password is empty" in message
+    assert code == 2
+
+
+def test_too_many_pixels_are_refused_before_they_are_decoded(client: Client) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", BOMB_SIDE, BOMB_SIDE, 8, 2, 0, 0, 0)
+    rows = zlib.compress(bytes((1 + 3 * BOMB_SIDE) * BOMB_SIDE), 1)
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    message, code = client.failure("look", photo=client.upload(bomb))
+    assert code == 5
+    assert "more than 50,000,000 pixels" in message
+
+
+def test_a_payload_too_large_for_the_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "MAX_REVEALED", 1000)
+    monkeypatch.setattr(stego, "uncover", lambda photo, password: Payload(bytes(1001)))
+    with pytest.raises(stego.UsageError, match="1001 bytes, too many for the page"):
+        work.reveal(lambda share: None, image=png(), password=None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "payload is missing"),
+        ({"payload": "x", "more": 1}, "unknown field 'more'"),
+        ({"payload": None}, "payload must be text"),
+        ({"payload": "x", "name": 7}, "name must be text"),
+        ({"payload": "x", "codec": "rot13"}, "unknown codec 'rot13'; choose one of"),
+        ({"payload": "x", "format": "jpg"}, "unknown format 'jpg'; choose one of png"),
+        ({"payload": "x", "format": None}, "format must be text"),
+    ],
+)
+def test_bad_orders(client: Client, fields: dict[str, Any], words: str) -> None:
+    status, message = client.ask("POST", "/api/hide", {"host": client.upload(png()), **fields}).error
+    assert status == 400
+    assert words in message
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 60_000])
+def test_bodies_that_are_no_orders(client: Client, body: bytes) -> None:
+    assert client.ask("POST", "/api/look", body, content_type="application/json").error[0] == 400
+
+
+def test_unknown_things(client: Client) -> None:
+    for method, path, body in (
+        ("POST", "/api/look", {"photo": "unknown"}),
+        ("GET", "/api/jobs/unknown", None),
+        ("DELETE", "/api/jobs/unknown", None),
+        ("GET", "/api/jobs/unknown/files/payload", None),
+        ("DELETE", "/api/uploads/unknown", None),
+        ("GET", "/api/../../../../etc/passwd", None),
+        ("GET", "/..%2f..%2fapi.py", None),
+        ("GET", "/api/options/", None),
+    ):
+        assert client.ask(method, path, body).error[0] == 404, path
+    job = client.done("look", photo=client.upload(png()))
+    assert client.ask("GET", f"/api/jobs/{job['id']}/files/unknown").error == (404, "no such file")
+    answer = client.ask("PUT", "/api/options")
+    assert (answer.error[0], set(answer.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
+
+
+# limits
+
+
+def test_uploads_have_a_limit(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "MAX_UPLOAD", 1000)
+    client.upload(bytes(1000))
+    assert client.ask("POST", "/api/uploads", bytes(1001)).error[0] == 413
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=10)) as connection:
+        headers = {"Authorization": f"Bearer {web_server.TOKEN}", "Content-Type": "application/octet-stream"}
+        connection.request("POST", "/api/uploads", iter([bytes(600), bytes(600)]), headers, encode_chunked=True)
+        assert connection.getresponse().status == 413
+
+
+def test_a_huge_upload_is_refused_before_it_is_sent(client: Client) -> None:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=10) as connection:
+        connection.sendall(
+            f"POST /api/uploads HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {web_server.TOKEN}\r\n"
+            f"Content-Type: application/octet-stream\r\nContent-Length: {1 << 40}\r\n\r\n".encode()
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(client: Client) -> None:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=10) as connection:
+        connection.sendall(
+            f"POST /api/uploads HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {web_server.TOKEN}\r\n"
+            "Content-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\nabc".encode()
+        )
+    assert client.ask("GET", "/api/options").status == 200
+
+
+def test_orders_have_a_limit(client: Client) -> None:
+    assert client.ask("POST", "/api/look", {"photo": "x" * api.MAX_REQUEST}).error[0] == 413
+
+
+def test_a_forgotten_upload_is_gone(client: Client) -> None:
+    name = client.upload(png())
+    assert client.ask("DELETE", f"/api/uploads/{name}").status == 204
+    assert client.ask("POST", "/api/look", {"photo": name}).error == (404, "no such upload")
+
+
+# cancelling, and many at once
+
+
+def children() -> set[int]:
+    return {process.pid for process in multiprocessing.active_children() if process.pid}
+
+
+def gone(pids: set[int]) -> bool:
+    deadline = time.monotonic() + GONE
+    while time.monotonic() < deadline:
+        if not pids & children():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def slow(client: Client, kind: str = "hide") -> str:
+    photo = client.upload(png(SLOW))
+    if kind == "measure":
+        return client.order("measure", photo=photo)
+    return client.order("hide", host=photo, payload=client.upload(SECRET))
+
+
+def test_cancelling_ends_the_process_and_the_next_job_is_done() -> None:
+    before = children()
+    with running() as client:
+        names = [slow(client) for _ in range(api.HEAVY)]
+        for name in names:
+            client.wait(name, lambda job: job["progress"] > 0)
+        busy = children() - before
+        waiting = slow(client)
+        assert client.job(waiting)["state"] == "waiting"
+        for name in (waiting, *names):
+            assert client.ask("DELETE", f"/api/jobs/{name}").status == 204
+            assert client.ask("GET", f"/api/jobs/{name}").status == 404
+        assert len(busy) == api.HEAVY
+        assert gone(busy)
+        hidden(client)
+        slow(client)
+        rest = children() - before
+    assert rest
+    assert gone(rest)  # the end of the server is the end of them all
+
+
+def test_quick_jobs_do_not_wait_for_slow_ones() -> None:
+    with running() as client:
+        for _ in range(api.HEAVY):
+            client.wait(slow(client), lambda job: job["state"] == "running")
+        client.done("measure", photo=client.upload(png()))
+
+
+def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "MAX_WAITING", 2)
+    with running() as client:
+        client.wait(slow(client, "measure"), lambda job: job["state"] == "running")
+        names = [slow(client, "measure") for _ in range(2)]
+        photo = client.upload(png())
+        assert client.ask("POST", "/api/measure", {"photo": photo}).error[0] == 503
+        client.ask("DELETE", f"/api/jobs/{names[0]}")
+        assert client.ask("POST", "/api/measure", {"photo": photo}).status == 202
+
+
+def test_jobs_side_by_side(client: Client) -> None:
+    payloads = [os.urandom(500) for _ in range(6)]
+    photo = client.upload(png())
+    names = [client.order("hide", host=photo, payload=client.upload(payload)) for payload in payloads]
+    for name, payload in zip(names, payloads, strict=True):
+        container = client.file(client.wait(name), "container")
+        revealed = client.done("reveal", image=client.upload(container))
+        assert client.file(revealed, "payload") == payload
+
+
+def test_progress_only_grows(client: Client) -> None:
+    name = slow(client)
+    seen: list[float] = []
+    client.wait(name, lambda job: seen.append(job["progress"]) or job["progress"] > 0.001)  # type: ignore[func-returns-value]
+    client.ask("DELETE", f"/api/jobs/{name}")
+    assert seen == sorted(seen)
+
+
+def test_a_process_that_dies_takes_only_its_job(client: Client) -> None:
+    message = "the system ended the work, most likely for lack of memory; use a smaller photo or file"
+    for _ in range(3):
+        assert client.failure("measure", photo=client.upload(png(CRASHING))) == (message, 1)
+    client.done("measure", photo=client.upload(png()))
+
+
+def test_lack_of_memory_is_told(client: Client) -> None:
+    expected = ("not enough memory; use a smaller photo or file", 1)
+    assert client.failure("measure", photo=client.upload(png(STARVING))) == expected
+
+
+# what is kept, and for how long
+
+
+def test_what_nobody_asks_for_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "TRIM_SECONDS", 0.05)
+    monkeypatch.setattr(api, "SHELF_SECONDS", 1.0)
+    before = children()
+    with running() as client:
+        upload, name = client.upload(png()), slow(client)
+        client.wait(name, lambda job: job["progress"] > 0)
+        busy = children() - before
+        assert gone(busy)  # a page that has gone needs no work done
+        assert client.ask("GET", f"/api/jobs/{name}").status == 404
+        assert client.ask("POST", "/api/look", {"photo": upload}).status == 404

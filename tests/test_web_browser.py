@@ -1,0 +1,583 @@
+"""The page in a real browser: Debian's chromium, headless, over the real server."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import stegcinn
+from stegcinn.codecs import CODECS, DEFAULT_CODEC
+from test_cli import RELEASED
+from web_server import SLOW, TOKEN, Client, png, running
+
+playwright = pytest.importorskip("playwright.sync_api")
+data = pytest.importorskip("skimage.data")
+expect = playwright.expect
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SECONDS = 1000  # in milliseconds
+expect.set_options(timeout=30 * SECONDS)
+LONG = 120 * SECONDS  # for what takes the codec some seconds on an idle machine
+NOTHING = "no payload found: there is none, the password is wrong, or the image was altered"
+FASTEST = "exact" if "exact" in CODECS else DEFAULT_CODEC
+FULL_ROUND = FASTEST == "exact"  # `cinn` takes minutes for 12 megapixels
+
+pytestmark = [
+    pytest.mark.skipif(BROWSER is None, reason="no browser is installed: apt-get install chromium"),
+    pytest.mark.skipif(not RELEASED, reason="the weights are not there"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    """A server with the released codecs."""
+    with running(prepare=None) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def quick() -> Iterator[Client]:
+    """A server with the codec of the tests, which takes no time, or a minute."""
+    with running() as client:
+        yield client
+
+
+class Tab:
+    """A page, watched for errors and for connections to anywhere else."""
+
+    def __init__(self, browser: Any, client: Client, token: str = TOKEN, **options: Any) -> None:
+        self.context = browser.new_context(accept_downloads=True, **options)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(30 * SECONDS)
+        self.trouble: list[str] = []
+        self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
+        self.page.on("console", lambda message: message.type == "error" and self.trouble.append(message.text))
+        self.page.on("dialog", lambda dialog: self.trouble.append(f"dialog {dialog.message}"))
+        self.page.on("request", lambda request: self._check(request.url, client.address))
+        self.page.goto(f"{client.address}/#{token}")
+
+    def _check(self, url: str, address: str) -> None:
+        if not url.startswith((f"{address}/", f"blob:{address}/")):
+            self.trouble.append(f"request to {url}")
+
+    def __getitem__(self, name: str) -> Any:
+        return self.page.locator(f"#{name}")
+
+    def ready(self) -> Tab:
+        expect(self["version"]).not_to_be_empty()
+        return self
+
+    def choose(self, host: Path | None = None, file: Path | None = None, message: str | None = None) -> Tab:
+        if host:
+            self["hide-photo"].set_input_files(host)
+            expect(self["hide-capacity"]).to_contain_text(re.compile("Takes|nothing"), timeout=LONG)
+        if file:
+            self.page.get_by_role("radio", name="File").check()
+            self["hide-file"].set_input_files(file)
+        if message is not None:
+            self.page.get_by_role("radio", name="Message").check()
+            self["hide-message"].fill(message)
+        return self
+
+    def hide(self, password: str = "") -> Tab:
+        self["hide-password"].fill(password)
+        self["hide-start"].click()
+        return self
+
+    def hidden(self, folder: Path) -> Path:
+        """The container, downloaded."""
+        expect(self["hide-result"]).to_be_visible(timeout=LONG)
+        return self.download("hide-download", folder)
+
+    def download(self, link: str, folder: Path) -> Path:
+        with self.page.expect_download() as download:
+            self[link].click()
+        path = folder / download.value.suggested_filename
+        download.value.save_as(path)
+        return path
+
+    def reveal(self, image: Path, password: str = "") -> Tab:
+        self["tab-reveal"].click()
+        self["reveal-image"].set_input_files(image)
+        expect(self["reveal-image-size"]).to_contain_text("pixels")
+        self["reveal-password"].fill(password)
+        self["reveal-start"].click()
+        return self
+
+    def revealed(self) -> Tab:
+        expect(self["reveal-result"]).to_be_visible(timeout=LONG)
+        return self
+
+
+class Opener(AbstractContextManager["Opener"]):
+    def __init__(self, browser: Any) -> None:
+        self._browser = browser
+        self._tabs: list[Tab] = []
+
+    def __call__(self, client: Client, **options: Any) -> Tab:
+        self._tabs.append(Tab(self._browser, client, **options))
+        return self._tabs[-1]
+
+    def __exit__(self, *_: object) -> None:
+        trouble = [line for tab in self._tabs for line in tab.trouble]
+        for tab in self._tabs:
+            tab.context.close()
+        assert trouble == []
+
+
+@pytest.fixture
+def tabs(browser: Any) -> Iterator[Opener]:
+    with Opener(browser) as opener:
+        yield opener
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "astronaut.jpg"
+    Image.fromarray(data.astronaut()[100:292, 120:312]).save(path, quality=95)
+    return path
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """For the server with the codec that takes no time."""
+    path = tmp_path / "small.png"
+    path.write_bytes(png())
+    return path
+
+
+@pytest.fixture
+def downloads(tmp_path: Path) -> Path:
+    path = tmp_path / "downloads"
+    path.mkdir()
+    return path
+
+
+# hide and reveal
+
+
+def test_a_file(tabs: Opener, client: Client, photo: Path, tmp_path: Path, downloads: Path) -> None:
+    secret = tmp_path / "report 1.bin"
+    secret.write_bytes(os.urandom(3000))
+    tab = tabs(client).ready().choose(photo, secret)
+    expect(tab["hide-thumbnail"]).to_have_js_property("naturalWidth", 192)
+    expect(tab["hide-photo-size"]).to_have_text("192 × 192 pixels")
+    room = stegcinn.capacity(photo).bytes
+    expect(tab["hide-capacity"]).to_contain_text(f"Takes {room:,} bytes")
+    expect(tab["hide-fit-text"]).to_have_text(re.compile(r"Fits: 3,000 bytes, \d+ % of what the photo takes\."))
+
+    tab.hide("correct horse battery")
+    expect(tab["hide-result-title"]).to_be_focused(timeout=LONG)
+    container = tab.hidden(downloads)
+    assert container.name == "astronaut.png"  # nothing that gives it away
+    facts = tab["hide-facts"].inner_text()
+    assert f"of {room:,} bytes" in facts
+    assert "identical at every pixel" in facts
+    assert stegcinn.reveal(container, password="correct horse battery") == secret.read_bytes()
+
+    before, after = tab["compare-before"], tab["compare-after"]
+    for image in (before, after):
+        expect(image).to_have_js_property("naturalWidth", 192)
+    tab["compare-cut"].focus()
+    tab.page.keyboard.press("Home")
+    assert "100% 0px 0px" in before.evaluate("e => getComputedStyle(e).clipPath")
+    tab.page.get_by_role("radio", name="Gray").check()
+    assert before.evaluate("e => e.src") != after.evaluate("e => e.src")
+    tab.page.get_by_role("radio", name="Difference").check()
+    expect(before).to_be_hidden()
+    expect(after).to_have_js_property("naturalWidth", 192)
+
+    tab.reveal(container, "correct horse battery").revealed()
+    expect(tab["reveal-result-title"]).to_have_text("report 1.bin")
+    expect(tab["reveal-preview-hint"]).to_have_text("No preview for this kind of file.")
+    file = tab.download("reveal-download", downloads)
+    assert file.name == "report 1.bin"
+    assert file.read_bytes() == secret.read_bytes()
+
+
+def test_a_message(tabs: Opener, client: Client, photo: Path, downloads: Path) -> None:
+    text = "Meet me at noon – naïve 漢字\n\t<b>not bold</b> &amp;"
+    tab = tabs(client).ready().choose(photo, message=text)
+    container = tab.hide().hidden(downloads)
+    expect(tab["hide-notes"]).to_contain_text("without a password, anyone with stegcinn can read the payload")
+    assert stegcinn.reveal(container) == text.encode()
+    tab.reveal(container).revealed()
+    expect(tab["reveal-text"]).to_have_text(text, use_inner_text=True)
+    assert tab["reveal-text"].locator("*").count() == 0
+    file = tab.download("reveal-download", downloads)
+    assert (file.name, file.read_bytes()) == ("message.txt", text.encode())
+
+
+@pytest.mark.parametrize(
+    ("name", "payload"),
+    [
+        ("page.html", b"<!doctype html><script>alert(1)</script><img src=x onerror=alert(2)>"),
+        ("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(3)'><script>alert(4)</script></svg>"),
+    ],
+)
+def test_a_page_or_drawing_is_shown_as_text(
+    tabs: Opener, quick: Client, small: Path, tmp_path: Path, downloads: Path, name: str, payload: bytes
+) -> None:
+    (tmp_path / name).write_bytes(payload)
+    tab = tabs(quick).ready().choose(small, tmp_path / name)
+    tab.reveal(tab.hide().hidden(downloads)).revealed()
+    expect(tab["reveal-text"]).to_have_text(payload.decode())
+    assert tab.download("reveal-download", downloads).read_bytes() == payload
+
+
+def test_a_picture_is_shown(tabs: Opener, quick: Client, small: Path, tmp_path: Path, downloads: Path) -> None:
+    Image.new("RGB", (21, 13), "red").save(tmp_path / "red.png")
+    tab = tabs(quick).ready().choose(small, tmp_path / "red.png")
+    tab.reveal(tab.hide().hidden(downloads)).revealed()
+    expect(tab["reveal-picture"]).to_be_visible()
+    expect(tab["reveal-picture"]).to_have_js_property("naturalWidth", 21)
+
+
+# what goes wrong
+
+
+def test_wrong_password_and_lossy_container(tabs: Opener, client: Client, photo: Path, downloads: Path) -> None:
+    tab = tabs(client).ready().choose(photo, message="secret")
+    container = tab.hide("right").hidden(downloads)
+    for password in ("wrong", ""):
+        tab.reveal(container, password)
+        expect(tab["reveal-error"]).to_have_text(NOTHING, timeout=LONG)
+        expect(tab["reveal-result"]).to_be_hidden()
+        expect(tab["reveal-password"]).to_be_focused()
+    lossy = downloads / "lossy.jpg"
+    Image.open(container).save(lossy, quality=95)
+    tab.reveal(lossy, "right")
+    expect(tab["reveal-image-notes"]).to_contain_text("JPEG alters colours")
+    expect(tab["reveal-error"]).to_have_text(NOTHING, timeout=LONG)
+    tab.reveal(container, "right").revealed()
+    expect(tab["reveal-error"]).to_be_hidden()
+
+
+def test_too_large_a_payload(tabs: Opener, client: Client, photo: Path, tmp_path: Path) -> None:
+    room = stegcinn.capacity(photo).bytes
+    secret = tmp_path / "large.bin"
+    size = 2 * room  # a little more than the capacity, which is a promise, may happen to fit
+    secret.write_bytes(os.urandom(size))
+    tab = tabs(client).ready().choose(photo, secret)
+    expect(tab["hide-fit-text"]).to_have_text(f"Does not fit: {size:,} bytes, and the photo takes {room:,} bytes.")
+    tab.hide()
+    expect(tab["hide-error"]).to_have_text(
+        f"the payload does not fit: it needs {size} bytes and this photo takes {room}; "
+        "use a larger or more colourful photo, or a smaller file",
+        timeout=LONG,
+    )
+    secret.write_bytes(b"a" * size)  # now it does
+    tab.choose(file=secret)
+    expect(tab["hide-fit-text"]).to_contain_text("Fits: ")
+
+
+def test_what_is_no_photo(tabs: Opener, quick: Client, small: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no photo")
+    tab = tabs(quick).ready()
+    tab["hide-photo"].set_input_files(tmp_path / "text.png")
+    words = "text.png: the image is not a photo in a known format; convert it to PNG first"
+    expect(tab["hide-photo-error"]).to_have_text(words)
+    tab["hide-start"].click()
+    expect(tab["hide-error"]).to_have_text("choose a photo first")
+    expect(tab["hide-photo"]).to_be_focused()
+    tab.choose(small)
+    expect(tab["hide-photo-error"]).to_be_hidden()
+    tab["hide-start"].click()
+    expect(tab["hide-error"]).to_have_text("choose a file to hide, or type a message")
+
+
+def test_no_token_and_no_server(tabs: Opener, browser: Any, small: Path) -> None:
+    with running() as other:
+        lost = tabs(other, token="wrong")
+        expect(lost["trouble"]).to_contain_text("open the address that stegcinn serve printed")
+        expect(lost["hide-start"]).to_be_disabled()
+        assert len(lost.trouble) == 1  # the browser's own words on status 401
+        lost.trouble.clear()
+        tab = tabs(other).ready()
+    tab["hide-photo"].set_input_files(small)
+    expect(tab["hide-photo-error"]).to_contain_text("the server does not answer: is stegcinn serve still running?")
+    tab.trouble.clear()
+
+
+def test_an_upload_that_the_server_forgot_is_sent_again(
+    tabs: Opener, quick: Client, small: Path, downloads: Path
+) -> None:
+    tab = tabs(quick)
+    names: list[str] = []
+    tab.page.on("response", lambda answer: answer.url.endswith("/uploads") and names.append(answer.json()["id"]))
+    tab.ready().choose(small, message="secret")
+    expect(tab["hide-fit-text"]).to_contain_text("Fits")
+    for name in list(names):
+        quick.ask("DELETE", f"/api/uploads/{name}")
+    tab.hide().hidden(downloads)
+    tab.trouble.clear()  # the browser's own words on status 404
+
+
+# cancelling, size, many
+
+
+def test_cancel(tabs: Opener, quick: Client, small: Path, tmp_path: Path, downloads: Path) -> None:
+    slow = tmp_path / "slow.png"
+    slow.write_bytes(png(SLOW))
+    tab = tabs(quick).ready().choose(message="secret")
+    tab["hide-photo"].set_input_files(slow)
+    expect(tab["hide-photo-size"]).to_contain_text("97 × 96")
+    tab.hide()
+    expect(tab["hide-cancel"]).to_be_focused()
+    expect(tab["hide-working-text"]).to_have_text(re.compile(r"Hiding … [\d.]+ %"))
+    expect(tab["hide-progress"]).to_have_attribute("value", re.compile(r"0\.0[1-9]"))
+    expect(tab["hide-photo"]).to_be_disabled()
+    tab["hide-cancel"].click()
+    expect(tab["hide-error"]).to_have_text("cancelled: nothing was kept")
+    expect(tab["hide-working"]).to_be_hidden()
+    expect(tab["hide-start"]).to_be_focused()
+    tab.choose(small).hide().hidden(downloads)
+    expect(tab["hide-error"]).to_be_hidden()
+
+
+# How long each frame of the page and each answer of the server took, in milliseconds.
+WATCH = """() => {
+    window.took = { frames: [], answers: [] };
+    let last = performance.now();
+    const frame = (now) => {
+        took.frames.push(now - last);
+        last = now;
+        requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+    const ask = async () => {
+        const start = performance.now();
+        await (await fetch("/openapi.json")).text();
+        took.answers.push(performance.now() - start);
+        setTimeout(ask, 50);
+    };
+    ask();
+}"""
+
+
+def test_twelve_megapixels(tabs: Opener, client: Client, tmp_path: Path, downloads: Path) -> None:
+    large = tmp_path / "large.jpg"
+    image = np.asarray(Image.fromarray(data.coffee()).resize((4000, 3000), Image.Resampling.BICUBIC)).astype(np.int16)
+    noise = np.random.default_rng(0).integers(-4, 5, image.shape, dtype=np.int16)
+    Image.fromarray(np.clip(image + noise, 0, 255).astype(np.uint8)).save(large, quality=92)
+    tab = tabs(client).ready()
+    tab.page.evaluate(WATCH)
+    tab.page.get_by_text("Advanced").click()
+    tab["hide-codec"].select_option(FASTEST)
+    tab.choose(large, message="twelve megapixels")
+    expect(tab["hide-photo-size"]).to_have_text("4000 × 3000 pixels")
+    tab.hide()
+    if FULL_ROUND:
+        container = tab.hidden(downloads)
+        tab.page.get_by_role("radio", name="Detail").check()
+        expect(tab["compare-after"]).to_have_js_property("naturalWidth", 640)
+        tab.reveal(container).revealed()
+        expect(tab["reveal-text"]).to_have_text("twelve megapixels")
+    else:
+        expect(tab["hide-working-text"]).to_have_text(re.compile(r"Hiding … [1-9]"), timeout=LONG)
+        tab["hide-cancel"].click()
+        expect(tab["hide-error"]).to_have_text("cancelled: nothing was kept")
+    for name, took in tab.page.evaluate("() => took").items():
+        stuck = sum(ms for ms in took if ms > SECONDS) / sum(took)
+        assert stuck < 0.25, (name, stuck, max(took))
+
+
+def test_two_tabs_at_once(tabs: Opener, client: Client, photo: Path, tmp_path: Path) -> None:
+    pair = []
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+        pair.append(tabs(client).ready().choose(photo, message=f"message {number}"))
+    for tab in pair:
+        tab.hide("password")
+    for number, tab in enumerate(pair):
+        container = tab.hidden(tmp_path / str(number))
+        assert stegcinn.reveal(container, password="password") == f"message {number}".encode()
+        tab.reveal(container, "password")
+    for number, tab in enumerate(pair):
+        expect(tab.revealed()["reveal-text"]).to_have_text(f"message {number}")
+
+
+# the page itself
+
+CONTRAST = """() => {
+    const channels = (text) => text.match(/[\\d.]+/g).map(Number);
+    const linear = (c) => c <= 0.04045 * 255 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4;
+    const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+    const ground = (element) => {
+        for (let at = element; at; at = at.parentElement) {
+            const colour = channels(getComputedStyle(at).backgroundColor);
+            if (colour.length === 3 || colour[3] === 1) return colour;
+        }
+        return [255, 255, 255];
+    };
+    const poor = [];
+    for (const element of document.querySelectorAll("body *")) {
+        const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+        if (!own || !element.checkVisibility() || element.closest(".stage")) continue;
+        const [a, b] = [light(channels(getComputedStyle(element).color)), light(ground(element))].sort((x, y) => x - y);
+        if ((b + 0.05) / (a + 0.05) < 4.5) poor.push(`${element.tagName} ${element.textContent.trim()}`);
+    }
+    return poor;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1100])
+def test_width_and_contrast(
+    tabs: Opener, quick: Client, tmp_path: Path, downloads: Path, scheme: str, width: int
+) -> None:
+    photo = tmp_path / ("a-name-that-goes-on-and-on-" * 6 + ".png")
+    photo.write_bytes(png(1200, 700))
+    tab = tabs(quick, viewport={"width": width, "height": 740}, color_scheme=scheme).ready()
+
+    def check() -> None:
+        assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= width
+        assert tab.page.evaluate(CONTRAST) == []
+
+    check()
+    tab["hide-start"].click()
+    expect(tab["hide-error"]).to_be_visible()
+    check()
+    tab.choose(photo, message="x" * 300)
+    tab.page.get_by_text("Advanced").click()
+    tab["hide-password"].fill("correct horse battery")
+    expect(tab["hide-fit-text"]).to_contain_text("Fits")
+    check()
+    container = tab.hide("correct horse battery").hidden(downloads)
+    check()
+    tab.page.get_by_role("radio", name="Detail").check()
+    check()
+    tab.reveal(container, "correct horse battery").revealed()
+    check()
+
+
+def test_keyboard(tabs: Opener, quick: Client) -> None:
+    tab = tabs(quick).ready()
+    press = tab.page.keyboard.press
+    reached = []
+    for _ in range(14):
+        press("Tab")
+        reached.append(
+            tab.page.evaluate("() => document.activeElement.id || document.activeElement.textContent.trim()")
+        )
+    order = ["tab-hide", "hide-photo", "hide-file", "hide-password", "Show", "Advanced", "hide-start"]
+    assert [name for name in reached if name in order][: len(order)] == order
+    tab["tab-hide"].focus()
+    press("ArrowRight")
+    expect(tab["tab-reveal"]).to_be_focused()
+    expect(tab["tab-reveal"]).to_have_attribute("aria-selected", "true")
+    expect(tab["reveal"]).to_be_visible()
+    expect(tab["hide"]).to_be_hidden()
+    press("Home")
+    expect(tab["hide"]).to_be_visible()
+    unnamed = tab.page.evaluate(
+        """() => [...document.querySelectorAll("input, select, textarea, button")].filter((e) =>
+            !e.labels?.length && !e.ariaLabel && !e.textContent.trim()).map((e) => e.id)"""
+    )
+    assert unnamed == []
+
+
+def test_dropping(tabs: Opener, quick: Client, small: Path) -> None:
+    tab = tabs(quick).ready()
+    for zone, name, content in (
+        ("hide-photo-step", "p.png", small.read_bytes()),
+        ("hide-payload-step", "f.txt", b"hi"),
+    ):
+        transfer = tab.page.evaluate_handle(
+            """([name, bytes]) => {
+                const transfer = new DataTransfer();
+                transfer.items.add(new File([new Uint8Array(bytes)], name));
+                return transfer;
+            }""",
+            [name, list(content)],
+        )
+        tab[zone].dispatch_event("drop", {"dataTransfer": transfer})
+    expect(tab["hide-photo-name"]).to_have_text("p.png")
+    expect(tab["hide-file-text"]).to_have_text("f.txt")
+    expect(tab["hide-fit-text"]).to_contain_text("Fits: 2 bytes")
+
+
+def test_passwords_are_rated_and_shown(tabs: Opener, quick: Client) -> None:
+    tab = tabs(quick).ready()
+    rated = {}
+    for password in (
+        "",
+        "12345678",
+        "password1",
+        "aaaaaaaaaaaa",
+        "correct horse battery",
+        "lively mango under seven rivers",
+    ):
+        tab["hide-password"].fill(password)
+        rated[password] = tab["hide-strength"].inner_text().split()[0].strip(".:")
+    assert list(rated.values()) == ["Without", "Weak", "Weak", "Weak", "Fair", "Strong"]
+    tab.page.get_by_role("button", name="Show the password").first.click()
+    expect(tab["hide-password"]).to_have_attribute("type", "text")
+    tab.page.get_by_role("button", name="Hide the password").first.click()
+    expect(tab["hide-password"]).to_have_attribute("type", "password")
+
+
+def test_choices_are_the_servers(tabs: Opener, quick: Client, small: Path, downloads: Path) -> None:
+    tab = tabs(quick).ready().choose(small, message="secret")
+    values = tab["hide-codec"].locator("option").evaluate_all("all => all.map((option) => option.value)")
+    assert values == ["", *CODECS]
+    expect(tab["hide-codec"]).to_have_value("")
+    tab.page.get_by_text("Advanced").click()
+    tab["hide-colors"].select_option("generate")
+    tab["hide-format"].select_option("webp")
+    container = tab.hide().hidden(downloads)
+    assert container.name == "small.webp"
+    assert Image.open(io.BytesIO(container.read_bytes())).format == "WEBP"
+    expect(tab["hide-facts"]).to_contain_text(f"{DEFAULT_CODEC}, generate")
+
+
+def test_who_leaves_leaves_nothing_at_the_server(tabs: Opener, quick: Client, tmp_path: Path) -> None:
+    slow = tmp_path / "slow.png"
+    slow.write_bytes(png(SLOW))
+    tab = tabs(quick)
+    names: dict[str, str] = {}
+
+    def note(answer: Any) -> None:
+        if answer.request.method == "POST":
+            names[answer.url.rsplit("/", 1)[1]] = answer.json()["id"]
+
+    tab.page.on("response", note)
+    tab.ready().choose(message="secret")["hide-photo"].set_input_files(slow)
+    expect(tab["hide-capacity"]).to_contain_text("%")
+    tab.hide()
+    expect(tab["hide-working-text"]).to_contain_text("%")
+    assert quick.job(names["hide"])["state"] == "running"
+    tab.page.goto("about:blank")
+
+    def kept() -> bool:
+        jobs = [quick.ask("GET", f"/api/jobs/{names[kind]}").status for kind in ("hide", "measure")]
+        return {*jobs, quick.ask("POST", "/api/look", {"photo": names["uploads"]}).status} != {404}
+
+    deadline = time.monotonic() + 10
+    while kept() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not kept()
+    tab.trouble.clear()  # about:blank is not our address

@@ -1,0 +1,154 @@
+"""The jobs of the page as functions, and the shelf: no server and no process."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stegcinn.codecs.base import UInt8
+from stegcinn.imagefile import Photo
+from stegcinn.web import shelf, work
+from stegcinn.web.shelf import Shelf
+from web_server import png
+
+
+def picture(data: bytes) -> UInt8:
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+# previews
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "webp"])
+def test_raster_images_are_known_by_their_bytes(kind: str) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, kind)
+    assert work.preview(buffer.getvalue()) == {"kind": "image", "type": f"image/{kind}"}
+
+
+@pytest.mark.parametrize(
+    "data", [b"\xff\xfe", b"a\x00b", b"\x1b[31mred", b"%PDF-1.4\n\xe2\xe3", b"BM" + bytes(60), b"\xc2"]
+)
+def test_what_is_not_shown(data: bytes) -> None:
+    assert work.preview(data) == {"kind": "none"}
+
+
+@pytest.mark.parametrize("text", ["", "plain\ttext\r\n", "<b>bold</b>", "naïve 漢字 🔒", "<?xml?><svg onload='x'/>"])
+def test_text(text: str) -> None:
+    assert work.preview(text.encode()) == {"kind": "text", "text": text, "whole": True}
+
+
+def test_long_text_is_cut_between_characters() -> None:
+    shown = work.preview(("x" + "é" * work.PREVIEW_BYTES).encode())
+    assert shown == {"kind": "text", "text": "x" + "é" * (work.PREVIEW_BYTES // 2 - 1), "whole": False}
+    assert work.preview(b"x" * (work.PREVIEW_BYTES - 1) + b"\xff" + b"x" * 9) == {"kind": "none"}
+
+
+# pictures to compare
+
+
+def test_pictures_of_a_small_photo_are_whole_and_exact() -> None:
+    host = np.random.default_rng(0).integers(50, 200, (70, 90, 3), dtype=np.uint8)
+    container = host.copy()
+    container[5, 7, 0] += 3
+    files = work._pictures(Photo(host, None, None), Photo(container, None, None))
+    assert set(files) == {f"{n}-whole" for n in ("host", "container", "host-gray", "container-gray", "difference")}
+    assert np.array_equal(picture(files["host-whole"]), host)
+    assert np.array_equal(picture(files["container-whole"]), container)
+    assert np.array_equal(picture(files["host-gray-whole"]), np.asarray(Image.fromarray(host).convert("L")))
+    difference = picture(files["difference-whole"]).astype(int) - 128
+    assert difference[5, 7].tolist() == [24, 0, 0]
+    assert np.count_nonzero(difference) == 1
+
+
+@pytest.mark.parametrize("shape", [(1000, 2000), (1000, 300), (64, 1999), (650, 650)])
+def test_a_detail_of_a_large_photo_is_where_it_changed_most(shape: tuple[int, int]) -> None:
+    host = np.full((*shape, 3), 100, np.uint8)
+    container = host.copy()
+    row, column = shape[0] - 30, shape[1] // 3
+    container[row : row + 8, column : column + 8] += 9
+    files = work._pictures(Photo(host, None, None), Photo(container, None, None))
+    detail = picture(files["difference-detail"])
+    assert detail.shape[:2] == (min(shape[0], work.DETAIL_SIDE), min(shape[1], work.DETAIL_SIDE))
+    assert (detail[..., 0] == 128 + 72).sum() == 64
+    assert detail.shape == picture(files["container-detail"]).shape
+    whole = picture(files["container-whole"])
+    assert max(whole.shape) <= work.VIEW_SIDE
+    assert whole.shape[0] / whole.shape[1] == pytest.approx(shape[0] / shape[1], rel=0.05)
+
+
+def test_averaging_does_not_calm_the_difference() -> None:
+    host = np.full((1000, 4 * work.VIEW_SIDE, 3), 100, np.uint8)
+    container = host.copy()
+    container[::2] += 2
+    container[1::2] -= 2
+    files = work._pictures(Photo(host, None, None), Photo(container, None, None))
+    assert set(np.unique(picture(files["difference-whole"]))) <= {112, 144}
+
+
+def test_transparency_and_profile_are_shown() -> None:
+    outcome = work.look(lambda share: None, photo=png(2000, 1000, mode="RGBA"))
+    thumbnail = Image.open(io.BytesIO(outcome.files["thumbnail"]))
+    assert (thumbnail.mode, thumbnail.size) == ("RGBA", (640, 320))
+
+
+# the shelf
+
+
+class Clock:
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(shelf, "time", clock)
+    return clock
+
+
+def make(discarded: list[bytes], limit: int = 100, count: int = 10) -> Shelf[bytes]:
+    return Shelf(len, limit=limit, count=count, discard=discarded.append)
+
+
+def test_things_go_when_nobody_asks_for_them(clock: Clock) -> None:
+    discarded: list[bytes] = []
+    kept = make(discarded)
+    kept.put("a", b"1")
+    kept.put("b", b"2")
+    clock.now = 5
+    assert kept.get("a") == b"1"
+    clock.now = 8
+    kept.trim(6)
+    assert discarded == [b"2"]
+    assert (kept.get("a"), kept.get("b"), len(kept)) == (b"1", None, 1)
+
+
+def test_the_oldest_makes_room(clock: Clock) -> None:
+    discarded: list[bytes] = []
+    kept = make(discarded, limit=10)
+    for name in "abc":
+        kept.put(name, name.encode() * 4)
+        clock.now += 1
+        kept.get("a")
+    assert discarded == [b"bbbb"]
+    kept.put("huge", b"x" * 50)  # its own size was judged when it came
+    assert len(kept) == 1
+    assert kept.get("huge")
+
+
+def test_count_is_limited(clock: Clock) -> None:
+    discarded: list[bytes] = []
+    kept = make(discarded, count=2)
+    for name in "abc":
+        kept.put(name, name.encode())
+    assert discarded == [b"a"]
+    assert kept.drop("b")
+    assert not kept.drop("b")
+    kept.clear()
+    assert discarded == [b"a", b"b", b"c"]
