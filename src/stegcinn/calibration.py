@@ -20,7 +20,7 @@ UInt8 = npt.NDArray[np.uint8]
 
 KNOTS = (40, 75, 110, 145, 180, 215)  # scale indices; beyond the ends the shift stays what it is there
 LEVELS = 2
-COARSE_SHIFTS = range(-60, 61, 12)  # of all knots alike, tried first
+COARSE_SHIFTS = range(-48, 49, 24)  # of all knots alike, tried first
 FINE_STEPS = (12, 6, 3)  # of single knots
 MAX_SHIFT = 120
 SIZE = LEVELS * mixture.SYMBOLS * len(KNOTS)  # bytes

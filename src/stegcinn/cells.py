@@ -9,11 +9,16 @@ A pixel is its luma Y and its colour differences r = R - Y, b = B - Y; green fol
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from stegcinn.jit import array, compiled
+
+Int64 = npt.NDArray[np.int64]
 Int16 = npt.NDArray[np.int16]
 UInt8 = npt.NDArray[np.uint8]
 
@@ -63,30 +68,36 @@ def features(y: Int16, r: Int16, b: Int16, phase: int, level: int, out: UInt8) -
     """
     coloured, gray = COLOURED[phase], GRAY[phase]
     here = _at(y, Neighbour(phase + 1, 0, 0))
-    shown = iter(out)
-    difference = np.empty(here.shape, np.int16)
-
-    def show(values: Int16, zero: Int16) -> None:
-        np.subtract(values, zero, out=difference)
-        np.clip(difference, 0, 255, out=difference)
-        next(shown)[...] = difference
-
-    quarters = []  # guesses in quarter levels
-    for planes in (r, b):
-        quarters.append(sum((_at(planes, n) for n in coloured[:NEAREST]), np.zeros(here.shape, np.int16)))
-        zero = quarters[-1] - CENTRE
-        fourfold = planes * np.int16(NEAREST)  # neighbours in the same unit: fine enough for smooth chroma
-        for n in coloured:
-            show(_at(fourfold, n), zero)
-    zero = here - CENTRE
-    for n in (*coloured, *gray):
-        show(_at(y, n), zero)
-    for guess in quarters:
-        show(guess // np.int16(NEAREST), np.full_like(here, -CENTRE))
-    next(shown)[...] = here
-    next(shown)[...] = min(level, LEVELS_TOLD) * (256 // (LEVELS_TOLD + 1))
-    guess_r, guess_b = (guess * np.int16(UNIT // NEAREST) for guess in quarters)
+    show, count = _compiled_show(), len(coloured)
+    guesses = []
+    for planes, part in ((r, out[:count]), (b, out[count : 2 * count])):
+        quarters = sum((_at(planes, n) for n in coloured[:NEAREST]), np.zeros(here.shape, np.int16))  # of a level
+        # neighbours in the same unit: fine enough for smooth chroma
+        show(planes * np.int16(NEAREST), np.array(coloured), quarters - np.int16(CENTRE), part)
+        guesses.append(quarters)
+    show(y, np.array(coloured + gray), here - np.int16(CENTRE), out[2 * count : -4])
+    for quarters, shown in zip(guesses, out[-4:-2], strict=True):
+        shown[...] = (quarters // np.int16(NEAREST) + CENTRE).clip(0, 255)
+    out[-2] = here
+    out[-1] = min(level, LEVELS_TOLD) * (256 // (LEVELS_TOLD + 1))
+    guess_r, guess_b = (quarters * np.int16(UNIT // NEAREST) for quarters in guesses)
     return guess_r, guess_b
+
+
+def _show(planes: Int16, neighbours: Int64, zero: Int16, out: UInt8) -> None:
+    """Neighbours' values less `zero`, limited to 0..255."""
+    for channel in range(len(neighbours)):
+        plane = planes[neighbours[channel, 0]]
+        top, left = GATHER + neighbours[channel, 1], GATHER + neighbours[channel, 2]
+        for i in range(zero.shape[0]):
+            for j in range(zero.shape[1]):
+                out[channel, i, j] = min(max(plane[top + i, left + j] - zero[i, j], 0), 255)
+
+
+@functools.cache
+def _compiled_show() -> Callable[..., None]:
+    types = (array("int16", 3), array("int64", 2), array("int16", 2), array("uint8", 3, writable=True))
+    return compiled(_show, types)
 
 
 def _at(planes: Int16, n: Neighbour) -> Int16:

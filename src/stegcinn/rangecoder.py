@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stegcinn import mixture
+from stegcinn.jit import array, compiled
 
 Bool = npt.NDArray[np.bool_]
 Float64 = npt.NDArray[np.float64]
@@ -303,29 +304,21 @@ def _encode(counts: Int32, out: UInt8, state: UInt64) -> None:
     state[0], state[1], state[2] = low, span, np.uint64(position)
 
 
-def _array(dtype: str, dimensions: int, layout: Any = "C", writable: bool = False) -> Any:
-    return numba.types.Array(getattr(numba.types, dtype), dimensions, layout, readonly=not writable)
-
-
 @functools.cache
 def _compiled(kernel: Function) -> Function:
-    """Machine code, built or loaded from the cache at first use: one version, whatever strides the arrays have."""
-    pixels = [_array("uint8", 3, "A"), *(_array(t, 2, "A") for t in ("int16", "int16", "uint8", "bool_"))]
-    tables = [_array("int32", 2), _array("int64", 2), *(_array(t, 1) for t in ("int64", "int32", "int32"))]
-    state = _array("uint64", 1, writable=True)
+    """Built at first use: one version, whatever strides the arrays have."""
+    pixels = [array("uint8", 3, "A"), *(array(t, 2, "A") for t in ("int16", "int16", "uint8", "bool_"))]
+    tables = [array("int32", 2), array("int64", 2), *(array(t, 1) for t in ("int64", "int32", "int32"))]
+    state = array("uint64", 1, writable=True)
     types = {
         _draw: (
-            *pixels, *tables, _array("float64", 2), _array("float64", 2), _array("uint8", 1),
-            _array("uint8", 3, "A", writable=True), state,
+            *pixels, *tables, array("float64", 2), array("float64", 2), array("uint8", 1),
+            array("uint8", 3, "A", writable=True), state,
         ),
-        _measure: (*pixels, *tables, _array("uint8", 3, "A"), _array("int32", 3, writable=True)),
-        _encode: (_array("int32", 3), _array("uint8", 1, writable=True), state),
+        _measure: (*pixels, *tables, array("uint8", 3, "A"), array("int32", 3, writable=True)),
+        _encode: (array("int32", 3), array("uint8", 1, writable=True), state),
     }[kernel]  # fmt: skip
-    build = functools.partial(numba.njit, types, nogil=True, error_model="numpy")
-    try:
-        return cast(Function, build(cache=True)(kernel))
-    except RuntimeError:  # there is nowhere to write the cache
-        return cast(Function, build()(kernel))
+    return compiled(kernel, types)
 
 
 def _check(tile: Tile, rgb: UInt8) -> None:

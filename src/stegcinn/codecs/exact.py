@@ -54,9 +54,9 @@ GOLDEN_RATIO = 0.6180339887498949  # its multiples spread evenly over 0..1, what
 RESERVE = 1.12  # of a load over what the host's code length promises
 RESERVE_SPREAD = 6.0  # bits, times the square root of the bits needed
 SAMPLE_TILE = 64  # cells
-SAMPLE_EVERY = 6  # of a large photo's tiles, one in so many is looked at to fit the calibration ...
+SAMPLE_EVERY = 16  # of a large photo's tiles, one in so many is looked at to fit the calibration ...
 SAMPLE_LEAST = 8  # ... but at least so many
-SAMPLE_PIXELS = 3072  # per phase, about, whose code length is computed again and again
+SAMPLE_PIXELS = 2048  # per phase, about, whose code length is computed again and again
 # Bits by which a rehearsal may promise too much, over the square root of the pixels. The standard deviation of two
 # draws' difference is 3 to 8 of these in `keep`: with ATTEMPTS, failure is rarer than 1 in 10**12 (docs/decisions.md).
 MARGIN = 26.0

@@ -1,0 +1,25 @@
+"""Loops compiled by numba at first use, or loaded from its cache."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def array(dtype: str, dimensions: int, layout: Any = "C", writable: bool = False) -> Any:
+    """The type of an array argument; layout "A" takes any strides."""
+    return numba.types.Array(getattr(numba.types, dtype), dimensions, layout, readonly=not writable)
+
+
+def compiled(kernel: Function, types: tuple[Any, ...]) -> Function:
+    """Machine code for one signature. It releases the interpreter lock."""
+    build = functools.partial(numba.njit, types, nogil=True, error_model="numpy")
+    try:
+        return cast(Function, build(cache=True)(kernel))
+    except RuntimeError:  # there is nowhere to write the cache
+        return cast(Function, build()(kernel))
