@@ -38,13 +38,14 @@ def hosts() -> list[np.ndarray]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--colors", choices=["keep", "generate"], default="keep")
+    parser.add_argument("--codec", choices=["exact", "cinn"], default="exact")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     pairs = []
     for host in hosts():
         photo = read_photo(host)
-        room = stego.measure(photo, colors=args.colors)
-        container = stego.conceal(photo, Payload(os.urandom(room.bytes)), colors=args.colors)
+        room = stego.measure(photo, codec=args.codec, colors=args.colors)
+        container = stego.conceal(photo, Payload(os.urandom(room.bytes)), codec=args.codec, colors=args.colors)
         pairs.append(np.concatenate([host, container.photo.rgb], axis=1))
     rows = [np.concatenate(pairs[i : i + PER_PHOTO], axis=1) for i in range(0, len(pairs), PER_PHOTO)]
     Image.fromarray(np.concatenate(rows, axis=0)).save(args.out, optimize=True)

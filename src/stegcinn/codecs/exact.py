@@ -79,7 +79,7 @@ class Load:
 # the host, but for calm ones, whose other pixels it hardly disturbs.
 FULL = Load(1, SHARES - 1)
 FULL_IF_CALM = Load(0, SHARES - 1)
-CALM = 7.5  # bits per pixel of the first step
+CALM = 5.5  # bits per pixel of the finest level's first step
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Fit:
 
     def full(self, colors: Colors) -> Load:
         """The largest load that this host is given."""
-        return FULL_IF_CALM if colors == "keep" and self.bits[0] <= CALM else FULL
+        return FULL_IF_CALM if colors == "keep" and self.bits[STEPS.index((0, 0))] <= CALM else FULL
 
 
 class ExactCodec:
