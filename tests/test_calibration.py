@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stegcinn import calibration, mixture
-from stegcinn.calibration import KNOTS, LEVELS, MAX_SHIFT, SIZE, Calibration, fit
+from stegcinn.calibration import COARSE_SHIFTS, FINE_STEPS, KNOTS, LEVELS, SIZE, Calibration, fit
 
 SHIFTS = st.lists(st.integers(-128, 127), min_size=len(KNOTS), max_size=len(KNOTS))
 SHAPE = LEVELS, mixture.SYMBOLS, len(KNOTS)
@@ -140,7 +140,7 @@ def test_nothing_to_gain_changes_nothing():
 def test_no_colours_at_all_is_a_calibration_as_well():
     found = fit(lambda level, lookup: np.zeros(mixture.SYMBOLS))
     assert found.shifts.dtype == np.int8
-    assert np.abs(found.shifts.astype(int)).max() <= MAX_SHIFT
+    assert np.abs(found.shifts.astype(int)).max() <= max(COARSE_SHIFTS) + sum(FINE_STEPS)
 
 
 def test_shifts_stay_within_bounds():
@@ -148,7 +148,7 @@ def test_shifts_stay_within_bounds():
         return -lookup.astype(float).sum(axis=1)
 
     found = fit(louder).shifts
-    assert found.max() <= MAX_SHIFT
+    assert found.max() <= max(COARSE_SHIFTS) + sum(FINE_STEPS)
     assert found.min() > 60
 
 

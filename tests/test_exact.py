@@ -446,6 +446,25 @@ def test_flat_images_are_told_as_they_are(codec, flat, colors):
         assert read(codec, container) == hidden
 
 
+@pytest.mark.parametrize("name", ["one pixel", "half", "two levels", "stripes"])
+def test_odd_hosts_carry_what_they_promise(codec, name):
+    rng = np.random.default_rng(0)
+    host = np.full((64, 96, 3), 255, np.uint8)
+    if name == "one pixel":
+        host[30, 30] = (255, 0, 0)
+    elif name == "half":
+        host[:, 48:] = rng.integers(0, 256, (64, 48, 3))
+    elif name == "two levels":
+        host *= rng.integers(0, 2, host.shape, np.uint8)
+    else:
+        host[::2] = (0, 60, 200)
+    room = codec.capacity(host, "keep", silent)
+    assert room > OVERHEAD
+    container = codec.embed(host, sealed(room), PUBLIC, "keep", silent)
+    assert np.array_equal(colour.luma(container), colour.luma(host))
+    assert read(codec, container) == payload(room - OVERHEAD)
+
+
 def test_without_room_for_a_header_there_is_no_capacity(codec, host, monkeypatch):
     def draw(self, tables, header, random):
         raise exact._NoRoomError

@@ -22,7 +22,6 @@ KNOTS = (40, 75, 110, 145, 180, 215)  # scale indices; beyond the ends the shift
 LEVELS = 2
 COARSE_SHIFTS = range(-48, 49, 24)  # of all knots alike, tried first
 FINE_STEPS = (12, 6, 3)  # of single knots
-MAX_SHIFT = 120
 SIZE = LEVELS * mixture.SYMBOLS * len(KNOTS)  # bytes
 
 
@@ -88,6 +87,6 @@ def fit(code_length: Callable[[int, UInt8], Float64]) -> Calibration:
             for knot in range(len(KNOTS)):
                 for direction in (step, -step):
                     candidate = shifts[level].copy()
-                    candidate[:, knot] = (candidate[:, knot] + direction).clip(-MAX_SHIFT, MAX_SHIFT)
+                    candidate[:, knot] += direction
                     attempt(candidate)
     return Calibration(shifts.astype(np.int8))

@@ -73,9 +73,9 @@ def features(y: Int16, r: Int16, b: Int16, phase: int, level: int, out: UInt8) -
     for planes, part in ((r, out[:count]), (b, out[count : 2 * count])):
         quarters = sum((_at(planes, n) for n in coloured[:NEAREST]), np.zeros(here.shape, np.int16))  # of a level
         # neighbours in the same unit: fine enough for smooth chroma
-        show(planes * np.int16(NEAREST), np.array(coloured), quarters - np.int16(CENTRE), part)
+        show(planes * np.int16(NEAREST), np.array(coloured, np.int64), quarters - np.int16(CENTRE), part)
         guesses.append(quarters)
-    show(y, np.array(coloured + gray), here - np.int16(CENTRE), out[2 * count : -4])
+    show(y, np.array(coloured + gray, np.int64), here - np.int16(CENTRE), out[2 * count : -4])
     for quarters, shown in zip(guesses, out[-4:-2], strict=True):
         shown[...] = (quarters // np.int16(NEAREST) + CENTRE).clip(0, 255)
     out[-2] = here

@@ -23,8 +23,9 @@ def require(name: str, expected: str, compute: Callable[[], str]) -> None:
     """
     asked = [name, expected, *platform.uname(), sys.version, *(f"{lib} {version(lib)}" for lib in LIBRARIES)]
     mark = _cache_folder() / f"{name}-{hashlib.sha256(repr(asked).encode()).hexdigest()[:32]}.ok"
-    if mark.exists():
-        return
+    with contextlib.suppress(OSError):
+        if mark.exists():
+            return
     if compute() != expected:
         libraries = ", ".join(f"{lib} {version(lib)}" for lib in LIBRARIES)
         raise MachineError(

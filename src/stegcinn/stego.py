@@ -20,7 +20,7 @@ from stegcinn import colour, envelope, keys
 from stegcinn.codecs import CODECS, DEFAULT_CODEC, load_codec
 from stegcinn.codecs.base import Codec, Colors, Progress
 from stegcinn.envelope import Payload
-from stegcinn.errors import CapacityError, RevealError, SelfCheckError, StegcinnWarning, UsageError
+from stegcinn.errors import CapacityError, MachineError, RevealError, SelfCheckError, StegcinnWarning, UsageError
 from stegcinn.imagefile import ImageSource, Photo, encode_photo, read_photo
 from stegcinn.keys import Keys
 
@@ -130,12 +130,15 @@ def conceal(
 def uncover(photo: Photo, *, password: str | None = None) -> Payload:
     """`reveal` with the payload's suggested name."""
     key = photo_keys(photo, password)
+    failure: RevealError | MachineError = RevealError()
     for codec in CODECS:  # nothing in the image tells which one it was
         try:
             return envelope.unseal(load_codec(codec).extract(photo.rgb, key).stream, key)
+        except MachineError as error:
+            failure = error  # worth telling, should no other codec find anything
         except RevealError:
             continue
-    raise RevealError
+    raise failure
 
 
 def photo_keys(photo: Photo, password: str | None) -> Keys:

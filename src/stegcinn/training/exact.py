@@ -143,7 +143,7 @@ def losses(model: ColourModel, crops: Tensor, wide: Tensor, config: ExactConfig)
 
 
 def learning_rate(config: ExactConfig, step: int, share: float) -> float:
-    """Warm-up by steps, then a cosine to zero over the share of the time that has passed."""
+    """Warm-up by steps, then a cosine to 1 % over the share of the time that has passed."""
     return config.learning_rate * min(1.0, (step + 1) / config.warmup) * (0.505 + 0.495 * math.cos(math.pi * share))
 
 
@@ -278,6 +278,13 @@ def train(
     started = saved = time.monotonic()
     total, count = torch.zeros(config.wide_levels + 1, device=device), 0
 
+    def mean() -> list[float]:
+        """Bits of each level since the last save; RuntimeError, before anything is overwritten, if one is NaN."""
+        bits: list[float] = (total / max(count, 1)).tolist()
+        if not all(map(math.isfinite, bits)):
+            raise RuntimeError(f"the loss is not finite at step {step}; the last good checkpoint is {checkpoint}")
+        return bits
+
     def save() -> None:
         facts.update(step=step, seconds=before + time.monotonic() - started)
         save_checkpoint(checkpoint, model, optimizer, facts)
@@ -291,15 +298,13 @@ def train(
         bits = stepper(*sample(np.random.default_rng((config.seed, step))), learning_rate(config, step, share))
         total, count, step = total + bits, count + 1, step + 1
         if time.monotonic() - saved > 60:
-            mean = (total / count).tolist()
-            if not all(map(math.isfinite, mean)):
-                raise RuntimeError(f"the loss is not finite at step {step}; the last good checkpoint is {checkpoint}")
-            row = [step, round(seconds), *(round(v, 4) for v in mean)]
+            row = [step, round(seconds), *(round(v, 4) for v in mean())]
             with (run / "log.csv").open("a", newline="") as log:
                 csv.writer(log).writerow(row)
             report(" ".join(map(str, row)))
             save()
             total, count, saved = torch.zeros_like(total), 0, time.monotonic()
+    mean()
     save()
     report(f"{step} steps in {facts['seconds']:.0f} s")
     for row in validate(model, held_out, config):
