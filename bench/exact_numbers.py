@@ -1,6 +1,6 @@
 """Every file back, net capacity, fidelity and code lengths of the `exact` codec on sets of photos.
 
-python bench/exact_numbers.py PHOTOS... [--every N] [--colors keep|generate] [--json docs/results/exact.json]
+python bench/exact_numbers.py PHOTOS... [--every N] [--colors keep|generate] [--full-only] [--json FILE]
 
 Per photo: `capacity`, payloads of 0, 1, 31 and 4096 bytes where they fit, one of exactly the promised size, and ones
 of 0.1 and 1.5 bits per pixel; each must come back byte for byte, with the host's gray-scale. Net bits only: payload
@@ -45,14 +45,14 @@ def code_length(codec: ExactCodec, rgb: np.ndarray, fitted) -> float:
     return bits / luma.size
 
 
-def run(path: Path, colors: str, codec: ExactCodec) -> dict[str, object]:
+def run(path: Path, colors: str, codec: ExactCodec, *, full_only: bool) -> dict[str, object]:
     """All measurements of one photo."""
     photo = read_photo(path)
     room = stego.measure(photo, codec="exact", colors=colors).bytes
     pixels = photo.rgb[..., 0].size
     row: dict[str, object] = {"file": path.name, "capacity": room, "bpp": 8 * room / pixels, "failed": []}
     loads = {int(pixels * load / 8): load for load in LOADS}
-    for size in sorted({0, 1, 31, 4096, room, *loads}):
+    for size in sorted({room} if full_only else {0, 1, 31, 4096, room, *loads}):
         if size > room or not room:
             continue
         data = os.urandom(size)
@@ -77,13 +77,14 @@ def main() -> None:
     parser.add_argument("photos", nargs="+", type=Path, help="folders")
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--colors", default="keep")
+    parser.add_argument("--full-only", action="store_true", help="no payload but the largest")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     codec = load_codec("exact")
     summary = {}
     for folder in arguments.photos:
         files = sorted(folder.glob("*.png"))[:: arguments.every]
-        rows = [run(path, arguments.colors, codec) for path in files]
+        rows = [run(path, arguments.colors, codec, full_only=arguments.full_only) for path in files]
 
         def mean(key: str, rows: list[dict] = rows) -> float:
             values = [row[key] for row in rows if key in row]
