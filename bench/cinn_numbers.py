@@ -20,20 +20,12 @@ import numpy as np
 from PIL import Image
 
 from stegcinn import __version__, stego
+from stegcinn.demo import gray, psnr
 from stegcinn.envelope import Payload
 from stegcinn.errors import CapacityError
 from stegcinn.imagefile import read_photo
 
 SMALL_PAYLOADS = (0, 1, 31, 4096)  # bytes
-
-
-def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    error = np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2)
-    return float(10 * np.log10(255**2 / error)) if error else float("inf")
-
-
-def gray(photo: np.ndarray) -> np.ndarray:
-    return np.asarray(Image.fromarray(photo).convert("L"))
 
 
 def measure_photo(path: Path, colors: str, small: bool) -> dict[str, object]:

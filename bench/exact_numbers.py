@@ -22,16 +22,11 @@ from PIL import Image
 from stegcinn import colour, rangecoder, stego
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.exact import STEPS, ExactCodec
+from stegcinn.demo import psnr
 from stegcinn.envelope import Payload
 from stegcinn.imagefile import read_photo
 
 LOADS = (0.1, 1.5)  # bits per pixel
-
-
-def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB over all channels; 99 for identical images."""
-    error = np.square(a.astype(np.float64) - b).mean()
-    return 99.0 if error == 0 else float(-10 * np.log10(error / 255**2))
 
 
 def code_length(codec: ExactCodec, rgb: np.ndarray, fitted) -> float:

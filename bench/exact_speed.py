@@ -23,9 +23,11 @@ import numpy as np
 from PIL import Image
 
 from stegcinn import stego
+from stegcinn.cells import CHANNELS
 from stegcinn.codecs import load_codec
 from stegcinn.envelope import Payload
 from stegcinn.imagefile import read_photo
+from stegcinn.mixture import PARAMETERS
 
 
 def sized(path: Path, megapixels: float) -> np.ndarray:
@@ -87,9 +89,10 @@ def matrix_share(path: Path) -> dict[str, float]:
     operations = 0
     for _ in range(2):
         started, operations = time.perf_counter(), 0
-        for phase, channels in enumerate((48, 48, 56)):
+        first, second, third = model.release.config["widths"][0]
+        for phase, channels in enumerate(CHANNELS):
+            per_cell = channels * first + 9 * first * second + 9 * second * third + third * PARAMETERS
             for part in model.parts(rgb, luma, 0, phase):
-                per_cell = channels * 48 + 9 * 48 * 32 + 9 * 32 * 32 + 32 * 27
                 operations += 2 * per_cell * part.tile.luma.size
         reached = operations / (time.perf_counter() - started) / 1e9
     return {"matrix product, G/s": peak, "networks with features, G/s": reached, "share": reached / peak}

@@ -412,7 +412,7 @@ def test_what_is_too_much_is_told_in_bytes_of_payload(host, room):
 def test_available_is_less_than_needed_even_where_luck_decides(codec, host, monkeypatch):
     """All draws may fail for what is thought to fit: then less is promised than was asked for."""
     monkeypatch.setattr(ExactCodec, "_paint", lambda *args: 0)
-    monkeypatch.setattr(ExactCodec, "capacity", lambda *args: 1000)
+    monkeypatch.setattr(ExactCodec, "_room", lambda *args: 1000)
     with pytest.raises(CapacityError) as error:
         codec.embed(host, sealed(1000), PUBLIC, "keep", silent)
     assert (error.value.needed, error.value.available) == (1000, 999)

@@ -20,10 +20,8 @@ CONFIG = CINNConfig(couplings=(2, 1), features=(4, 5), hidden=(6, 7))
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def exported(tmp_path_factory, one_thread):
     """A tiny network with random weights, laid out as after training, and its release folder."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(0)
     model = CINN(CONFIG)
     with torch.no_grad():
@@ -32,8 +30,7 @@ def exported(tmp_path_factory):
     model.to(memory_format=torch.channels_last)
     folder = tmp_path_factory.mktemp("release") / "new" / "tiny"
     export_release(model, folder, {"noise": 1.5, "root": {"mean": [0, 1], "std": [2, 3]}})
-    yield model, folder
-    torch.set_num_threads(threads)
+    return model, folder
 
 
 def inputs(h, w):

@@ -28,10 +28,8 @@ NETWORKS = [(group, phase) for group in range(len(WIDTHS)) for phase in range(le
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def exported(tmp_path_factory, one_thread):
     """A tiny model with random weights and its release folder."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(0)
     model = ColourModel(WIDTHS)
     with torch.no_grad():
@@ -39,8 +37,7 @@ def exported(tmp_path_factory):
             parameter += 0.05 * torch.randn(parameter.shape, generator=generator)
     folder = tmp_path_factory.mktemp("release") / "new" / "tiny"
     export_exact(model, folder, {"training": {"step": 3}, "known_answer": "unknown"})
-    yield model, folder
-    torch.set_num_threads(threads)
+    return model, folder
 
 
 @pytest.mark.parametrize(("h", "w"), [(0, 0), (5, 13)])

@@ -15,12 +15,8 @@ TINY = CINNConfig(couplings=(2, 1), features=(4, 5), hidden=(6, 7))
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def _seeded(one_thread):
     torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
 
 
 def shake(module, size=0.15):

@@ -16,6 +16,7 @@ from stegcinn.model.export_exact import tables
 from stegcinn.runtime import release
 
 EXACT = 2**24  # every integer up to here is a float32
+pytestmark = pytest.mark.usefixtures("one_thread")
 NETWORKS = [(group, phase) for group in range(3) for phase in range(len(PHASES))]
 
 
@@ -25,14 +26,6 @@ def model() -> ColourModel:
     model = ColourModel(tuple(tuple(w) for w in weights.config["widths"])).eval()
     model.load_state_dict(load_file(str(weights.folder / "exact.safetensors")))
     return model
-
-
-@pytest.fixture(autouse=True)
-def _threads():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def shown(phase: int, seed: int, size: tuple[int, int] = (23, 38)) -> np.ndarray:

@@ -49,12 +49,7 @@ HELD_OUT = [
 ]  # of photo000.png to photo099.png
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def photo(seed, height=48, width=64):
@@ -295,12 +290,9 @@ def assert_same(a, b):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(photos, tmp_path_factory):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def uninterrupted(photos, tmp_path_factory, one_thread):
     out = tmp_path_factory.mktemp("run")
     model = train(photos, out, TINY, save_every=3)
-    torch.set_num_threads(threads)
     return model, out
 
 

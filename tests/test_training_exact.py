@@ -50,31 +50,18 @@ HELD_OUT = "photo024.png"  # see test_training.py
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """With more, sums of gradients depend on the order in which threads finish."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch):
+def _alone(monkeypatch, one_thread):
     """One thread, no CUDA, and the switches that `train` sets set back."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     switches = matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     yield
-    torch.set_num_threads(threads)
     matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = switches
 
 
-@pytest.fixture(autouse=True)
-def clock(monkeypatch):
-    """Time passes with steps only."""
+def ticking(patch: pytest.MonkeyPatch) -> types.SimpleNamespace:
+    """A clock for training on which time passes with steps only."""
     clock = types.SimpleNamespace(now=1000.0, monotonic=lambda: clock.now)
     step = exact.Stepper.__call__
 
@@ -82,9 +69,14 @@ def clock(monkeypatch):
         clock.now += STEP
         return step(self, *args)
 
-    monkeypatch.setattr(exact, "time", clock)
-    monkeypatch.setattr(exact.Stepper, "__call__", call)
+    patch.setattr(exact, "time", clock)
+    patch.setattr(exact.Stepper, "__call__", call)
     return clock
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    return ticking(monkeypatch)
 
 
 @pytest.fixture
@@ -110,18 +102,10 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(photos, tmp_path_factory):
+def uninterrupted(photos, tmp_path_factory, one_thread):
     """The folder of a finished run, and what it reported."""
     with pytest.MonkeyPatch.context() as patch:
-        time = types.SimpleNamespace(now=0.0, monotonic=lambda: time.now)
-        step = exact.Stepper.__call__
-
-        def call(self, *args):
-            time.now += STEP
-            return step(self, *args)
-
-        patch.setattr(exact, "time", time)
-        patch.setattr(exact.Stepper, "__call__", call)
+        ticking(patch)
         patch.setattr(torch.cuda, "is_available", lambda: False)
         run, lines = tmp_path_factory.mktemp("runs") / "run", []
         train(photos, run, TINY, report=lines.append)

@@ -26,6 +26,7 @@ KNOWN = (0, 0)
 PHASES = ((1, 1), (0, 1), (1, 0))  # place (row, column) in the cell, in the order in which they are settled
 PLACES = (KNOWN, *PHASES)
 GATHER = 2  # cells to each side from which neighbours are taken
+RADIUS = 3  # cells to each side that the networks' convolutions see beyond those
 NEAREST = 4  # settled neighbours whose mean is the first guess
 UNIT = 8  # steps per level in which colours are predicted
 CENTRE = 128  # of a feature; it stands for zero

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stegcinn import cells, mixture
-from stegcinn.cells import CHANNELS, GATHER, PHASES, PLACES
+from stegcinn.cells import CHANNELS, GATHER, PHASES, PLACES, RADIUS
 from stegcinn.rangecoder import Tables, Tile
 from stegcinn.runtime import Release
 
@@ -26,7 +26,6 @@ Int16 = npt.NDArray[np.int16]
 UInt8 = npt.NDArray[np.uint8]
 
 TILE = 128  # cells; small enough for a core's cache, large enough that margins cost little
-RADIUS = 3  # cells that the convolutions see to each side
 HALO = GATHER + RADIUS
 WORKERS = min(8, os.cpu_count() or 1)
 

@@ -8,6 +8,7 @@ which hiding leaves as it was: the receiver computes it before reading anything,
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,6 +40,8 @@ _SUBKEY_LABEL = b"stegcinn v1 subkey "
 _COUNTER_AND_NONCE = bytes(16)
 
 _BLOCK = 1 << 16  # words generated at a time; the result does not depend on it
+
+RandomBytes = Callable[[int], bytes]  # n -> n uniform bytes: os.urandom when hiding, a keyed stream when rehearsing
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ M (Algorithm 1) draws z ~ N(0, 1) until it lies on the bit's side of the dead zo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
+from stegcinn.keys import RandomBytes
+
 Float32 = npt.NDArray[np.float32]
 Bits = npt.NDArray[np.uint8]
-RandomBytes = Callable[[int], bytes]  # n -> n uniform bytes: os.urandom when hiding, a keyed stream when rehearsing
 
 ALPHA = 0.1  # half-width of the dead zone around z = 0 (paper, Algorithm 1)
 MAX_LLR = 30.0  # nats; a bound even where no outliers are expected

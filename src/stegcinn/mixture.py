@@ -79,9 +79,8 @@ def without_tails(table: Int32, reach: float) -> Int32:
     middle = LOGISTIC_REACH * LOGISTIC_UNIT
     inner = slice(middle - round(reach * LOGISTIC_UNIT), middle + round(reach * LOGISTIC_UNIT) + 1)
     first, last = int(table[inner.start]), int(table[inner.stop - 1])
-    cut = ((table.astype(np.int64) - first) * MASS // (last - first)).clip(0, MASS)
-    cut[: inner.start + 1], cut[inner.stop - 1 :] = 0, MASS
-    return cut.astype(np.int32)
+    cut: Int32 = ((table.astype(np.int64) - first) * MASS // (last - first)).clip(0, MASS).astype(np.int32)
+    return cut
 
 
 def red_bounds() -> tuple[Int32, Int32]:

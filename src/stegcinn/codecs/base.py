@@ -16,7 +16,6 @@ from stegcinn.keys import Keys
 
 UInt8 = npt.NDArray[np.uint8]
 Colors = Literal["keep", "generate"]
-RandomBytes = Callable[[int], bytes]
 Progress = Callable[[float], None]  # called with the share of the work done, 0..1
 
 

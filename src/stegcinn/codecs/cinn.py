@@ -18,9 +18,8 @@ import numpy.typing as npt
 from stegcinn import colour, ecc, keys, mapping
 from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8
 from stegcinn.errors import CapacityError, RevealError
-from stegcinn.keys import Keys
+from stegcinn.keys import Keys, RandomBytes
 from stegcinn.lattice import CARRIERS, CELL, Lattice, Tile
-from stegcinn.mapping import RandomBytes
 from stegcinn.pyramid import DETAILS, LumaPyramid, merge, split
 from stegcinn.runtime import Release
 

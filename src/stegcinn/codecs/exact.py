@@ -23,10 +23,10 @@ import numpy.typing as npt
 from stegcinn import calibration, colour, envelope, keys, mixture, rangecoder, selftest
 from stegcinn.calibration import Calibration
 from stegcinn.cells import PHASES
-from stegcinn.codecs.base import Colors, Extraction, Progress, RandomBytes, UInt8
+from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8
 from stegcinn.colourmodel import ColourModel, Part, plane
 from stegcinn.errors import CapacityError, RevealError
-from stegcinn.keys import Keys
+from stegcinn.keys import Keys, RandomBytes
 from stegcinn.rangecoder import Decoder, Encoder, Tables, Tile
 
 Bool = npt.NDArray[np.bool_]
@@ -104,9 +104,11 @@ class ExactCodec:
 
     def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
         """Measured by drawing full containers from random bits, the same every time."""
+        return self._room(rgb, self._fit(rgb), colors, progress)
+
+    def _room(self, rgb: UInt8, fitted: Fit, colors: Colors, progress: Progress) -> int:
         key = keys.derive(None, bytes(keys.KEY_SIZE))
         random = keys.Keystream(key, "rehearsal")
-        fitted = self._fit(rgb)
         rehearsals, settled = REHEARSALS[colors], []
         for done in range(rehearsals):
 
@@ -128,7 +130,7 @@ class ExactCodec:
                 return painted
             if load == fitted.full(colors) and settled * HOPE[colors] < len(stream):
                 break
-        raise CapacityError(len(stream), min(len(stream) - 1, self.capacity(rgb, colors, progress)))
+        raise CapacityError(len(stream), min(len(stream) - 1, self._room(rgb, fitted, colors, progress)))
 
     def extract(self, rgb: UInt8, key: Keys, *, strict: bool = False) -> Extraction:
         """Stops as soon as the envelope is complete. There is nothing to be strict about: bits are right or absent."""
@@ -140,7 +142,7 @@ class ExactCodec:
             encoder.absorb(tables, part.tile, part.rgb)
             if size == envelope.HEAD_SIZE and encoder.settled >= size + CARRY:
                 size += envelope.body_size(_masked(encoder.peek()[:size], "stream", salt, key), key)
-            if size > envelope.HEAD_SIZE and encoder.settled >= size + CARRY:
+            if encoder.settled >= size + CARRY:
                 break
         return Extraction(_masked(encoder.peek(), "stream", salt, key), 1.0)
 
@@ -314,13 +316,13 @@ class _Header:
 
     def __init__(self, parts: list[Part], key: Keys) -> None:
         self.parts = parts
-        self.width = parts[-1].columns.stop
-        size = parts[-1].rows.stop * self.width
+        width = parts[-1].columns.stop
+        size = parts[-1].rows.stop * width
         words = np.frombuffer(key.stream("exact header", 8 * HEADER_DRAWS), "<u8") % np.uint64(size)
         _, firsts = np.unique(words, return_index=True)
         self.places = words[np.sort(firsts)].astype(np.int64)[:HEADER_PIXELS]
         self.count = 0  # of places used, once drawn or absorbed
-        rows, columns = np.divmod(self.places, self.width)
+        rows, columns = np.divmod(self.places, width)
         count = len(self.places)
         parameters = np.empty((1, count, mixture.PARAMETERS), np.uint8)
         guess_r, guess_b = np.empty((1, count), np.int16), np.empty((1, count), np.int16)

@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
 from torch import Tensor, nn
 
 from stegcinn import cells, mixture
-from stegcinn.cells import CENTRE, CHANNELS, GATHER, PHASES, PLACES, UNIT
+from stegcinn.cells import CENTRE, CHANNELS, GATHER, PHASES, PLACES, RADIUS, UNIT
 from stegcinn.colour import LUMA_WEIGHTS
 
 MAX_ACTIVATION = 255
@@ -23,8 +23,7 @@ INPUT_SHIFT, HIDDEN_SHIFT, OUTPUT_SHIFT = 5, 7, 6  # an activation is its sum ov
 # widths of the hidden layers (kernel sizes KERNELS) at level 0, level 1, and all coarser levels, which share weights
 WIDTHS = ((48, 32, 32), (64, 48, 48), (64, 64, 64))
 KERNELS = (1, 3, 3)
-DILATIONS = (1, 1, 2)
-RADIUS = 3  # cells to each side that the convolutions see, beyond cells.GATHER
+DILATIONS = (1, 1, 2)  # with KERNELS they make cells.RADIUS
 
 
 def _round(x: Tensor) -> Tensor:

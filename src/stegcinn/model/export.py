@@ -47,6 +47,18 @@ def export_flow(flow: LevelFlow, direction: str, path: Path) -> None:
         )  # fmt: skip
 
 
+def write_weights(model: nn.Module, path: Path) -> None:
+    """Write the weights for PyTorch."""
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, path)
+    path.chmod(0o644)  # safetensors makes it private
+
+
+def write_config(folder: Path, names: list[str], facts: dict[str, Any]) -> None:
+    """Write `config.json`: facts, and the SHA-256 of the release's files called `names`."""
+    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    (folder / "config.json").write_text(json.dumps({**facts, "sha256": digests}, indent=2) + "\n")
+
+
 def export_release(model: CINN, folder: Path, facts: dict[str, Any]) -> None:
     """Write a release folder: ONNX files of every flow, `cinn.safetensors`, and `config.json` with their SHA-256.
 
@@ -54,14 +66,11 @@ def export_release(model: CINN, folder: Path, facts: dict[str, Any]) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     model.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "cinn.safetensors")
-    (folder / "cinn.safetensors").chmod(0o644)  # safetensors makes it private
+    write_weights(model, folder / "cinn.safetensors")
     names = ["cinn.safetensors"]
     for level, flow in enumerate(model.flows, start=1):
         assert isinstance(flow, LevelFlow)
         for direction in ("forward", "inverse"):
             names.append(f"level{level}-{direction}.onnx")
             export_flow(flow, direction, folder / names[-1])
-    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
-    config = {"levels": len(model.flows), "model": asdict(model.config), **facts, "sha256": digests}
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    write_config(folder, names, {"levels": len(model.flows), "model": asdict(model.config), **facts})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +9,11 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from safetensors.torch import save_file
 
 from stegcinn import mixture
 from stegcinn.cells import PHASES
 from stegcinn.model.exact import ColourModel, IntegerConv, PhaseNet
+from stegcinn.model.export import write_config, write_weights
 
 OPSET = 17
 IR_VERSION = 9  # read by ONNX Runtime 1.16 and later
@@ -73,18 +71,13 @@ def export_exact(model: ColourModel, folder: Path, facts: dict[str, Any]) -> Non
     """Write a release folder; `facts` are further entries of `config.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     model.eval().cpu()
-    files = {
-        f"level{group}-phase{phase}.onnx": network(model.net(group, phase)).SerializeToString()
-        for group in range(len(model.nets))
-        for phase in range(len(PHASES))
-    }
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
-    for name, table in tables(model).items():
-        np.save(folder / f"{name}.npy", table, allow_pickle=False)
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "exact.safetensors")
-    (folder / "exact.safetensors").chmod(0o644)  # safetensors makes it private
-    names = sorted(path.name for path in folder.iterdir() if path.suffix in (".onnx", ".npy", ".safetensors"))
-    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
-    config = {"groups": len(model.nets), "widths": model.widths, **facts, "sha256": digests}
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    names = ["exact.safetensors"]
+    write_weights(model, folder / names[0])
+    for group in range(len(model.nets)):
+        for phase in range(len(PHASES)):
+            names.append(f"level{group}-phase{phase}.onnx")
+            (folder / names[-1]).write_bytes(network(model.net(group, phase)).SerializeToString())
+    for table, values in tables(model).items():
+        names.append(f"{table}.npy")
+        np.save(folder / names[-1], values, allow_pickle=False)
+    write_config(folder, sorted(names), {"groups": len(model.nets), "widths": model.widths, **facts})

@@ -30,7 +30,7 @@ def list_photos(folder: Path, *, validation: bool) -> list[Path]:
     return [p for p in files if held_out(p) == validation]
 
 
-def _read_colour(path: Path) -> npt.NDArray[np.uint8] | None:
+def read_colour(path: Path) -> npt.NDArray[np.uint8] | None:
     """The pixels of an 8-bit colour photo, (H, W, 3); None for any other, which would teach that there is no colour."""
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB")) if image.mode in COLOUR_MODES else None
@@ -52,7 +52,7 @@ class PhotoSet:
         self.crop, self.levels = crop, levels
         self.groups: list[list[npt.NDArray[np.uint8]]] = []
         for folder, _ in folders:
-            photos = [_read_colour(path) for path in list_photos(folder, validation=validation)]
+            photos = [read_colour(path) for path in list_photos(folder, validation=validation)]
             fit = [rgb for rgb in photos if rgb is not None and min(rgb.shape[:2]) >= crop]
             if not fit:
                 raise ValueError(f"{folder} holds no colour photo of at least {crop}x{crop} pixels")

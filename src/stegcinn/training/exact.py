@@ -22,14 +22,12 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
-from PIL import Image
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from stegcinn.colour import LUMA_WEIGHTS
 from stegcinn.model.exact import WIDTHS, ColourModel
-from stegcinn.training.data import COLOUR_MODES, list_photos
+from stegcinn.training import checkpoint
+from stegcinn.training.data import list_photos, read_colour
 
 FILTERS = ("bilinear", "bicubic")
 
@@ -67,10 +65,9 @@ class PhotoPile:
         pixels, self.offsets, self.sizes, names = [], [], [], []
         offset = 0
         for path in (path for folder in folders for path in list_photos(folder, validation=validation)):
-            with Image.open(path) as image:
-                if image.mode not in COLOUR_MODES or min(image.size) < crop:
-                    continue
-                rgb = np.asarray(image.convert("RGB"))
+            rgb = read_colour(path)
+            if rgb is None or min(rgb.shape[:2]) < crop:
+                continue
             pixels.append(torch.from_numpy(rgb.reshape(-1, 3).copy()))
             self.offsets.append(offset)
             self.sizes.append(rgb.shape[:2])
@@ -158,7 +155,7 @@ class Stepper:
         self.result: Tensor | None = None
 
     def _step(self, crops: Tensor, wide: Tensor) -> Tensor:
-        self.optimizer.zero_grad(set_to_none=self.graph is None and self.device.type == "cpu")
+        self.optimizer.zero_grad(set_to_none=self.device.type == "cpu")
         result = losses(self.model, crops, wide, self.config)
         result.sum().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm, foreach=True)
@@ -193,29 +190,17 @@ class Stepper:
         return self.result.clone()
 
 
-def save_checkpoint(path: Path, model: ColourModel, optimizer: torch.optim.Adam, facts: dict[str, object]) -> None:
-    """Weights, optimiser moments and facts in one safetensors file, replaced atomically."""
-    tensors = {f"model.{k}": v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    for name, parameter in model.named_parameters():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"adam.{key}.{name}"] = value.detach().cpu().contiguous()
-    temporary = path.with_suffix(".tmp")
-    save_file(tensors, temporary, metadata={"facts": json.dumps(facts)})
-    temporary.replace(path)
-
-
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
     """All tensors and facts of a checkpoint."""
-    with safe_open(path, framework="pt") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        return tensors, json.loads(file.metadata()["facts"])
+    tensors, metadata = checkpoint.read(path)
+    return tensors, json.loads(metadata["facts"])
 
 
 def model_of(path: Path) -> ColourModel:
     """The model of a checkpoint."""
     tensors, facts = load_checkpoint(path)
     model = ColourModel(tuple(tuple(w) for w in facts["config"]["widths"]))  # type: ignore[index]
-    model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
+    checkpoint.restore(tensors, model)
     return model
 
 
@@ -248,28 +233,19 @@ def train(
     `stop_after`: minutes after which this call stops even so, to be resumed by another.
     """
     run.mkdir(parents=True, exist_ok=True)
-    checkpoint = run / "last.safetensors"
+    saved_run = run / "last.safetensors"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True  # sums of integers stay exact
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(config.seed)
     model = ColourModel(config.widths)
     facts: dict[str, object] = {"step": 0, "seconds": 0.0}
-    tensors: dict[str, Tensor] = {}
-    if checkpoint.exists():
-        tensors, facts = load_checkpoint(checkpoint)
-        model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
     model.to(device)
     rate = torch.tensor(config.learning_rate, device=device) if device.type == "cuda" else config.learning_rate
     optimizer = torch.optim.Adam(model.parameters(), rate, capturable=device.type == "cuda", foreach=True)
-    for name, parameter in model.named_parameters():
-        state = {
-            key: tensors[f"adam.{key}.{name}"].to(device)
-            for key in ("step", "exp_avg", "exp_avg_sq")
-            if f"adam.{key}.{name}" in tensors
-        }
-        if state:
-            optimizer.state[parameter] = state
+    if saved_run.exists():
+        tensors, facts = load_checkpoint(saved_run)
+        checkpoint.restore(tensors, model, optimizer)
     piles = [PhotoPile([f], config.crop, device, validation=False) for f in folders]
     held_out = [PhotoPile([f], config.crop, device, validation=True) for f in folders]
     facts |= {"config": asdict(config), "photos": [pile.manifest for pile in piles], "torch": torch.__version__}
@@ -282,12 +258,12 @@ def train(
         """Bits of each level since the last save; RuntimeError, before anything is overwritten, if one is NaN."""
         bits: list[float] = (total / max(count, 1)).tolist()
         if not all(map(math.isfinite, bits)):
-            raise RuntimeError(f"the loss is not finite at step {step}; the last good checkpoint is {checkpoint}")
+            raise RuntimeError(f"the loss is not finite at step {step}; the last good checkpoint is {saved_run}")
         return bits
 
     def save() -> None:
         facts.update(step=step, seconds=before + time.monotonic() - started)
-        save_checkpoint(checkpoint, model, optimizer, facts)
+        checkpoint.write(saved_run, model, optimizer, {"facts": json.dumps(facts)})
 
     while True:
         seconds = before + time.monotonic() - started
@@ -309,7 +285,7 @@ def train(
     report(f"{step} steps in {facts['seconds']:.0f} s")
     for row in validate(model, held_out, config):
         report("held out: " + " ".join(f"{v:.3f}" for v in row))
-    return checkpoint
+    return saved_run
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ python -m stegcinn.training.release_exact RUN OUT [--test FOLDER...]
 from __future__ import annotations
 
 import argparse
+import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -74,9 +75,10 @@ def release(run: Path, out: Path, tests: list[Path]) -> None:
     config: dict[str, Any] = facts["config"]  # type: ignore[assignment]
     model = model_of(run / "last.safetensors").eval()
     training = {**facts, "stegcinn": version("stegcinn")}
-    export_exact(model, out, {"training": training, "known_answer": ""})
-    answer = ExactCodec(Runtime(Release(out))).known_answer()
-    export_exact(model, out, {"training": training, "known_answer": answer})
+    export_exact(model, out, {"training": training})
+    exported = Release(out)  # its known answer can only be asked for now
+    config_with_answer = {**exported.config, "known_answer": ExactCodec(Runtime(exported)).known_answer()}
+    (out / "config.json").write_text(json.dumps(config_with_answer, indent=2) + "\n")
     lines = []
     for folder in tests:
         count, *bits = code_lengths(model, folder)

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from stegcinn.model.cinn import CINN, CINNConfig
+from stegcinn.training import checkpoint
 from stegcinn.training.data import Batch, PhotoSet
 
 
@@ -64,24 +63,14 @@ def learning_rate(config: Stage1Config, step: int) -> float:
 
 def save_checkpoint(path: Path, model: CINN, optimizer: torch.optim.Adam, config: Stage1Config, step: int) -> None:
     """Weights, optimiser moments, step and configuration in one safetensors file, replaced atomically."""
-    tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
-    for name, parameter in model.named_parameters():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"adam.{key}.{name}"] = value.contiguous()
-    temporary = path.with_suffix(".tmp")
-    save_file(tensors, temporary, metadata={"config": json.dumps(asdict(config)), "step": str(step)})
-    temporary.replace(path)
+    checkpoint.write(path, model, optimizer, {"config": json.dumps(asdict(config)), "step": str(step)})
 
 
 def load_checkpoint(path: Path, model: CINN, optimizer: torch.optim.Adam | None = None) -> int:
     """Restore what `save_checkpoint` wrote; returns the number of finished steps."""
-    with safe_open(path, framework="pt") as file:
-        model.load_state_dict({k[6:]: file.get_tensor(k) for k in file.keys() if k.startswith("model.")})  # noqa: SIM118
-        if optimizer is not None:
-            for name, parameter in model.named_parameters():
-                keys = [k for k in file.keys() if k.startswith("adam.") and k.split(".", 2)[2] == name]  # noqa: SIM118
-                optimizer.state[parameter] = {k.split(".")[1]: file.get_tensor(k) for k in keys}
-        return int(file.metadata()["step"])
+    tensors, metadata = checkpoint.read(path)
+    checkpoint.restore(tensors, model, optimizer)
+    return int(metadata["step"])
 
 
 def train(
@@ -107,8 +96,8 @@ def train(
     model = CINN(config.model)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(model.parameters(), config.learning_rate)
-    checkpoint, log = out / "checkpoint.safetensors", out / "log.csv"
-    first = load_checkpoint(checkpoint, model, optimizer) if checkpoint.exists() else 0
+    saved, log = out / "checkpoint.safetensors", out / "log.csv"
+    first = load_checkpoint(saved, model, optimizer) if saved.exists() else 0
     if start is not None and not first:
         load_checkpoint(start, model)
     photos = PhotoSet(folders, crop=config.crop, levels=config.levels)
@@ -127,12 +116,12 @@ def train(
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
             raise FloatingPointError(
-                f"loss {loss.item()}, gradient {norm.item()} at step {step}; the last good checkpoint is {checkpoint}"
+                f"loss {loss.item()}, gradient {norm.item()} at step {step}; the last good checkpoint is {saved}"
             )
         optimizer.step()
         history.append([value.item() / math.log(2) for value in losses])
         if (step + 1) % save_every == 0 or step + 1 == config.steps:
-            save_checkpoint(checkpoint, model, optimizer, config, step + 1)
+            save_checkpoint(saved, model, optimizer, config, step + 1)
             means = [float(m) for m in np.mean(history, axis=0)]
             seconds = time.monotonic() - started
             with log.open("a", newline="") as file:
