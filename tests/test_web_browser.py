@@ -35,6 +35,7 @@ expect.set_options(timeout=30 * SECONDS)
 LONG = 120 * SECONDS  # for what takes the codec some seconds on an idle machine
 NOTHING = "no payload found: there is none, the password is wrong, or the image was altered"
 FASTEST = "exact" if "exact" in CODECS else DEFAULT_CODEC
+STUCK = 8 * SECONDS  # no wait for anything but the codec takes as long, even on a slow machine
 FULL_ROUND = FASTEST == "exact"  # `cinn` takes minutes for 12 megapixels
 
 pytestmark = [
@@ -401,8 +402,9 @@ def test_twelve_megapixels(tabs: Opener, client: Client, tmp_path: Path, downloa
         tab["hide-cancel"].click()
         expect(tab["hide-error"]).to_have_text("cancelled: nothing was kept")
     for name, took in tab.page.evaluate("() => took").items():
-        stuck = sum(ms for ms in took if ms > SECONDS) / sum(took)
-        assert stuck < 0.25, (name, stuck, max(took))
+        # a page or server that waits for the codec is stuck for all the time that it takes, far longer on any machine
+        assert np.median(took) < SECONDS, (name, np.median(took))
+        assert max(took) < STUCK, (name, max(took))
 
 
 def test_two_tabs_at_once(tabs: Opener, client: Client, photo: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ a piecewise linear function of itself. The sender fits the knots to the host's o
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,24 +70,30 @@ def fit(code_length: Callable[[int, UInt8], Float64]) -> Calibration:
     """The calibration that makes a host's code length least, near enough.
 
     `code_length(level, lookup)`: bits (SYMBOLS,) of the host's colours at a level; each symbol depends on its own row
-    of the lookup alone, so all three are searched at the same time.
+    of the lookup alone, so all three are searched at the same time. Levels are searched in threads.
     """
-    shifts = np.zeros((LEVELS, mixture.SYMBOLS, len(KNOTS)), np.int64)
-    for level in range(LEVELS):
-        best = np.full(mixture.SYMBOLS, np.inf)
+    with ThreadPoolExecutor(LEVELS) as pool:
+        levels = pool.map(lambda level: _fit_level(lambda lookup: code_length(level, lookup)), range(LEVELS))
+        return Calibration(np.stack(list(levels)).astype(np.int8))
 
-        def attempt(candidate: npt.NDArray[np.int64], level: int = level, best: Float64 = best) -> None:
-            bits = code_length(level, _lookup(candidate))
-            better = bits < best
-            best[better] = bits[better]
-            shifts[level][better] = candidate[better]
 
-        for shift in COARSE_SHIFTS:
-            attempt(np.full_like(shifts[level], shift))
-        for step in FINE_STEPS:
-            for knot in range(len(KNOTS)):
-                for direction in (step, -step):
-                    candidate = shifts[level].copy()
-                    candidate[:, knot] += direction
-                    attempt(candidate)
-    return Calibration(shifts.astype(np.int8))
+def _fit_level(code_length: Callable[[UInt8], Float64]) -> npt.NDArray[np.int64]:
+    """The shifts (SYMBOLS, KNOTS) of one level."""
+    shifts = np.zeros((mixture.SYMBOLS, len(KNOTS)), np.int64)
+    best = np.full(mixture.SYMBOLS, np.inf)
+
+    def attempt(candidate: npt.NDArray[np.int64]) -> None:
+        bits = code_length(_lookup(candidate))
+        better = bits < best
+        best[better] = bits[better]
+        shifts[better] = candidate[better]
+
+    for shift in COARSE_SHIFTS:
+        attempt(np.full_like(shifts, shift))
+    for step in FINE_STEPS:
+        for knot in range(len(KNOTS)):
+            for direction in (step, -step):
+                candidate = shifts.copy()
+                candidate[:, knot] += direction
+                attempt(candidate)
+    return shifts
