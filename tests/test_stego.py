@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from PIL import Image
 from skimage import data as skimage_data
 
 import stegcinn
-from stegcinn import envelope, stego
-from stegcinn.codecs import CODECS, DEFAULT_CODEC, load_codec
+from stegcinn import colour, envelope, stego
+from stegcinn.codecs import AUTO, CODECS, load_codec
 from stegcinn.envelope import Payload
 from stegcinn.errors import CapacityError, ImageError, MachineError, RevealError, SelfCheckError, UsageError
 from stegcinn.imagefile import read_photo
@@ -69,9 +70,39 @@ def test_reveal_needs_not_be_told_the_codec(host, codec):
             load_codec(other).extract(container.photo.rgb, stego.photo_keys(container.photo, "p"))
 
 
-def test_the_first_codec_is_the_default(host):
-    assert DEFAULT_CODEC == CODECS[0] == "exact"
-    assert stego.conceal(read_photo(host), Payload(b"")).codec == "exact"
+def test_the_smallest_change_that_takes_the_payload_is_the_default(host):
+    photo = read_photo(host)
+    room = stego.measure(photo)
+    small = stego.measure(photo, codec="stealth")
+    assert room == replace(stego.measure(photo, codec="exact"), stealth_bytes=small.bytes)
+    assert 0 < small.bytes == small.stealth_bytes < room.bytes
+    random = np.random.default_rng(0)
+    for size, codec in ((0, "stealth"), (small.bytes, "stealth"), (small.bytes + 1, "exact")):
+        container = stego.conceal(photo, Payload(random.bytes(size)))
+        assert container.codec == codec
+        assert len(stego.uncover(container.photo).data) == size
+
+
+def test_drawn_colours_and_gray_hosts_are_not_for_stealth(host):
+    gray = np.repeat(colour.luma(np.asarray(host))[..., None], 3, axis=-1)
+    for photo, colors in ((gray, None), (host, "generate")):
+        container = stego.conceal(read_photo(photo), Payload(b"x"), colors=colors)
+        assert (container.codec, container.colors) == ("exact", "generate")
+        assert stego.measure(read_photo(photo), colors=colors).stealth_bytes == 0
+        assert stego.measure(read_photo(photo), codec="stealth", colors=colors).bytes == 0
+        with pytest.raises(CapacityError):
+            stego.conceal(read_photo(photo), Payload(b"x"), codec="stealth", colors=colors)
+
+
+def test_a_name_goes_only_if_that_helps(host, monkeypatch):
+    """And not before every codec was asked to take it."""
+    room = stego.measure(read_photo(host)).bytes
+    tried = []
+    inner = envelope.seal
+    monkeypatch.setattr(envelope, "seal", lambda payload, key: tried.append(payload.name) or inner(payload, key))
+    with pytest.raises(CapacityError):
+        stego.conceal(read_photo(host), Payload(np.random.default_rng(0).bytes(3 * room), "a.txt"))
+    assert tried == ["a.txt"] * len(AUTO)
 
 
 def test_a_machine_that_cannot_run_one_codec_can_run_the_other(host, monkeypatch):
@@ -85,7 +116,7 @@ def test_a_machine_that_cannot_run_one_codec_can_run_the_other(host, monkeypatch
 
     monkeypatch.setattr(stego, "load_codec", load)
     with pytest.raises(MachineError):
-        stegcinn.hide(host, b"x")
+        stegcinn.hide(host, b"x", codec="exact")
     assert stegcinn.reveal(stegcinn.hide(host, b"y", codec="cinn")) == b"y"
     assert stegcinn.reveal(container) == b"x"
     with pytest.raises(MachineError):  # it may be there, for all that this machine can say
@@ -191,7 +222,7 @@ def test_a_damaged_file_is_not_returned(host, monkeypatch):
     monkeypatch.setattr(stego, "encode_photo", noisy)
     with pytest.raises(SelfCheckError):
         stegcinn.hide(host, np.random.default_rng(3).bytes(1000))
-    assert len(damaged) == stego.ATTEMPTS
+    assert len(damaged) == len(AUTO) * stego.ATTEMPTS
 
 
 @pytest.mark.parametrize(("codec", "colors"), [("none", None), (None, "loud"), ("", None)])

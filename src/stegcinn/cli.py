@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import getpass
 import io
 import json
@@ -167,9 +168,13 @@ def _capacity(args: argparse.Namespace) -> None:
     with _progress("measuring") as progress:
         room = stego.measure(photo, codec=codec, colors=args.colors, progress=progress)
     if args.json:
-        print(json.dumps({"bytes": room.bytes, "bpp": room.bpp, "codec": room.codec, "colors": room.colors}))
+        print(json.dumps(dataclasses.asdict(room)))
     else:
-        print(f"{room.bytes:,} bytes ({room.bpp:.2f} bits per pixel) with codec {room.codec}, colors {room.colors}")
+        discreet = room.codec != "stealth" and room.stealth_bytes > 0
+        print(
+            f"{room.bytes:,} bytes ({room.bpp:.2f} bits per pixel) with codec {room.codec}, colors {room.colors}"
+            + (f"; up to {room.stealth_bytes:,} with codec stealth" if discreet else "")
+        )
     if room.bytes == 0:
         _say("note: this photo takes no payload; try a larger or more colourful one")
 

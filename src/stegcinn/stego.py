@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from stegcinn import colour, envelope, keys
-from stegcinn.codecs import CODECS, DEFAULT_CODEC, load_codec
+from stegcinn.codecs import AUTO, CODECS, load_codec
 from stegcinn.codecs.base import Codec, Colors, Progress
 from stegcinn.envelope import Payload
 from stegcinn.errors import CapacityError, MachineError, RevealError, SelfCheckError, StegcinnWarning, UsageError
@@ -36,6 +36,7 @@ class Capacity:
     bpp: float
     codec: str
     colors: Colors
+    stealth_bytes: int  # as much of it as codec "stealth" takes, if that one may be chosen
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,10 @@ def hide(
 ) -> Image.Image:  # fmt: skip
     """Hide `payload` in the colours of `host` and return the container; save it lossless (PNG, TIFF, lossless WebP).
 
-    `host`: a path, encoded bytes, a PIL image or an (H, W, 3) uint8 array, 64x64 to 50 megapixels. `codec`: "cinn".
-    `colors`: "keep" the host's coarse colours, or "generate" new ones for its gray-scale; default keep, but generate
-    for a gray host. Without a password anyone with stegcinn can read the payload.
+    `host`: a path, encoded bytes, a PIL image or an (H, W, 3) uint8 array, 64x64 to 50 megapixels. `codec`: "stealth",
+    "exact" or "cinn"; by default the first of "stealth" and "exact" that takes the payload. `colors`: "keep" the host's
+    coarse colours, or "generate" new ones for its gray-scale; default keep, but generate for a gray host. Without a
+    password anyone with stegcinn can read the payload.
 
     Raises CapacityError, ImageError, UsageError, or SelfCheckError if the container could not be verified.
     """
@@ -90,10 +92,16 @@ def measure(
     photo: Photo, *, codec: str | None = None, colors: Colors | None = None, progress: Progress = _silent
 ) -> Capacity:
     """`capacity` of a photo that is already read."""
-    codec, colors = _choose(photo, codec, colors)
-    room = load_codec(codec).capacity(photo.rgb, colors, progress)
-    size = max(0, room - envelope.OVERHEAD)
-    return Capacity(size, 8 * size / photo.rgb[..., 0].size, codec, colors)
+    names, colors = _choose(photo, codec, colors)
+    sizes = {}
+    for done, name in enumerate(names):
+
+        def report(share: float, done: int = done) -> None:
+            progress((done + share) / len(names))
+
+        sizes[name] = max(0, load_codec(name).capacity(photo.rgb, colors, report) - envelope.OVERHEAD)
+    best = max(names, key=lambda name: sizes[name])
+    return Capacity(sizes[best], 8 * sizes[best] / photo.rgb[..., 0].size, best, colors, sizes.get("stealth", 0))
 
 
 def conceal(
@@ -101,18 +109,31 @@ def conceal(
     colors: Colors | None = None, suffix: str = ".png", progress: Progress = _silent,
 ) -> Container:  # fmt: skip
     """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned."""
-    codec, colors = _choose(photo, codec, colors)
-    writer = load_codec(codec)
+    names, colors = _choose(photo, codec, colors)
     key = photo_keys(photo, password)
-    nameless = replace(payload, name=None)
-    for _ in range(ATTEMPTS):  # each with a new salt, new filling and new colours
+    for name in names:
         try:
-            rgb = writer.embed(photo.rgb, envelope.seal(payload, key), key, colors, lambda s: progress(0.8 * s))
-        except CapacityError as error:
-            if payload.name is None:
-                raise _without_overhead(error) from None
-            payload = nameless  # the name may be what is too much
-            continue
+            return _conceal(photo, payload, key, name, colors, suffix, progress)
+        except (CapacityError, SelfCheckError) as error:
+            if name != names[-1]:
+                continue
+            if not isinstance(error, CapacityError):
+                raise
+            name_size = len((envelope.safe_name(payload.name or "") or "").encode())
+            if name_size == 0 or error.needed - name_size > error.available:  # leaving the name out would not help
+                raise _of_payload(error, name_size) from None
+    try:  # the name may be what is too much
+        return _conceal(photo, replace(payload, name=None), key, names[-1], colors, suffix, progress)
+    except CapacityError as error:
+        raise _of_payload(error, 0) from None
+
+
+def _conceal(
+    photo: Photo, payload: Payload, key: Keys, codec: str, colors: Colors, suffix: str, progress: Progress
+) -> Container:
+    writer = load_codec(codec)
+    for _ in range(ATTEMPTS):  # each with a new salt, new filling and new colours
+        rgb = writer.embed(photo.rgb, envelope.seal(payload, key), key, colors, lambda s: progress(0.8 * s))
         container = photo.with_rgb(rgb)
         file = encode_photo(container, suffix)
         try:
@@ -148,17 +169,21 @@ def photo_keys(photo: Photo, password: str | None) -> Keys:
     return keys.derive(password, digest)
 
 
-def _choose(photo: Photo, codec: str | None, colors: Colors | None) -> tuple[str, Colors]:
+def _choose(photo: Photo, codec: str | None, colors: Colors | None) -> tuple[tuple[str, ...], Colors]:
+    """Codecs to try in turn, and what to do with the colours."""
     if codec not in (None, *CODECS):
         raise UsageError(f"unknown codec {codec!r}; choose one of {', '.join(CODECS)}")
     if colors not in (None, *COLORS):
         raise UsageError(f"unknown colors {colors!r}; choose one of {', '.join(COLORS)}")
-    return codec or DEFAULT_CODEC, colors or ("generate" if photo.is_gray else "keep")
+    chosen = colors or ("generate" if photo.is_gray else "keep")
+    if codec is not None:
+        return (codec,), chosen
+    return AUTO if chosen == "keep" else AUTO[-1:], chosen
 
 
-def _without_overhead(error: CapacityError) -> CapacityError:
-    """The same in bytes of payload, as users count."""
-    return CapacityError(error.needed - envelope.OVERHEAD, max(0, error.available - envelope.OVERHEAD))
+def _of_payload(error: CapacityError, name_size: int) -> CapacityError:
+    """The same in bytes of payload, as users count: without what the envelope and a name of `name_size` bytes add."""
+    return CapacityError(error.needed - name_size - envelope.OVERHEAD, max(0, error.available - envelope.OVERHEAD))
 
 
 def _verify(file: bytes, host: Photo, payload: Payload, key: Keys, reader: Codec) -> float:

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from stegcinn.codecs.base import Codec
 from stegcinn.runtime import release
 
-CODECS = ("exact", "cinn")  # in the order in which `reveal` tries them
-DEFAULT_CODEC = "exact"
+if TYPE_CHECKING:
+    from stegcinn.colourmodel import ColourModel
+
+CODECS = ("stealth", "exact", "cinn")  # in the order in which `reveal` tries them
+AUTO = ("stealth", "exact")  # in the order in which `hide` tries them if none is asked for
 
 
 @cache
 def load_codec(name: str) -> Codec:
     """The codec called `name`, one of CODECS, over its released weights."""
+    if name == "stealth":
+        from stegcinn.codecs.stealth import StealthCodec
+
+        return StealthCodec(_colour_model)
     if name == "exact":
         from stegcinn.codecs.exact import ExactCodec
-        from stegcinn.colourmodel import ColourModel
 
-        codec = ExactCodec(ColourModel(release("exact-1")))
+        codec = ExactCodec(_colour_model())
         codec.require_known_answer()
         return codec
     from stegcinn.codecs.cinn import CinnCodec
 
     return CinnCodec(release("cinn-1"))
+
+
+@cache
+def _colour_model() -> ColourModel:
+    from stegcinn.colourmodel import ColourModel
+
+    return ColourModel(release("exact-1"))

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from stegcinn import __version__, imagefile
-from stegcinn.codecs import CODECS, DEFAULT_CODEC
+from stegcinn.codecs import CODECS
 from stegcinn.errors import describe
 from stegcinn.stego import COLORS
 from stegcinn.web import openapi, work
@@ -290,7 +290,6 @@ async def _options(request: Request) -> Response:
         {
             "version": __version__,
             "codecs": CODECS,
-            "default_codec": DEFAULT_CODEC,
             "colors": COLORS,
             "formats": FORMATS,
             "max_upload": MAX_UPLOAD,

@@ -141,7 +141,7 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
     facts = [
         {"type": "null"},
         _object(**size, gray={"type": "boolean"}, notes=notes),
-        _object(bytes=COUNT, bpp=NUMBER, **chosen),
+        _object(bytes=COUNT, bpp=NUMBER, **chosen, stealth_bytes=COUNT),
         _object(bytes=COUNT, needed=COUNT),
         _object(
             **size,
@@ -161,7 +161,7 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
         code={**COUNT, "description": "the exit code of stegcinn for the same"},
     )
     return {
-        "Options": _object(version=TEXT, default_codec=chosen["codec"], **names, **limits),
+        "Options": _object(version=TEXT, **names, **limits),
         "Upload": _object(id=ID, bytes=COUNT),
         "Error": _object(error=error),
         "Job": _object(

@@ -8,14 +8,14 @@ import io
 import unicodedata
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
 import numpy as np
 from PIL import Image
 
 from stegcinn import demo, envelope, imagefile, keys, stego
-from stegcinn.codecs import DEFAULT_CODEC, load_codec
+from stegcinn.codecs import AUTO, load_codec
 from stegcinn.codecs.base import Colors, Progress, UInt8
 from stegcinn.envelope import Payload
 from stegcinn.errors import StegcinnWarning, UsageError
@@ -43,7 +43,8 @@ class Outcome:
 
 def warm_up(progress: Progress) -> Outcome:
     """Load what jobs need, so that the first one need not wait for it."""
-    load_codec(DEFAULT_CODEC)
+    for codec in AUTO:
+        load_codec(codec)
     return Outcome({})
 
 
@@ -61,7 +62,7 @@ def measure(progress: Progress, *, photo: bytes, codec: str | None, colors: str 
     with _notes():
         image = imagefile.read_photo(photo)
     room = stego.measure(image, codec=codec, colors=cast(Colors | None, colors), progress=progress)
-    return Outcome({"bytes": room.bytes, "bpp": room.bpp, "codec": room.codec, "colors": room.colors})
+    return Outcome(asdict(room))
 
 
 def weigh(progress: Progress, *, payload: bytes) -> Outcome:

@@ -23,7 +23,7 @@ const choice = (id) => $(id).value || null;
 const kind = () => document.querySelector('input[name="payload-kind"]:checked').value;
 
 export function setup(found) {
-  fill($("hide-codec"), [["", `Automatic (${found.default_codec})`], ...found.codecs.map((name) => [name, name])]);
+  fill($("hide-codec"), [["", "Automatic"], ...found.codecs.map((name) => [name, name])]);
   const words = { keep: "Keep the photo’s", generate: "Generate new ones" };
   fill($("hide-colors"), [["", "Automatic"], ...found.colors.map((name) => [name, words[name] ?? name])]);
   fill($("hide-format"), found.formats.map((name) => [name, name.toUpperCase()]));
@@ -99,7 +99,8 @@ async function measure() {
     if (measuring !== mine) return;
     room = facts;
     $("hide-capacity").ariaBusy = "false";
-    say("hide-capacity", room.bytes ? `Takes ${bytes(room.bytes)} (${room.bpp.toFixed(2)} bits per pixel)`
+    const discreet = room.stealth_bytes && room.codec !== "stealth" ? `; up to ${bytes(room.stealth_bytes)} in changes of one level` : "";
+    say("hide-capacity", room.bytes ? `Takes ${bytes(room.bytes)} (${room.bpp.toFixed(2)} bits per pixel)${discreet}`
       : "Takes nothing; try a larger or more colourful photo.");
   } catch (error) {
     if (measuring !== mine || error.name === "AbortError") return;

@@ -1,0 +1,207 @@
+"""The stealth codec: the payload in changes of one level, where the colour model expects noise anyway.
+
+embed:   stream bits -> (syndrome-trellis codes, layer by layer) labels of pixels -> the cheapest moves to these labels
+extract: labels -> syndromes -> the stream; no network, and no rounding anywhere
+
+All pixels take part, in an order that the key chooses; most stay as they are. The first ones hold a header that tells
+how many bits each layer carries.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+
+from stegcinn import moves, noise, stc
+from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8
+from stegcinn.colourmodel import ColourModel
+from stegcinn.errors import CapacityError, RevealError
+from stegcinn.keys import Keys
+from stegcinn.moves import LAYERS
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+
+SALT_SIZE = 8
+_SIZES = struct.Struct(f">{LAYERS}I")
+CHECK_SIZE = 4  # bytes that tell a header from anything else, but for a chance of 2**-32
+HEADER_SIZE = SALT_SIZE + _SIZES.size + CHECK_SIZE
+HEADER_SHARE = 16  # one pixel in so many is the header's, within these bounds
+HEADER_LEAST, HEADER_MOST = 1024, 16384
+HEADERS = 16
+
+LOAD = 1.0  # bits per pixel; beyond, `exact` is as hard to tell from its hosts (docs/security.md)
+SHARE = 0.6  # of the bits that all moves together could carry
+FILLS = (0.8, 0.65, 0.5)  # parts of a layer's changeable bits that its message may fill, tried in turn
+SAMPLE = 32768  # pixels from which the price of a change is found
+STEPS = 14  # of that search
+EXPONENTS = (-20.0, 14.0)  # between which powers of two it lies: moves are free at one end, and never made at the other
+CHUNK = 16384  # pixels at a time
+
+
+class StealthCodec:
+    """The stealth codec; `model` predicts noise, for the sender alone. See `codecs.base.Codec` for the interface."""
+
+    name = "stealth"
+
+    def __init__(self, model: Callable[[], ColourModel]) -> None:
+        self._model = model
+
+    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
+        """The least of two bounds: a load that is hard to see, and a share of what there is room for."""
+        if not _suits(rgb, colors):
+            return 0
+        return _capacity(rgb.reshape(-1, 3), self._prices(rgb))
+
+    def embed(self, rgb: UInt8, stream: bytes, key: Keys, colors: Colors, progress: Progress) -> UInt8:
+        """Takes no more than `capacity`, even where more would fit: `exact` is there for that."""
+        if not _suits(rgb, colors) or 8 * len(stream) > LOAD * rgb[..., 0].size:
+            raise CapacityError(len(stream), self.capacity(rgb, colors, progress))
+        prices = self._prices(rgb)
+        available = _capacity(rgb.reshape(-1, 3), prices)
+        if len(stream) > available:
+            raise CapacityError(len(stream), available)
+        progress(0.4)
+        order = key.permutation("stealth order", rgb[..., 0].size)
+        pixels, prices = rgb.reshape(-1, 3)[order], prices[order]
+        split = _header_pixels(len(pixels))
+        message = np.unpackbits(np.frombuffer(stream, np.uint8))
+        for fill in FILLS:
+            sizes = _write(pixels[split:], prices[split:], message, LAYERS, fill)
+            if sizes is None:
+                continue
+            progress(1.0)
+            if not any(_write(pixels[:split], prices[:split], h, 1, fill) for h in _headers(sizes, key)):
+                break
+            painted = np.empty_like(pixels)
+            painted[order] = pixels
+            return painted.reshape(rgb.shape)
+        raise CapacityError(len(stream), len(stream) - 1)
+
+    def extract(self, rgb: UInt8, key: Keys, *, strict: bool = False) -> Extraction:
+        """There is nothing to be strict about: bits are right, or altered."""
+        order = key.permutation("stealth order", rgb[..., 0].size)
+        labels = moves.labels(rgb).reshape(-1)[order]
+        split = _header_pixels(len(labels))
+        sizes = _unmasked(np.packbits(stc.decode(_bit(labels[:split], 0), 8 * HEADER_SIZE)).tobytes(), key)
+        body = labels[split:]
+        if sum(sizes) % 8 or max(sizes) > len(body):
+            raise RevealError
+        layers = [stc.decode(_bit(body, layer), size) for layer, size in enumerate(sizes)]
+        return Extraction(np.packbits(np.concatenate(layers)).tobytes(), 1.0)
+
+    def _prices(self, rgb: UInt8) -> Float32:
+        """Of one level's change of red, green and blue in each pixel, (n, 3): one over the predicted variance."""
+        red, blue = 1 / np.square(noise.scales(self._model(), rgb).reshape(2, -1))
+        return np.stack([red, (red + blue) / 2, blue], axis=-1)
+
+
+def _suits(rgb: UInt8, colors: Colors) -> bool:
+    """There are no colours to keep in a gray photo, and a single changed pixel would be seen."""
+    return colors == "keep" and not (rgb == rgb[..., :1]).all()
+
+
+def _capacity(pixels: UInt8, prices: Float32) -> int:
+    """Bytes of the longest stream; `pixels` (n, 3) in raster order."""
+    count = len(pixels)
+    sample = np.linspace(0, count - 1, min(count, SAMPLE)).astype(np.int64)
+    room = _room(pixels[sample], np.zeros_like(prices[sample]), FILLS[-1]).sum() / len(sample)
+    return int(min(LOAD * count, SHARE * room * (count - _header_pixels(count))) // 8)
+
+
+def _bit(labels: UInt8, layer: int) -> UInt8:
+    bits: UInt8 = (labels >> np.uint8(layer)) & np.uint8(1)
+    return bits
+
+
+def _header_pixels(pixels: int) -> int:
+    return min(max(pixels // HEADER_SHARE, HEADER_LEAST), HEADER_MOST)
+
+
+def _headers(sizes: Sequence[int], key: Keys) -> Iterator[UInt8]:
+    """Bits of a header under one fresh salt after the other: each meets the pixels that must stay in another way."""
+    for _ in range(HEADERS):
+        yield np.unpackbits(np.frombuffer(_masked(os.urandom(SALT_SIZE), sizes, key), np.uint8))
+
+
+def _masked(salt: bytes, sizes: Sequence[int], key: Keys) -> bytes:
+    """Salt, then how many bits each layer holds under a keystream of key and salt, and a piece of that keystream."""
+    mask = key.stream(f"stealth header {salt.hex()}", _SIZES.size + CHECK_SIZE)
+    plain = _SIZES.pack(*sizes) + bytes(CHECK_SIZE)
+    return salt + bytes(a ^ b for a, b in zip(plain, mask, strict=True))
+
+
+def _unmasked(header: bytes, key: Keys) -> tuple[int, ...]:
+    """The inverse of `_masked`; RevealError if it is no header."""
+    sizes = bytes(a ^ b for a, b in zip(header, _masked(header[:SALT_SIZE], (0,) * LAYERS, key), strict=True))
+    if any(sizes[-CHECK_SIZE:]):
+        raise RevealError
+    return _SIZES.unpack(sizes[SALT_SIZE:-CHECK_SIZE])
+
+
+def _write(pixels: UInt8, prices: Float32, message: UInt8, layers: int, fill: float) -> tuple[int, ...] | None:
+    """Move `pixels` (n, 3) in place so that the lowest bits of their labels carry `message`.
+
+    Returns how many bits each layer holds; None, and nothing is changed, if some layer cannot hold its share.
+    """
+    share = min(1.0, SAMPLE / len(pixels))
+    found = _price_of_change(pixels[:SAMPLE], prices[:SAMPLE], share * len(message), layers, fill)
+    if found is None:
+        return None
+    price, room = found
+    ends = np.rint(np.cumsum(room) / room.sum() * len(message)).astype(np.int64)
+    parts = np.split(message, ends[:-1])
+    prices = prices * np.float32(price)
+    settled = np.zeros(len(pixels), np.uint8)
+    for layer, part in enumerate(parts):
+        bits, costs = np.empty_like(settled), np.empty(len(pixels), np.float32)
+        for where, likely, _ in _in_chunks(pixels, prices):
+            bits[where], costs[where] = moves.preferences(likely, settled[where], layer)
+        written = stc.encode(bits, costs, part)
+        if written is None:
+            return None
+        settled |= written << np.uint8(layer)
+    for where, likely, best in _in_chunks(pixels, prices):
+        pixels[where] = moves.moved(pixels[where], likely, best, settled[where], layers)
+    return tuple(map(len, parts)) + (0,) * (LAYERS - layers)
+
+
+def _price_of_change(
+    pixels: UInt8, prices: Float32, size: float, layers: int, fill: float
+) -> tuple[float, Float64] | None:
+    """The highest price at which `size` bits find room, and the room in each layer; None if they never do."""
+    low, high = EXPONENTS
+    best = _room(pixels, prices * np.float32(2.0**low), fill)[:layers]
+    if best.sum() < size:
+        return None
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        room = _room(pixels, prices * np.float32(2.0**middle), fill)[:layers]
+        if room.sum() < size:
+            high = middle
+        else:
+            low, best = middle, room
+    return 2.0**low, best
+
+
+def _room(pixels: UInt8, prices: Float32, fill: float) -> Float64:
+    """Bits for which there is room in each layer, (LAYERS,), at these prices."""
+    totals = np.zeros((2, LAYERS))
+    for _, likely, _ in _in_chunks(pixels, prices):
+        totals += moves.entropies(likely)
+    room: Float64 = np.minimum(totals[0], fill * totals[1])
+    return room
+
+
+def _in_chunks(pixels: UInt8, prices: Float32) -> Iterator[tuple[slice, Float32, UInt8]]:
+    """`moves.chances` of all pixels, piece by piece, computed ahead in other threads."""
+    pieces = [slice(start, start + CHUNK) for start in range(0, len(pixels), CHUNK)]
+    with ThreadPoolExecutor(stc.THREADS) as pool:
+        computed = pool.map(lambda piece: moves.chances(pixels[piece], prices[piece]), pieces)
+        for piece, (likely, best) in zip(pieces, computed, strict=True):
+            yield piece, likely, best

@@ -1,0 +1,59 @@
+"""How noisy a photo's colours are, pixel by pixel, as the colour model of the `exact` codec sees them.
+
+Only a sender needs this. It may look at all of the host, as a receiver never has to repeat it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from stegcinn import colour, mixture
+from stegcinn.cells import PHASES
+from stegcinn.colourmodel import ColourModel
+
+UInt8 = npt.NDArray[np.uint8]
+Float32 = npt.NDArray[np.float32]
+
+LEAST = 0.15  # levels; what the model thinks less noisy is not told apart from rounding
+_LOG_SCALES = np.log(mixture.scales()).astype(np.float32)
+_WEIGHTS = mixture.weights().astype(np.float32)
+
+
+def scales(model: ColourModel, rgb: UInt8) -> Float32:
+    """Predicted scales of red and of blue in levels, (2, H, W), averaged over 3x3 pixels; `rgb` (H, W, 3)."""
+    luma = colour.luma(rgb)
+    found = np.zeros((2, *luma.shape), np.float32)
+    for phase, (row, column) in enumerate(PHASES):
+        places = found[:, row::2, column::2]
+        for part in model.parts(rgb, luma, 0, phase):
+            for symbol, first in enumerate((mixture.RED, mixture.BLUE)):
+                places[symbol, part.rows, part.columns] = _scale(part.tile.parameters[first : first + 4 * mixture.K])
+    found[:, ::2, ::2] = _mean_of_others(found)
+    return _smoothed(np.maximum(found, np.float32(LEAST)))
+
+
+def _scale(parameters: UInt8) -> Float32:
+    """The geometric mean of a mixture's scales; `parameters` (4 K, h, w) of one symbol."""
+    k = mixture.K
+    weights = _WEIGHTS[parameters[mixture.LOGIT : mixture.LOGIT + k]]
+    logs = _LOG_SCALES[parameters[mixture.SCALE : mixture.SCALE + k]]
+    scale: Float32 = np.exp((weights * logs).sum(axis=0) / weights.sum(axis=0))
+    return scale
+
+
+def _mean_of_others(found: Float32) -> Float32:
+    """For each 2x2 cell of (2, H, W), the mean over its pixels but the first, which no phase settles."""
+    height, width = found.shape[1:]
+    even = np.pad(found, ((0, 0), (0, height % 2), (0, width % 2)), mode="reflect")
+    mean: Float32 = (even[:, 0::2, 1::2] + even[:, 1::2, 0::2] + even[:, 1::2, 1::2]) / np.float32(3)
+    return mean
+
+
+def _smoothed(planes: Float32) -> Float32:
+    """Means over 3x3 pixels of (2, H, W); edges are repeated."""
+    rows = np.pad(planes, ((0, 0), (1, 1), (0, 0)), mode="edge")
+    rows = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
+    columns = np.pad(rows, ((0, 0), (0, 0), (1, 1)), mode="edge")
+    smoothed: Float32 = (columns[..., :-2] + columns[..., 1:-1] + columns[..., 2:]) / np.float32(9)
+    return smoothed
