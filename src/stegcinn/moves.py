@@ -44,11 +44,12 @@ def labels(rgb: UInt8) -> UInt8:
 def chances(rgb: UInt8, prices: Float32) -> tuple[Float32, UInt8]:
     """How likely each label is, (n, LABELS), if moves are drawn with chances proportional to exp(-price).
 
-    `rgb` (n, 3) and `prices` (n, 3): of one level's change of each channel. A label's chance is that of its cheapest
-    move alone, whose index in MOVES comes second, (n, LABELS); 0 if no move with the pixel's luma leads there.
+    `rgb` (n, 3) and `prices` (n, 3): of one level's change of each channel, infinite if it must stay. A label's chance
+    is that of its cheapest move alone, whose index in MOVES comes second, (n, LABELS); 0 if no move with the pixel's
+    luma leads there.
     """
     likely, best = np.empty((len(rgb), LABELS), np.float32), np.empty((len(rgb), LABELS), np.uint8)
-    one = np.exp(-np.minimum(prices, HIGHEST))
+    one = np.where(np.isinf(prices), np.float32(0), np.exp(-np.minimum(prices, HIGHEST)))
     _compiled_chances()(rgb, one, MOVES, _STEPS, _SHIFTS, likely, best)
     return likely, best
 

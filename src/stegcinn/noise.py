@@ -14,6 +14,7 @@ from stegcinn.colourmodel import ColourModel
 
 UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
 
 LEAST = 0.15  # levels; what the model thinks less noisy is not told apart from rounding
 _LOG_SCALES = np.log(mixture.scales()).astype(np.float32)
@@ -31,6 +32,15 @@ def scales(model: ColourModel, rgb: UInt8) -> Float32:
                 places[symbol, part.rows, part.columns] = _scale(part.tile.parameters[first : first + 4 * mixture.K])
     found[:, ::2, ::2] = _mean_of_others(found)
     return _smoothed(np.maximum(found, np.float32(LEAST)))
+
+
+def flat(rgb: UInt8) -> Bool:
+    """Which pixels (H, W) have the colour of all eight around them."""
+    colours = np.pad(rgb.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32), 1, mode="edge")
+    height, width = rgb.shape[:2]
+    around = (colours[y : y + height, x : x + width] for y in range(3) for x in range(3))
+    same: Bool = np.logical_and.reduce([other == colours[1:-1, 1:-1] for other in around])
+    return same
 
 
 def _scale(parameters: UInt8) -> Float32:

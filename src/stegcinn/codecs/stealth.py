@@ -33,10 +33,11 @@ CHECK_SIZE = 4  # bytes that tell a header from anything else, but for a chance 
 HEADER_SIZE = SALT_SIZE + _SIZES.size + CHECK_SIZE
 HEADER_SHARE = 16  # one pixel in so many is the header's, within these bounds
 HEADER_LEAST, HEADER_MOST = 1024, 16384
-HEADERS = 16
+HEADER_RESERVE = 1.5  # room in their first layer, over what the header needs
+HEADERS = 16  # that are tried
 
 LOAD = 1.0  # bits per pixel; beyond, `exact` is as hard to tell from its hosts (docs/security.md)
-SHARE = 0.6  # of the bits that all moves together could carry
+CHEAPEST = 1.0  # price, over the squared change in standardised levels, below which calm photos would be disturbed
 FILLS = (0.8, 0.65, 0.5)  # parts of a layer's changeable bits that its message may fill, tried in turn
 SAMPLE = 32768  # pixels from which the price of a change is found
 STEPS = 14  # of that search
@@ -96,9 +97,14 @@ class StealthCodec:
         return Extraction(np.packbits(np.concatenate(layers)).tobytes(), 1.0)
 
     def _prices(self, rgb: UInt8) -> Float32:
-        """Of one level's change of red, green and blue in each pixel, (n, 3): one over the predicted variance."""
+        """Of one level's change of red, green and blue in each pixel, (n, 3): one over the predicted variance.
+
+        No price is high enough where all pixels around have the same colour: a single other one is seen at once.
+        """
         red, blue = 1 / np.square(noise.scales(self._model(), rgb).reshape(2, -1))
-        return np.stack([red, (red + blue) / 2, blue], axis=-1)
+        prices = np.stack([red, (red + blue) / 2, blue], axis=-1)
+        prices[noise.flat(rgb).reshape(-1)] = np.inf
+        return prices
 
 
 def _suits(rgb: UInt8, colors: Colors) -> bool:
@@ -110,8 +116,11 @@ def _capacity(pixels: UInt8, prices: Float32) -> int:
     """Bytes of the longest stream; `pixels` (n, 3) in raster order."""
     count = len(pixels)
     sample = np.linspace(0, count - 1, min(count, SAMPLE)).astype(np.int64)
-    room = _room(pixels[sample], np.zeros_like(prices[sample]), FILLS[-1]).sum() / len(sample)
-    return int(min(LOAD * count, SHARE * room * (count - _header_pixels(count))) // 8)
+    room = _room(pixels[sample], prices[sample] * np.float32(CHEAPEST), FILLS[0]) / len(sample)
+    header = _header_pixels(count)
+    if room[0] * header < HEADER_RESERVE * 8 * HEADER_SIZE:
+        return 0
+    return int(min(LOAD * count, room.sum() * (count - header)) // 8)
 
 
 def _bit(labels: UInt8, layer: int) -> UInt8:

@@ -1,0 +1,135 @@
+"""Moves and labels: against plain enumeration, pixel by pixel."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stegcinn import colour, moves
+from stegcinn.moves import LABELS, LAYERS
+
+colours = st.lists(st.tuples(*(st.integers(0, 255),) * 3), min_size=1, max_size=6)
+
+
+def enumerated(pixel: np.ndarray, prices: np.ndarray) -> dict[int, tuple[float, np.ndarray]]:
+    """For each label in reach, the chance and the colour of its cheapest move; chances sum to one."""
+    found: dict[int, tuple[float, np.ndarray]] = {}
+    for move in np.ndindex(3, 3, 3):
+        after = pixel.astype(int) + np.array(move) - 1
+        if after.min() < 0 or after.max() > 255:
+            continue
+        after = after.astype(np.uint8)
+        if colour.luma(after[None]) != colour.luma(pixel[None]):
+            continue
+        chance = math.exp(-float((prices * (np.array(move) != 1)).sum()))
+        label = int(after.astype(int) @ (1, 3, 6)) % LABELS
+        if chance > found.get(label, (0, None))[0]:
+            found[label] = chance, after
+    total = sum(chance for chance, _ in found.values())
+    return {label: (chance / total, after) for label, (chance, after) in found.items()}
+
+
+def random_pixels(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (count, 3), dtype=np.uint8), rng.exponential(2, (count, 3)).astype(np.float32)
+
+
+def test_constants_of_the_kernels():
+    assert (moves.WR, moves.WG, moves.WB) == colour.LUMA_WEIGHTS
+    assert moves.LABEL_WEIGHTS == (1, 3, 6)
+    assert (LAYERS, LABELS) == (4, 16)
+
+
+@settings(max_examples=60, deadline=None)
+@given(colours, st.integers(0, 2**32))
+def test_chances_are_those_of_the_cheapest_moves(pixels, seed):
+    rgb = np.array(pixels, np.uint8)
+    prices = np.random.default_rng(seed).exponential(2, rgb.shape).astype(np.float32)
+    likely, best = moves.chances(rgb, prices)
+    for i, pixel in enumerate(rgb):
+        expected = enumerated(pixel, prices[i])
+        assert set(np.flatnonzero(likely[i])) == set(expected)
+        for label, (chance, _) in expected.items():
+            assert likely[i, label] == pytest.approx(chance, rel=1e-4)
+            after = (pixel + moves.MOVES[best[i, label]]).astype(np.uint8)
+            assert moves.labels(after[None]) == label
+            assert colour.luma(after[None]) == colour.luma(pixel[None])
+
+
+def test_prices_beyond_measure_still_leave_a_way():
+    """Rather a dear move than a message that does not fit."""
+    rgb = np.full((1, 3), 128, np.uint8)
+    likely, _ = moves.chances(rgb, np.full((1, 3), 1e9, np.float32))
+    assert (likely > 0).sum() == len(enumerated(rgb[0], np.ones(3)))
+
+
+@pytest.mark.parametrize("layer", range(LAYERS))
+def test_entropies_are_those_of_bits_given_lower_bits(layer):
+    rgb, prices = random_pixels(50, 1)
+    likely, _ = moves.chances(rgb, prices)
+    bits, changeable = 0.0, 0.0
+    for chances in likely.astype(np.float64):
+        for low in range(1 << layer):
+            pair = [chances[low + (bit << layer) :: 2 << layer].sum() for bit in (0, 1)]
+            if min(pair) > 0:
+                changeable += sum(pair)
+                bits -= sum(p * math.log2(p / sum(pair)) for p in pair)
+    assert moves.entropies(likely)[:, layer] == pytest.approx((bits, changeable), rel=1e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32))
+def test_settled_layer_by_layer_a_pixel_gets_the_label_it_was_given(seed):
+    """Whatever bits are chosen among those in reach."""
+    rng = np.random.default_rng(seed)
+    rgb, prices = random_pixels(200, seed)
+    likely, best = moves.chances(rgb, prices)
+    settled = np.zeros(len(rgb), np.uint8)
+    for layer in range(LAYERS):
+        bits, costs = moves.preferences(likely, settled, layer)
+        assert (costs >= 0).all()
+        flips = (rng.random(len(rgb)) < 0.5) & np.isfinite(costs)
+        settled |= (bits ^ flips).astype(np.uint8) << np.uint8(layer)
+        after = moves.moved(rgb, likely, best, settled, layer + 1)
+        assert np.array_equal(moves.labels(after) % (2 << layer), settled)
+        assert np.array_equal(colour.luma(after), colour.luma(rgb))
+        assert np.abs(after.astype(int) - rgb).max() <= 1
+
+
+def test_a_channel_at_an_infinite_price_stays():
+    rgb, prices = random_pixels(50, 5)
+    prices[:, 1] = np.inf
+    likely, best = moves.chances(rgb, prices)
+    assert (moves.MOVES[best[likely > 0]][:, 1] == 0).all()
+    assert (likely > 0).any(axis=1).all()
+
+
+def test_preferences_are_log_ratios():
+    rgb, prices = random_pixels(100, 3)
+    likely, _ = moves.chances(rgb, prices)
+    bits, costs = moves.preferences(likely, np.zeros(100, np.uint8), 0)
+    zero, one = likely[:, ::2].sum(axis=1), likely[:, 1::2].sum(axis=1)
+    assert np.array_equal(bits, one > zero)
+    with np.errstate(divide="ignore"):
+        assert costs == pytest.approx(np.abs(np.log(one / zero)), rel=1e-4)
+
+
+def test_what_costs_nothing_is_nearly_all_that_moves_could_carry():
+    """The weights of the label keep moves apart: 0.3 % of the distortion at the bound is what they lose."""
+    rgb, prices = random_pixels(4000, 4)
+    chances, every = moves.chances(rgb, prices)[0], []
+    for pixel, price in zip(rgb[:400], prices[:400], strict=True):
+        weights = [
+            math.exp(-float((price * (np.array(move) != 1)).sum()))
+            for move in np.ndindex(3, 3, 3)
+            if (after := pixel.astype(int) + np.array(move) - 1).min() >= 0 and after.max() <= 255
+            and colour.luma(after.astype(np.uint8)[None]) == colour.luma(pixel[None])
+        ]  # fmt: skip
+        p = np.array(weights) / sum(weights)
+        every.append(-(p * np.log2(p)).sum())
+    carried = moves.entropies(chances[:400])[0].sum()
+    assert 0.97 * sum(every) < carried <= sum(every) * 1.0001
