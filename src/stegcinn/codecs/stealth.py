@@ -33,7 +33,6 @@ CHECK_SIZE = 4  # bytes that tell a header from anything else, but for a chance 
 HEADER_SIZE = SALT_SIZE + _SIZES.size + CHECK_SIZE
 HEADER_SHARE = 16  # one pixel in so many is the header's, within these bounds
 HEADER_LEAST, HEADER_MOST = 1024, 16384
-HEADER_RESERVE = 1.5  # room in their first layer, over what the header needs
 HEADERS = 16  # that are tried
 
 LOAD = 1.0  # bits per pixel; beyond, `exact` is as hard to tell from its hosts (docs/security.md)
@@ -116,10 +115,11 @@ def _capacity(pixels: UInt8, prices: Float32) -> int:
     """Bytes of the longest stream; `pixels` (n, 3) in raster order."""
     count = len(pixels)
     sample = np.linspace(0, count - 1, min(count, SAMPLE)).astype(np.int64)
-    room = _room(pixels[sample], prices[sample] * np.float32(CHEAPEST), FILLS[0]) / len(sample)
     header = _header_pixels(count)
-    if room[0] * header < HEADER_RESERVE * 8 * HEADER_SIZE:
+    least = _room(pixels[sample], prices[sample] * np.float32(2.0 ** EXPONENTS[0]), FILLS[-1]) / len(sample)
+    if least[0] * header < 8 * HEADER_SIZE:  # at any price
         return 0
+    room = _room(pixels[sample], prices[sample] * np.float32(CHEAPEST), FILLS[0]) / len(sample)
     return int(min(LOAD * count, room.sum() * (count - header)) // 8)
 
 
