@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage import data as skimage_data
 
-from stegcinn import noise
+from stegcinn import mixture, noise
 from stegcinn.colourmodel import ColourModel
 from stegcinn.runtime import release
 
@@ -14,6 +14,19 @@ from stegcinn.runtime import release
 @pytest.fixture(scope="module")
 def model() -> ColourModel:
     return ColourModel(release("exact-1"))
+
+
+def test_constants_of_the_kernel():
+    assert (noise.K, noise.SCALE) == (mixture.K, mixture.SCALE)
+
+
+def test_scale_is_the_geometric_mean_of_a_mixture():
+    parameters = np.random.default_rng(3).integers(0, 256, (12, 5, 4), dtype=np.uint8)
+    out = np.empty((5, 4), np.float32)
+    noise._compiled_scale()(parameters, noise._LOG_SCALES, noise._WEIGHTS, out)
+    weights = mixture.weights()[parameters[:3]].astype(float)
+    expected = np.exp((weights * np.log(mixture.scales()[parameters[9:]])).sum(axis=0) / weights.sum(axis=0))
+    assert out == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (65, 64), (64, 65), (67, 69), (300, 71)])

@@ -5,17 +5,22 @@ Only a sender needs this. It may look at all of the host, as a receiver never ha
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from stegcinn import colour, mixture
 from stegcinn.cells import PHASES
 from stegcinn.colourmodel import ColourModel
+from stegcinn.jit import array, compiled
 
 UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
+K, SCALE = 3, 9  # as `mixture` has them: the cache of machine code sees changes of this file only. A test compares
 LEAST = 0.15  # levels; what the model thinks less noisy is not told apart from rounding
 _LOG_SCALES = np.log(mixture.scales()).astype(np.float32)
 _WEIGHTS = mixture.weights().astype(np.float32)
@@ -29,7 +34,8 @@ def scales(model: ColourModel, rgb: UInt8) -> Float32:
         places = found[:, row::2, column::2]
         for part in model.parts(rgb, luma, 0, phase):
             for symbol, first in enumerate((mixture.RED, mixture.BLUE)):
-                places[symbol, part.rows, part.columns] = _scale(part.tile.parameters[first : first + 4 * mixture.K])
+                mixed = part.tile.parameters[first : first + 4 * K]
+                _compiled_scale()(mixed, _LOG_SCALES, _WEIGHTS, places[symbol, part.rows, part.columns])
     found[:, ::2, ::2] = _mean_of_others(found)
     return _smoothed(np.maximum(found, np.float32(LEAST)))
 
@@ -43,13 +49,22 @@ def flat(rgb: UInt8) -> Bool:
     return same
 
 
-def _scale(parameters: UInt8) -> Float32:
-    """The geometric mean of a mixture's scales; `parameters` (4 K, h, w) of one symbol."""
-    k = mixture.K
-    weights = _WEIGHTS[parameters[mixture.LOGIT : mixture.LOGIT + k]]
-    logs = _LOG_SCALES[parameters[mixture.SCALE : mixture.SCALE + k]]
-    scale: Float32 = np.exp((weights * logs).sum(axis=0) / weights.sum(axis=0))
-    return scale
+def _scale(parameters: Any, logs: Any, weights: Any, out: Any) -> None:
+    """Kernel: the geometric mean of each mixture's scales; `parameters` (4 K, h, w) of one symbol."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            total, mean = np.float32(0), np.float32(0)
+            for k in range(K):
+                weight = weights[parameters[k, i, j]]
+                total += weight
+                mean += weight * logs[parameters[SCALE + k, i, j]]
+            out[i, j] = np.exp(mean / total)
+
+
+@cache
+def _compiled_scale() -> Any:
+    types = array("uint8", 3, "A"), array("float32", 1), array("float32", 1), array("float32", 2, "A", writable=True)
+    return compiled(_scale, types)
 
 
 def _mean_of_others(found: Float32) -> Float32:

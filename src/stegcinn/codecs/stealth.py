@@ -38,7 +38,7 @@ HEADERS = 16  # that are tried
 LOAD = 1.0  # bits per pixel; beyond, `exact` is as hard to tell from its hosts (docs/security.md)
 CHEAPEST = 1.0  # price, over the squared change in standardised levels, below which calm photos would be disturbed
 FILLS = (0.8, 0.65, 0.5)  # parts of a layer's changeable bits that its message may fill, tried in turn
-SAMPLE = 32768  # pixels from which the price of a change is found
+SAMPLE = 8192  # pixels from which the price of a change is found
 STEPS = 14  # of that search
 EXPONENTS = (-20.0, 14.0)  # between which powers of two it lies: moves are free at one end, and never made at the other
 CHUNK = 16384  # pixels at a time
@@ -68,7 +68,7 @@ class StealthCodec:
             raise CapacityError(len(stream), available)
         progress(0.4)
         order = key.permutation("stealth order", rgb[..., 0].size)
-        pixels, prices = rgb.reshape(-1, 3)[order], prices[order]
+        pixels, prices = np.take(rgb.reshape(-1, 3), order, axis=0), np.take(prices, order, axis=0)
         split = _header_pixels(len(pixels))
         message = np.unpackbits(np.frombuffer(stream, np.uint8))
         for fill in FILLS:
