@@ -1,13 +1,15 @@
 """Small changes of colour that leave the luma as it is, and the label in which a receiver reads them.
 
-A move changes each channel by at most one level. The label of a pixel is (R + 3 G + 6 B) mod 16: with these weights
-nearly every two moves that a pixel has lead to different labels, so four layers of bits carry all but 0.3 % of what the
-moves could (docs/decisions.md).
+A move changes each channel by at most one level. In a photo that a JPEG decoder made it goes to one of the eight
+nearest colours of the same luma that such a decoder can make: up to two levels. The label of a pixel is
+(R + 3 G + 6 B) mod 16: with these weights nearly every two moves that a pixel has lead to different labels, so four
+layers of bits carry all but 0.3 % of what the moves could (docs/decisions.md).
 """
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -15,6 +17,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from stegcinn import ycc
 from stegcinn.jit import array, compiled
 
 UInt8 = npt.NDArray[np.uint8]
@@ -28,10 +31,37 @@ LABELS = 1 << LAYERS
 # Written down again, with the weights of labels in the kernels: the cache of machine code sees changes of this file
 # only. A test compares.
 WR, WG, WB = 19595, 38470, 7471
-MOVES = np.array(list(itertools.product((-1, 0, 1), repeat=3)), np.int64)
-HIGHEST = np.float32(28)  # price that is told apart from higher ones; the chance of three such is still a float32
-_STEPS = MOVES @ np.array((WR, WG, WB))  # of luma, in 2**-16 levels
-_SHIFTS = MOVES @ np.array(LABEL_WEIGHTS)  # of the label
+FARTHEST = 2
+MOVES = np.array(list(itertools.product(range(-FARTHEST, FARTHEST + 1), repeat=3)), np.int64)  # by index
+LEAST_CHANCE = 1e-36  # before all are made to sum to one: the dearest move is better than none
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Pixels that may move: colours (n, 3), and prices (n, 3) of one level's change of each channel.
+
+    A price is for the square of the change, and infinite in pixels that must stay. `decoded`: whether colours must
+    remain those of a JPEG decoder (`ycc`).
+    """
+
+    rgb: UInt8
+    prices: Float32
+    decoded: bool
+
+    def __len__(self) -> int:
+        return len(self.rgb)
+
+    def part(self, where: slice) -> Pixels:
+        """Some of them, as views."""
+        return Pixels(self.rgb[where], self.prices[where], self.decoded)
+
+    def taken(self, order: npt.NDArray[np.integer]) -> Pixels:
+        """Those of the given indices, copied."""
+        return Pixels(np.take(self.rgb, order, axis=0), np.take(self.prices, order, axis=0), self.decoded)
+
+    def at(self, price: float) -> Pixels:
+        """The same with all prices multiplied."""
+        return Pixels(self.rgb, self.prices * np.float32(price), self.decoded)
 
 
 def labels(rgb: UInt8) -> UInt8:
@@ -41,17 +71,19 @@ def labels(rgb: UInt8) -> UInt8:
     return label
 
 
-def chances(rgb: UInt8, prices: Float32) -> tuple[Float32, UInt8]:
+def chances(pixels: Pixels) -> tuple[Float32, UInt8]:
     """How likely each label is, (n, LABELS), if moves are drawn with chances proportional to exp(-price).
 
-    `rgb` (n, 3) and `prices` (n, 3): of one level's change of each channel, infinite if it must stay. A label's chance
-    is that of its cheapest move alone, whose index in MOVES comes second, (n, LABELS); 0 if no move with the pixel's
-    luma leads there.
+    A label's chance is that of its cheapest move alone, whose index in MOVES comes second, (n, LABELS); 0 if no move
+    leads there.
     """
-    likely, best = np.empty((len(rgb), LABELS), np.float32), np.empty((len(rgb), LABELS), np.uint8)
-    one = np.where(np.isinf(prices), np.float32(0), np.exp(-np.minimum(prices, HIGHEST)))
-    _compiled_chances()(rgb, one, MOVES, _STEPS, _SHIFTS, likely, best)
-    return likely, best
+    shape = len(pixels), LABELS
+    likely, best = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
+    if pixels.decoded:
+        _compiled_decoded()(pixels.rgb, pixels.prices, *_LATTICE, likely, best)
+    else:
+        _compiled_any()(pixels.rgb, pixels.prices, likely, best)
+    return likely / likely.sum(axis=1, keepdims=True), best
 
 
 def entropies(likely: Float32) -> Float64:
@@ -82,33 +114,70 @@ def moved(rgb: UInt8, likely: Float32, best: UInt8, settled: UInt8, layers: int)
     return after
 
 
-def _chances(rgb: Any, one: Any, moves: Any, steps: Any, shifts: Any, likely: Any, best: Any) -> None:
+_LATTICE = (
+    ycc.index_of(ycc.BLUE_OF_CB), ycc.index_of(ycc.RED_OF_CR),
+    ycc.BLUE_OF_CB, ycc.RED_OF_CR, ycc.GREEN_OF_CB, ycc.GREEN_OF_CR,
+)  # fmt: skip
+
+
+def _any(rgb: Any, prices: Any, likely: Any, best: Any) -> None:
+    """Kernel: what each label's cheapest move by one level costs, as exp(-price), and that move."""
     for i in range(len(rgb)):
         r, g, b = np.int64(rgb[i, 0]), np.int64(rgb[i, 1]), np.int64(rgb[i, 2])
         rest = (WR * r + WG * g + WB * b + 32768) & 65535
         label = r + 3 * g + 6 * b
-        likely[i, :] = 0
-        total = np.float32(0)
-        for m in range(len(moves)):
-            if not 0 <= rest + steps[m] < 65536:  # another luma
-                continue
-            dr, dg, db = moves[m, 0], moves[m, 1], moves[m, 2]
-            if not (0 <= r + dr <= 255 and 0 <= g + dg <= 255 and 0 <= b + db <= 255):
-                continue
-            chance = np.float32(1)
-            if dr:
-                chance *= one[i, 0]
-            if dg:
-                chance *= one[i, 1]
-            if db:
-                chance *= one[i, 2]
-            target = (label + shifts[m]) & 15
-            if chance > likely[i, target]:
-                total += chance - likely[i, target]
-                likely[i, target] = chance
-                best[i, target] = m
-        for target in range(16):
-            likely[i, target] /= total
+        likely[i, label & 15], best[i, label & 15] = 1, 62
+        if np.isinf(prices[i, 0]):
+            continue
+        red, green, blue = np.exp(-prices[i, 0]), np.exp(-prices[i, 1]), np.exp(-prices[i, 2])
+        for dr in range(-1, 2):
+            for dg in range(-1, 2):
+                for db in range(-1, 2):
+                    if not 0 <= rest + WR * dr + WG * dg + WB * db < 65536:  # another luma
+                        continue
+                    if not (0 <= r + dr <= 255 and 0 <= g + dg <= 255 and 0 <= b + db <= 255):
+                        continue
+                    chance = np.float32(1)
+                    if dr:
+                        chance *= red
+                    if dg:
+                        chance *= green
+                    if db:
+                        chance *= blue
+                    target = (label + dr + 3 * dg + 6 * db) & 15
+                    chance = max(chance, np.float32(LEAST_CHANCE))
+                    if chance > likely[i, target]:
+                        likely[i, target], best[i, target] = chance, 25 * (dr + 2) + 5 * (dg + 2) + db + 2
+
+
+def _decoded(
+    rgb: Any, prices: Any, cb_of_blue: Any, cr_of_red: Any, blue_of_cb: Any, red_of_cr: Any, green_of_cb: Any,
+    green_of_cr: Any, likely: Any, best: Any,
+) -> None:  # fmt: skip
+    """Kernel: as `_any`, for moves between neighbours on the lattice of `ycc`."""
+    for i in range(len(rgb)):
+        r, g, b = np.int64(rgb[i, 0]), np.int64(rgb[i, 1]), np.int64(rgb[i, 2])
+        y = (WR * r + WG * g + WB * b + 32768) >> 16
+        label = r + 3 * g + 6 * b
+        likely[i, label & 15], best[i, label & 15] = 1, 62
+        cb, cr = cb_of_blue[b - y + 255], cr_of_red[r - y + 255]
+        if np.isinf(prices[i, 0]) or cb < 0 or cr < 0 or min(r, g, b) == 0 or max(r, g, b) == 255:
+            continue
+        if y + ((green_of_cb[cb] + green_of_cr[cr]) >> 16) != g:
+            continue
+        for u in range(max(cb - 1, 0), min(cb + 2, 256)):
+            for v in range(max(cr - 1, 0), min(cr + 2, 256)):
+                dr, db = y + red_of_cr[v] - r, y + blue_of_cb[u] - b
+                dg = y + ((green_of_cb[u] + green_of_cr[v]) >> 16) - g
+                if not (0 < r + dr < 255 and 0 < g + dg < 255 and 0 < b + db < 255):
+                    continue
+                if (WR * (r + dr) + WG * (g + dg) + WB * (b + db) + 32768) >> 16 != y:
+                    continue
+                price = prices[i, 0] * dr * dr + prices[i, 1] * dg * dg + prices[i, 2] * db * db
+                chance = np.float32(max(np.exp(-price), LEAST_CHANCE))
+                target = (label + dr + 3 * dg + 6 * db) & 15
+                if chance > likely[i, target]:
+                    likely[i, target], best[i, target] = chance, 25 * (dr + 2) + 5 * (dg + 2) + db + 2
 
 
 def _entropies(likely: Any, totals: Any) -> None:
@@ -149,10 +218,15 @@ def _compiled_entropies() -> Any:
     return compiled(_entropies, (array("float32", 2), array("float64", 2, writable=True)))
 
 
+_READ = array("uint8", 2), array("float32", 2)
+_WRITTEN = array("float32", 2, writable=True), array("uint8", 2, writable=True)
+
+
 @cache
-def _compiled_chances() -> Any:
-    types = (
-        array("uint8", 2), array("float32", 2), array("int64", 2), array("int64", 1), array("int64", 1),
-        array("float32", 2, writable=True), array("uint8", 2, writable=True),
-    )  # fmt: skip
-    return compiled(_chances, types)
+def _compiled_any() -> Any:
+    return compiled(_any, (*_READ, *_WRITTEN))
+
+
+@cache
+def _compiled_decoded() -> Any:
+    return compiled(_decoded, (*_READ, *(array("int64", 1),) * len(_LATTICE), *_WRITTEN))

@@ -17,12 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import moves, noise, stc
+from stegcinn import moves, noise, stc, ycc
 from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8
 from stegcinn.colourmodel import ColourModel
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.keys import Keys
-from stegcinn.moves import LAYERS
+from stegcinn.moves import LAYERS, Pixels
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -36,7 +36,7 @@ HEADER_LEAST, HEADER_MOST = 1024, 16384
 HEADERS = 16  # that are tried
 
 LOAD = 1.0  # bits per pixel; beyond, `exact` is as hard to tell from its hosts (docs/security.md)
-CHEAPEST = 1.0  # price, over the squared change in standardised levels, below which calm photos would be disturbed
+CHEAPEST = 0.1  # price, over the squared change in standardised levels, below which calm photos would be disturbed
 FILLS = (0.8, 0.65, 0.5)  # parts of a layer's changeable bits that its message may fill, tried in turn
 SAMPLE = 8192  # pixels from which the price of a change is found
 STEPS = 14  # of that search
@@ -56,30 +56,30 @@ class StealthCodec:
         """The least of two bounds: a load that is hard to see, and a share of what there is room for."""
         if not _suits(rgb, colors):
             return 0
-        return _capacity(rgb.reshape(-1, 3), self._prices(rgb))
+        return _capacity(self._pixels(rgb))
 
     def embed(self, rgb: UInt8, stream: bytes, key: Keys, colors: Colors, progress: Progress) -> UInt8:
         """Takes no more than `capacity`, even where more would fit: `exact` is there for that."""
         if not _suits(rgb, colors) or 8 * len(stream) > LOAD * rgb[..., 0].size:
             raise CapacityError(len(stream), self.capacity(rgb, colors, progress))
-        prices = self._prices(rgb)
-        available = _capacity(rgb.reshape(-1, 3), prices)
+        host = self._pixels(rgb)
+        available = _capacity(host)
         if len(stream) > available:
             raise CapacityError(len(stream), available)
         progress(0.4)
         order = key.permutation("stealth order", rgb[..., 0].size)
-        pixels, prices = np.take(rgb.reshape(-1, 3), order, axis=0), np.take(prices, order, axis=0)
-        split = _header_pixels(len(pixels))
+        pixels, split = host.taken(order), _header_pixels(len(order))
+        header, body = pixels.part(slice(split)), pixels.part(slice(split, None))
         message = np.unpackbits(np.frombuffer(stream, np.uint8))
         for fill in FILLS:
-            sizes = _write(pixels[split:], prices[split:], message, LAYERS, fill)
+            sizes = _write(body, message, LAYERS, fill)
             if sizes is None:
                 continue
             progress(1.0)
-            if not any(_write(pixels[:split], prices[:split], h, 1, fill) for h in _headers(sizes, key)):
+            if not any(_write(header, bits, 1, fill) for bits in _headers(sizes, key)):
                 break
-            painted = np.empty_like(pixels)
-            painted[order] = pixels
+            painted = np.empty_like(pixels.rgb)
+            painted[order] = pixels.rgb  # of which header and body are views
             return painted.reshape(rgb.shape)
         raise CapacityError(len(stream), len(stream) - 1)
 
@@ -95,15 +95,15 @@ class StealthCodec:
         layers = [stc.decode(_bit(body, layer), size) for layer, size in enumerate(sizes)]
         return Extraction(np.packbits(np.concatenate(layers)).tobytes(), 1.0)
 
-    def _prices(self, rgb: UInt8) -> Float32:
-        """Of one level's change of red, green and blue in each pixel, (n, 3): one over the predicted variance.
+    def _pixels(self, rgb: UInt8) -> Pixels:
+        """All pixels in raster order. One level's change costs one over the predicted variance.
 
         No price is high enough where all pixels around have the same colour: a single other one is seen at once.
         """
         red, blue = 1 / np.square(noise.scales(self._model(), rgb).reshape(2, -1))
         prices = np.stack([red, (red + blue) / 2, blue], axis=-1)
         prices[noise.flat(rgb).reshape(-1)] = np.inf
-        return prices
+        return Pixels(rgb.reshape(-1, 3), prices, ycc.is_decoded(rgb))
 
 
 def _suits(rgb: UInt8, colors: Colors) -> bool:
@@ -111,15 +111,15 @@ def _suits(rgb: UInt8, colors: Colors) -> bool:
     return colors == "keep" and not (rgb == rgb[..., :1]).all()
 
 
-def _capacity(pixels: UInt8, prices: Float32) -> int:
-    """Bytes of the longest stream; `pixels` (n, 3) in raster order."""
+def _capacity(pixels: Pixels) -> int:
+    """Bytes of the longest stream."""
     count = len(pixels)
-    sample = np.linspace(0, count - 1, min(count, SAMPLE)).astype(np.int64)
+    sample = pixels.taken(np.linspace(0, count - 1, min(count, SAMPLE)).astype(np.int64))
     header = _header_pixels(count)
-    least = _room(pixels[sample], prices[sample] * np.float32(2.0 ** EXPONENTS[0]), FILLS[-1]) / len(sample)
+    least = _room(sample.at(2.0 ** EXPONENTS[0]), FILLS[-1]) / len(sample)
     if least[0] * header < 8 * HEADER_SIZE:  # at any price
         return 0
-    room = _room(pixels[sample], prices[sample] * np.float32(CHEAPEST), FILLS[0]) / len(sample)
+    room = _room(sample.at(CHEAPEST), FILLS[0]) / len(sample)
     return int(min(LOAD * count, room.sum() * (count - header)) // 8)
 
 
@@ -153,44 +153,42 @@ def _unmasked(header: bytes, key: Keys) -> tuple[int, ...]:
     return _SIZES.unpack(sizes[SALT_SIZE:-CHECK_SIZE])
 
 
-def _write(pixels: UInt8, prices: Float32, message: UInt8, layers: int, fill: float) -> tuple[int, ...] | None:
-    """Move `pixels` (n, 3) in place so that the lowest bits of their labels carry `message`.
+def _write(pixels: Pixels, message: UInt8, layers: int, fill: float) -> tuple[int, ...] | None:
+    """Move pixels in place so that the lowest bits of their labels carry `message`.
 
     Returns how many bits each layer holds; None, and nothing is changed, if some layer cannot hold its share.
     """
-    share = min(1.0, SAMPLE / len(pixels))
-    found = _price_of_change(pixels[:SAMPLE], prices[:SAMPLE], share * len(message), layers, fill)
+    sample = pixels.part(slice(SAMPLE))
+    found = _price_of_change(sample, len(message) * len(sample) / len(pixels), layers, fill)
     if found is None:
         return None
     price, room = found
     ends = np.rint(np.cumsum(room) / room.sum() * len(message)).astype(np.int64)
     parts = np.split(message, ends[:-1])
-    prices = prices * np.float32(price)
+    priced = pixels.at(price)
     settled = np.zeros(len(pixels), np.uint8)
     for layer, part in enumerate(parts):
         bits, costs = np.empty_like(settled), np.empty(len(pixels), np.float32)
-        for where, likely, _ in _in_chunks(pixels, prices):
+        for where, likely, _ in _in_chunks(priced):
             bits[where], costs[where] = moves.preferences(likely, settled[where], layer)
         written = stc.encode(bits, costs, part)
         if written is None:
             return None
         settled |= written << np.uint8(layer)
-    for where, likely, best in _in_chunks(pixels, prices):
-        pixels[where] = moves.moved(pixels[where], likely, best, settled[where], layers)
+    for where, likely, best in _in_chunks(priced):
+        pixels.rgb[where] = moves.moved(pixels.rgb[where], likely, best, settled[where], layers)
     return tuple(map(len, parts)) + (0,) * (LAYERS - layers)
 
 
-def _price_of_change(
-    pixels: UInt8, prices: Float32, size: float, layers: int, fill: float
-) -> tuple[float, Float64] | None:
+def _price_of_change(pixels: Pixels, size: float, layers: int, fill: float) -> tuple[float, Float64] | None:
     """The highest price at which `size` bits find room, and the room in each layer; None if they never do."""
     low, high = EXPONENTS
-    best = _room(pixels, prices * np.float32(2.0**low), fill)[:layers]
+    best = _room(pixels.at(2.0**low), fill)[:layers]
     if best.sum() < size:
         return None
     for _ in range(STEPS):
         middle = (low + high) / 2
-        room = _room(pixels, prices * np.float32(2.0**middle), fill)[:layers]
+        room = _room(pixels.at(2.0**middle), fill)[:layers]
         if room.sum() < size:
             high = middle
         else:
@@ -198,19 +196,19 @@ def _price_of_change(
     return 2.0**low, best
 
 
-def _room(pixels: UInt8, prices: Float32, fill: float) -> Float64:
-    """Bits for which there is room in each layer, (LAYERS,), at these prices."""
+def _room(pixels: Pixels, fill: float) -> Float64:
+    """Bits for which there is room in each layer, (LAYERS,)."""
     totals = np.zeros((2, LAYERS))
-    for _, likely, _ in _in_chunks(pixels, prices):
+    for _, likely, _ in _in_chunks(pixels):
         totals += moves.entropies(likely)
     room: Float64 = np.minimum(totals[0], fill * totals[1])
     return room
 
 
-def _in_chunks(pixels: UInt8, prices: Float32) -> Iterator[tuple[slice, Float32, UInt8]]:
+def _in_chunks(pixels: Pixels) -> Iterator[tuple[slice, Float32, UInt8]]:
     """`moves.chances` of all pixels, piece by piece, computed ahead in other threads."""
     pieces = [slice(start, start + CHUNK) for start in range(0, len(pixels), CHUNK)]
     with ThreadPoolExecutor(stc.THREADS) as pool:
-        computed = pool.map(lambda piece: moves.chances(pixels[piece], prices[piece]), pieces)
+        computed = pool.map(lambda piece: moves.chances(pixels.part(piece)), pieces)
         for piece, (likely, best) in zip(pieces, computed, strict=True):
             yield piece, likely, best

@@ -1,0 +1,59 @@
+"""The colours of JPEG decoders: Pillow's own decoder is the witness."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data as skimage_data
+
+from stegcinn import ycc
+
+
+def decoded(rgb: np.ndarray, **options: int) -> np.ndarray:
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "JPEG", **options)
+    return np.array(Image.open(buffer).convert("RGB"))
+
+
+@pytest.mark.parametrize("quality", [60, 90, 100])
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_every_unclipped_colour_of_a_decoder_is_on_the_lattice(quality, subsampling):
+    rgb = decoded(skimage_data.astronaut(), quality=quality, subsampling=subsampling)
+    cb, cr = ycc.chroma(rgb)
+    inside = ((rgb > 0) & (rgb < 255)).all(axis=-1)
+    assert np.array_equal(cb != ycc.NONE, inside)
+    assert np.array_equal(cr != ycc.NONE, inside)
+    assert ycc.is_decoded(rgb)
+
+
+def test_indices_are_the_decoders():
+    """Pillow converts the same integers to the same colours."""
+    rng = np.random.default_rng(0)
+    planes = rng.integers((60, 100, 100), (196, 156, 156), (64, 64, 3)).astype(np.uint8)
+    rgb = np.asarray(Image.fromarray(planes, "YCbCr").convert("RGB"))
+    cb, cr = ycc.chroma(rgb)
+    known = cb != ycc.NONE
+    assert known.mean() > 0.9
+    assert (cb[known] == planes[known, 1]).mean() > 0.99  # Pillow's own tables differ from libjpeg's now and then
+    assert (cr[known] == planes[known, 2]).mean() > 0.99
+
+
+def test_other_photos_are_not_decoded():
+    rgb = skimage_data.astronaut()
+    assert not ycc.is_decoded(np.asarray(Image.fromarray(rgb).resize((300, 300))))
+    assert not ycc.is_decoded(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+
+
+def test_a_few_changed_pixels_are_not_decoded():
+    rgb = decoded(skimage_data.astronaut(), quality=95)
+    rgb[::10, ::3, 2] ^= 1
+    assert not ycc.is_decoded(rgb)
+
+
+def test_black_and_white_tell_nothing():
+    rgb = np.zeros((64, 64, 3), np.uint8)
+    rgb[32:] = 255
+    assert not ycc.is_decoded(rgb)
