@@ -16,7 +16,9 @@ UInt8 = npt.NDArray[np.uint8]
 class Hider(Protocol):
     """A pair of networks that hide bits in images; all images are (N, 3, H, W) float32, 0..1."""
 
-    adversary: nn.Module | None  # trained against the pair, if there is one
+    @property
+    def adversary(self) -> nn.Module | None:
+        """What is trained against the pair, if there is anything."""
 
     def bit_shape(self, height: int, width: int) -> tuple[int, ...]:
         """Shape of the bits of one image of this size."""

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from stegcinn.benchmark.attacker import ATTACKERS, accuracy, cached_statistics
 from stegcinn.benchmark.containers import paired
 from stegcinn.benchmark.detectors import DETECTORS
 from stegcinn.benchmark.hosts import ImageSet
@@ -48,10 +49,12 @@ class Cell:
 
 
 def run_cell(
-    cell: Cell, covers: ImageSet, stegos: ImageSet, recipe: Recipe, folder: Path | None = None,
-    report: Callable[[str], None] = lambda line: None,
+    cell: Cell, covers: ImageSet, stegos: ImageSet, recipe: Recipe | None, folder: Path | None = None,
+    report: Callable[[str], None] = lambda line: None, cache: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Train and test one detector; the row of results. `folder` keeps what is needed to go on after a break.
+
+    `recipe` is for steganalysers, `cache` (a folder for its statistics) for the model-aware attackers.
 
     Where covers and stegos are the very same images to the detector (gray detectors, by the luma lock), any decision
     rule is right for exactly one of each pair: 50 % without training.
@@ -62,6 +65,15 @@ def run_cell(
     if np.array_equal(seen, changed):
         return row | {"accuracy": 0.5, "identical": True}
     split = split_hosts(len(names), cell.seed)
+    if cell.detector in ATTACKERS:
+        if cache is None:
+            raise ValueError("an attacker needs a folder for its statistics")
+        before, after = (cached_statistics(ImageSet(names, x), cell.detector, cache) for x in (seen, changed))
+        train = np.concatenate([split.train, split.validation])
+        return row | {"accuracy": accuracy(before, after, train, split.test), "identical": False,
+                      "train_hosts": len(train), "test_hosts": len(split.test)}  # fmt: skip
+    if recipe is None:
+        raise ValueError("a steganalyser needs a recipe")
     planes = seen.shape[-1]
     trainer = Trainer(
         lambda: DETECTORS[cell.detector][0](planes), recipe, seen, changed, split,
