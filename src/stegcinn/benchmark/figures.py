@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from stegcinn.benchmark.detectors import DETECTORS
 from stegcinn.benchmark.hosts import ImageSet
 
 SHEET = 8  # photos side by side
@@ -28,14 +29,18 @@ def save_sheet(hosts: ImageSet, stegos: ImageSet, path: Path) -> None:
 
 
 def save_curves(detections: list[dict[str, Any]], path: Path) -> bool:
-    """Detection accuracy in colour against load, one panel per detector; False if nothing has a load in numbers."""
+    """Steganalysers' accuracy in colour on natural covers against load, a panel each; False if there is none to show.
+
+    A steganalyser is shown if it was run at more than one load.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
     matplotlib.use("agg")
-    rows = [r for r in detections if r["planes"] == "colour" and isinstance(r["load_bpp"], float)]
-    detectors = sorted({row["detector"] for row in rows})
-    if not rows:
+    rows = [r for r in detections if r["planes"] == "colour" and r["protocol"] == "natural-cover"
+            and isinstance(r["load_bpp"], float) and r["detector"] in DETECTORS]  # fmt: skip
+    detectors = [name for name in DETECTORS if len({r["load_bpp"] for r in rows if r["detector"] == name}) > 1]
+    if not detectors:
         return False
     figure = Figure(figsize=(4.5 * len(detectors), 3.6), layout="constrained")
     for axes, detector in zip(np.atleast_1d(figure.subplots(1, len(detectors), sharey=True)), detectors, strict=True):

@@ -99,7 +99,7 @@ class Results:
 
     def add(self, cell: Cell, row: dict[str, Any]) -> None:
         """File a row and write the file."""
-        self.content["cells"][cell.name] = row
+        self.content["cells"][cell.name] = json.loads(json.dumps(row))  # as it will be read again
         self.content["detections"] = detections(self.content["cells"].values())
         self.write()
 
@@ -125,12 +125,14 @@ def detections(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Accuracy over seeds of every protocol, embedder, detector and planes, beside that detector's proof.
 
     `proof` is its accuracy on plain LSB matching at 1.0 bits per pixel in the same planes, None if that was not run;
-    `ci95` is None for a single seed.
+    `ci95` is None for a single seed. `identical` says that the detector was given the very same image twice.
     """
     groups: dict[tuple[str, str, str, str], list[float]] = {}
+    identical: dict[tuple[str, str, str, str], bool] = {}
     for row in rows:
         key = (row["protocol"], row["embedder"], row["detector"], row["planes"])
         groups.setdefault(key, []).append(row["accuracy"])
+        identical[key] = identical.get(key, True) and row["identical"]
     table = []
     for (protocol, embedder, detector, planes), values in sorted(groups.items()):
         method, _, load = embedder.partition("@")
@@ -141,5 +143,6 @@ def detections(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
             "planes": planes, "protocol": protocol, "accuracy": round(mean, 4),
             "ci95": None if np.isnan(half) else round(half, 4), "seeds": len(values),
             "proof": round(float(np.mean(proof)), 4) if proof else None,
+            "identical": identical[protocol, embedder, detector, planes],
         })  # fmt: skip
     return table

@@ -12,11 +12,12 @@ them over machines with another backend (Dask, Ray).
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -38,6 +39,7 @@ from stegcinn.errors import StegcinnError, UsageError
 from stegcinn.metrics.hyperiqa import load_hyperiqa
 
 Report = Callable[[str], None]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -86,19 +88,20 @@ def run(
     hosts, photos = _read(folder, out, plan)
     results.content["hosts_digest"] = hosts.digest
     results.write()
-    pool = Parallel(n_jobs=jobs, return_as="generator_unordered")
-
     embedders = embedders_of(plan)
     report(f"stegos of {len(hosts.names)} hosts")
-    _all(pool(delayed(_make_learnt)(hosts, photos, name, out, plan) for name in LEARNT), report)
-    _all(pool(delayed(_make)(hosts, str(e), out, plan.seed) for e in embedders if e.method not in _names()), report)
-    _all(pool(delayed(_make_synthetic)(hosts, method, out, plan.seed) for method in SYNTHETIC), report)
-
+    made = chain(
+        spread(jobs, _make_learnt, [(hosts, photos, name, out, plan) for name in LEARNT]),
+        spread(jobs, _make, [(hosts, str(embedder), out, plan.seed) for embedder in embedders]),
+        spread(jobs, _make_synthetic, [(hosts, method, out, plan.seed) for method in SYNTHETIC]),
+    )
+    for line in made:
+        report(line)
     _rows(results, hosts, photos, out, plan, hyperiqa, report)
 
     cells = [cell for cell in cells_of(plan) if cell not in results]
     report(f"{len(cells)} trainings and attacks left")
-    for cell, row in pool(delayed(_run_cell)(cell, hosts, out, plan) for cell in cells):
+    for cell, row in spread(jobs, _run_cell, [(cell, hosts, out, plan) for cell in cells]):
         results.add(cell, row)
         report(f"{cell.name}: {100 * row['accuracy']:.1f} %")
 
@@ -112,6 +115,14 @@ def run(
     return results.content
 
 
+def spread(jobs: int, function: Callable[..., Result], calls: Sequence[tuple[Any, ...]]) -> Iterator[Result]:
+    """Results of `function` for all argument tuples, as they come, from `jobs` processes."""
+    results: Iterator[Result] = Parallel(n_jobs=jobs, return_as="generator_unordered")(
+        delayed(function)(*arguments) for arguments in calls
+    )
+    return results
+
+
 def environment() -> dict[str, Any]:
     """What the figures were measured on."""
     packages = ("stegcinn", "torch", "numpy", "onnxruntime", "scikit-image", "joblib")
@@ -120,10 +131,6 @@ def environment() -> dict[str, Any]:
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         **{name: version(name) for name in packages},
     }  # fmt: skip
-
-
-def _names() -> set[str]:
-    return {name.partition("@")[0] for name in LEARNT}
 
 
 def _plain(plan: Plan) -> dict[str, Any]:
@@ -178,7 +185,7 @@ def _read(folder: Path, out: Path, plan: Plan) -> tuple[ImageSet, ImageSet]:
     count = round(len(every.names) * plan.hosts / (plan.hosts + plan.photos))
     if len(every.names) - count < 1:
         raise StegcinnError(f"{folder} holds too few photos for a benchmark")
-    return (ImageSet(every.names[part], every.images[part]) for part in (slice(count), slice(count, None)))  # type: ignore[return-value]
+    return ImageSet(every.names[:count], every.images[:count]), ImageSet(every.names[count:], every.images[count:])
 
 
 def _one_thread() -> None:
@@ -225,11 +232,6 @@ def _run_cell(cell: Cell, hosts: ImageSet, out: Path, plan: Plan) -> tuple[Cell,
     return cell, run_cell(cell, covers, stegos, recipe, out / "trainings" / cell.name, cache=out / "statistics")
 
 
-def _all(reports: Iterator[str], report: Report) -> None:
-    for line in reports:
-        report(line)
-
-
 def _rows(
     results: Results, hosts: ImageSet, photos: ImageSet, out: Path, plan: Plan, hyperiqa: Path | None, report: Report
 ) -> None:
@@ -261,6 +263,8 @@ def _illustrate(results: Results, hosts: ImageSet, out: Path, plan: Plan) -> Non
     text.write_text(tables.report(results.content))
     text.replace(out / "tables.md")
     figures.save_curves(results.content["detections"], out / "figures" / "detection.png")
+    if "cinn" not in CODECS:
+        return
     containers = ImageSet.load(_stegos_path(out, hosts, "cinn@full", plan.seed))
     bins = len(SIZES) - 1
     figures.save_histogram(

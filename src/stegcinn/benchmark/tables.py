@@ -68,6 +68,8 @@ def detections_table(detections: list[dict[str, Any]], protocol: str) -> Table:
         paper = PAPER.get(f"{row['method']}@{row['load_bpp']}", {}).get(row["detector"])
         if paper is not None and row["planes"] == "gray":
             text += f" [{paper:.2f}]"
+        if row["identical"]:
+            text += " (identical images)"
         table.append([row["method"], str(row["load_bpp"]), row["planes"], row["detector"], text, str(row["seeds"]),
                       percent(row["proof"])])  # fmt: skip
     return table
