@@ -429,6 +429,9 @@ def test_no_capacity_is_no_error(run: Run) -> None:
         "train . -o run --steps many",
         "train .=heavy -o run",
         "train",
+        "benchmark nowhere -o run",
+        "benchmark . -o run --preset huge",
+        "benchmark .",
     ],
 )
 def test_usage_errors_of_the_parser(host: Path, secret: Path, run: Run, argv: str) -> None:
@@ -607,6 +610,43 @@ def test_training_that_fails(run: Run, stage1: types.SimpleNamespace, error: Bas
     assert stage1.calls == []
 
 
+# benchmark
+
+
+@pytest.fixture
+def benchmark_run(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
+    module = types.SimpleNamespace(calls=[], error=None, PLANS={"small": "a small plan", "paper": "all"})
+
+    def run(*arguments: object, report: Callable[[str], None], **options: object) -> None:
+        report("hill@0.4: stegos made")
+        if module.error:
+            raise module.error
+        module.calls.append((*arguments, options))
+
+    module.run = run
+    monkeypatch.setitem(sys.modules, "stegcinn.benchmark", types.SimpleNamespace(run=module))
+    monkeypatch.setitem(sys.modules, "stegcinn.benchmark.run", module)
+    return module
+
+
+def test_benchmark(run: Run, benchmark_run: types.SimpleNamespace) -> None:
+    Path("photos").mkdir()
+    outcome = run("benchmark", "photos", "-o", "out", "--jobs", "2", "--hyperiqa", "koniq.pkl")
+    line = "stegcinn: results are in out/results.json and out/tables.md\n"
+    assert outcome == Outcome(0, b"hill@0.4: stegos made\n", line)
+    options = {"jobs": 2, "hyperiqa": Path("koniq.pkl")}
+    assert benchmark_run.calls == [(Path("photos"), Path("out"), "a small plan", options)]
+
+
+@pytest.mark.parametrize(("error", "code"), [(ValueError("12 hosts are too few"), 1), (KeyboardInterrupt(), 130)])
+def test_a_benchmark_that_fails(
+    run: Run, benchmark_run: types.SimpleNamespace, error: BaseException, code: int
+) -> None:
+    benchmark_run.error = error
+    outcome = run("benchmark", ".", "-o", "out", "--preset", "paper")
+    assert (outcome.code, outcome.err) == (code, f"stegcinn: {error if error.args else 'interrupted'}\n")
+
+
 # in a process of its own
 
 FAKE = """
@@ -632,7 +672,7 @@ def finish(process: subprocess.Popen[bytes]) -> Outcome:
 def test_help_and_version_of_the_module() -> None:
     command = [sys.executable, "-m", "stegcinn"]
     assert subprocess.run([*command, "--version"], capture_output=True, check=True).stdout.startswith(b"stegcinn ")
-    for name in ("hide", "reveal", "capacity", "demo", "train"):
+    for name in ("hide", "reveal", "capacity", "demo", "train", "benchmark"):
         assert (
             b"example: stegcinn " + name.encode()
             in subprocess.run([*command, name, "--help"], capture_output=True, check=True).stdout
@@ -661,7 +701,12 @@ def test_hide_and_reveal_do_without_torch(host: Path, secret: Path) -> None:
 
 @pytest.mark.parametrize(
     ("module", "argv", "extra"),
-    [("torch", "train . -o run", "train"), ("skimage", "demo", "demo"), ("uvicorn", "serve --no-browser", "web")],
+    [
+        ("torch", "train . -o run", "train"),
+        ("skimage", "demo", "demo"),
+        ("uvicorn", "serve --no-browser", "web"),
+        ("joblib", "benchmark . -o run", "eval"),
+    ],
 )
 def test_missing_extras(module: str, argv: str, extra: str) -> None:
     script = f"{FAKE}    sys.modules[{module!r}] = None\n    sys.exit(main())"

@@ -120,17 +120,6 @@ def test_settled_layer_by_layer_a_pixel_gets_the_label_it_was_given(seed):
         assert np.abs(after.astype(int) - rgb).max() <= 1
 
 
-@pytest.mark.parametrize("decoded", [False, True])
-def test_a_pixel_at_an_infinite_price_stays(decoded):
-    rgb, prices = decoded_pixels(50, 5)
-    prices[::2] = np.inf
-    likely, best = moves.chances(Pixels(rgb, prices, decoded))
-    ways = (likely > 0).sum(axis=1)
-    assert (ways[::2] == 1).all()
-    assert (ways[1::2] > 1).any()
-    assert (moves.MOVES[best[::2][likely[::2] > 0]] == 0).all()
-
-
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32))
 def test_decoded_pixels_move_on_their_lattice(seed):

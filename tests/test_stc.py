@@ -13,8 +13,10 @@ from stegcinn import stc
 def matrix(bits: int, count: int) -> np.ndarray:
     """The parity-check matrix of one segment, (count, bits), built from the description alone."""
     found = np.zeros((count, bits), np.uint8)
+    first = max(0, min(8, bits - count))  # the first block is longer
     for block in range(count):
-        start, end = block * bits // count, (block + 1) * bits // count
+        start = first * (block > 0) + block * (bits - first) // count
+        end = first + (block + 1) * (bits - first) // count
         for k in range(start, end):
             column = int(stc.COLUMNS[(k - start) % stc.WIDTH])
             for row in range(stc.HEIGHT):

@@ -34,6 +34,7 @@ STANDARD = "-"  # stands for stdin or stdout
 PROGRESS_AFTER = 1.0  # seconds; shorter work shows none
 EXTRAS = {
     "skimage": "demo", "torch": "train", "safetensors": "train", "onnx": "train", "starlette": "web", "uvicorn": "web",
+    "joblib": "eval", "matplotlib": "eval", "brisque": "eval",
 }  # fmt: skip
 
 
@@ -207,6 +208,22 @@ def _print_step(step: int, losses: list[float], seconds: float) -> None:
     print(f"step {step}: {' '.join(f'{loss:.3f}' for loss in losses)} bits per dimension, {seconds:.0f} s", flush=True)
 
 
+def _benchmark(args: argparse.Namespace) -> None:
+    from stegcinn.benchmark import run as benchmark
+
+    def report(line: str) -> None:
+        print(line, flush=True)
+
+    out = Path(args.output)
+    try:  # Ctrl-C passes: what is finished stays, and the same command goes on from there
+        benchmark.run(
+            args.photos, out, benchmark.PLANS[args.preset], jobs=args.jobs, hyperiqa=args.hyperiqa, report=report
+        )
+    except (ValueError, FloatingPointError) as error:
+        raise StegcinnError(str(error)) from error
+    _say(f"results are in {out / 'results.json'} and {out / 'tables.md'}")
+
+
 def _serve(args: argparse.Namespace) -> None:
     from stegcinn.web import server
 
@@ -222,6 +239,7 @@ def _serve(args: argparse.Namespace) -> None:
 
 COMMANDS = {
     "hide": _hide, "reveal": _reveal, "capacity": _capacity, "demo": _demo, "train": _train, "serve": _serve,
+    "benchmark": _benchmark,
 }  # fmt: skip
 
 

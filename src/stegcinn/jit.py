@@ -23,3 +23,11 @@ def compiled(kernel: Function, types: tuple[Any, ...]) -> Function:
         return cast(Function, build(cache=True)(kernel))
     except RuntimeError:  # there is nowhere to write the cache
         return cast(Function, build()(kernel))
+
+
+def inlined(function: Function) -> Function:
+    """A function that compiled ones may call.
+
+    For functions of numbers only: handing over an array costs two atomic counts of references.
+    """
+    return cast(Function, numba.njit(nogil=True, error_model="numpy", inline="always")(function))

@@ -40,7 +40,7 @@ LEAST_CHANCE = 1e-36  # before all are made to sum to one: the dearest move is b
 class Pixels:
     """Pixels that may move: colours (n, 3), and prices (n, 3) of one level's change of each channel.
 
-    A price is for the square of the change, and infinite in pixels that must stay. `decoded`: whether colours must
+    A price is for the square of the change. `decoded`: whether colours must
     remain those of a JPEG decoder (`ycc`).
     """
 
@@ -127,8 +127,6 @@ def _any(rgb: Any, prices: Any, likely: Any, best: Any) -> None:
         rest = (WR * r + WG * g + WB * b + 32768) & 65535
         label = r + 3 * g + 6 * b
         likely[i, label & 15], best[i, label & 15] = 1, 62
-        if np.isinf(prices[i, 0]):
-            continue
         red, green, blue = np.exp(-prices[i, 0]), np.exp(-prices[i, 1]), np.exp(-prices[i, 2])
         for dr in range(-1, 2):
             for dg in range(-1, 2):
@@ -161,7 +159,7 @@ def _decoded(
         label = r + 3 * g + 6 * b
         likely[i, label & 15], best[i, label & 15] = 1, 62
         cb, cr = cb_of_blue[b - y + 255], cr_of_red[r - y + 255]
-        if np.isinf(prices[i, 0]) or cb < 0 or cr < 0 or min(r, g, b) == 0 or max(r, g, b) == 255:
+        if cb < 0 or cr < 0 or min(r, g, b) == 0 or max(r, g, b) == 255:
             continue
         if y + ((green_of_cb[cb] + green_of_cr[cr]) >> 16) != g:
             continue

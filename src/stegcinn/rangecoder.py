@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar, cast
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from stegcinn import mixture
-from stegcinn.jit import array, compiled
+from stegcinn.jit import Function, array, compiled, inlined
 
 Bool = npt.NDArray[np.bool_]
 Float64 = npt.NDArray[np.float64]
@@ -29,7 +28,6 @@ Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 UInt8 = npt.NDArray[np.uint8]
 UInt64 = npt.NDArray[np.uint64]
-Function = TypeVar("Function", bound=Callable[..., Any])
 Int = Any  # compiled: int64
 
 # The cache of machine code notices changes of this file only. So what `mixture`, `cells` and `colour` define is written
@@ -107,36 +105,31 @@ class Tables:
         return dataclasses.replace(self, inverse=inverse, scale=2.0**SCALE_SHIFT / inverse)
 
 
-def _inlined(function: Function) -> Function:
-    # For functions of numbers only: handing over an array costs two atomic counts of references, half of all time.
-    return cast(Function, numba.njit(nogil=True, error_model="numpy", inline="always")(function))
-
-
-@_inlined
+@inlined
 def _blue_bounds(y: Int, red: Int) -> tuple[Int, Int]:
     rest = 65536 * y - WR * red
     return max(-((32768 + 255 * WG - rest) // WB), 0), min((rest + 32767) // WB, 255)
 
 
-@_inlined
+@inlined
 def _green_bounds(rest: Int) -> tuple[Int, Int]:
     """One or two levels have the luma; `rest` is what green has to add to it, in 2**-16 levels."""
     return max(-((32768 - rest) // WG), 0), min((rest + 32767) // WG, 255)
 
 
-@_inlined
+@inlined
 def _blue_centre(y: Int, red: Int, guess_r: Int, guess_b: Int, slope: Int) -> Int:
     """Where blue's means count from, given red, in 1/UNIT levels."""
     return UNIT * y + guess_b + (((slope - ZERO) * (UNIT * (red - y) - guess_r) + SLOPE_HALF) >> SLOPE_SHIFT)
 
 
-@_inlined
+@inlined
 def _green_distance(low: Int, rest: Int, offset: Int) -> Int:
     """From green's mean to the border between its two levels, in 1/GREEN_UNIT levels."""
     return GREEN_UNIT * low + GREEN_UNIT // 2 - (GREEN_UNIT * rest) // WG - (offset - ZERO)
 
 
-@_inlined
+@inlined
 def _entry(distance: Int, inverse: Int) -> Int:
     return min(max((distance * inverse) >> SCALE_SHIFT, -REACH), REACH) + REACH
 

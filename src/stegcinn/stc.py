@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from stegcinn.jit import array, compiled
+from stegcinn.jit import array, compiled, inlined
 
 UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
@@ -26,6 +26,7 @@ Int32 = npt.NDArray[np.int32]
 
 HEIGHT = 10  # constraint height h: one column touches h bits of the message, and a trellis has 2**h states
 WIDTH = 64  # different columns of a block; wider blocks repeat them
+FIRST = 8  # bits by which the first block of a segment is longer than others
 SEGMENT = 4096  # bits of a segment, about: every segment is a code of its own
 LEAST = 256  # message bits of a segment, about, where there are fewer than that for every SEGMENT bits
 LANES = 8  # segments that run through one trellis side by side
@@ -90,13 +91,20 @@ def _layout(bits: int, count: int) -> tuple[int, int, int]:
     return segments, bits // segments, -(-count // segments)
 
 
+@inlined
+def _end(block: Any, length: Any, size: Any) -> Any:
+    """Where a block ends, and the next one starts. The first one is longer, as none before can help it."""
+    first = max(0, min(FIRST, length - size))
+    return 0 if block < 0 else first + (block + 1) * (length - first) // size
+
+
 def _decode(bits: Any, columns: Any, out: Any) -> None:
     length, size = bits.shape[1], out.shape[1]
     for segment in range(bits.shape[0]):
         register = np.int32(0)
         end = 0
         for block in range(size):
-            start, end = end, (block + 1) * length // size
+            start, end = end, _end(block, length, size)
             for k in range(start, end):
                 if bits[segment, k]:
                     register ^= columns[(k - start) % WIDTH]
@@ -143,7 +151,7 @@ def _encode(bits: Any, costs: Any, targets: Any, columns: Any) -> bool:
     steps = 0
     end = 0
     for block in range(size):
-        start, end = end, (block + 1) * length // size
+        start, end = end, _end(block, length, size)
         steps += min(WIDTH, end - start)
     weight = np.full((steps, LANES), np.float32(np.inf), np.float32)
     cheapest = np.zeros((steps, LANES), np.int32)
@@ -152,7 +160,7 @@ def _encode(bits: Any, costs: Any, targets: Any, columns: Any) -> bool:
         step, end = 0, 0
         register = np.int32(0)
         for block in range(size):
-            start, end = end, (block + 1) * length // size
+            start, end = end, _end(block, length, size)
             for k in range(start, end):
                 place = (k - start) % WIDTH
                 if bits[lane, k]:
@@ -171,7 +179,7 @@ def _encode(bits: Any, costs: Any, targets: Any, columns: Any) -> bool:
     step, end = 0, 0
     half = STATES // 2
     for block in range(size):
-        start, end = end, (block + 1) * length // size
+        start, end = end, _end(block, length, size)
         for place in range(min(WIDTH, end - start)):
             _step(price.ctypes.data, weight[step].ctypes.data, flipped[step].ctypes.data, np.int64(columns[place]))
             step += 1
@@ -188,7 +196,7 @@ def _encode(bits: Any, costs: Any, targets: Any, columns: Any) -> bool:
             return False
         step = steps
         for block in range(size - 1, -1, -1):
-            start, end = block * length // size, (block + 1) * length // size
+            start, end = _end(block - 1, length, size), _end(block, length, size)
             state = 2 * state + wanted[block, lane]
             for place in range(min(WIDTH, end - start) - 1, -1, -1):
                 step -= 1

@@ -37,9 +37,13 @@ HEADERS = 16  # that are tried
 
 LOAD = 1.0  # bits per pixel; beyond, `exact` is as hard to tell from its hosts (docs/security.md)
 CHEAPEST = 0.1  # price, over the squared change in standardised levels, below which calm photos would be disturbed
-FILLS = (0.8, 0.65, 0.5)  # parts of a layer's changeable bits that its message may fill, tried in turn
+# Parts of a layer's open bits that its message may fill, tried in turn. They are for a layer that is open everywhere:
+# the code's blocks need some open bits each, so the part shrinks with the share of bits that are.
+FILLS = (0.8, 0.5, 0.3)
+PROMISED = FILLS[1]
 SAMPLE = 8192  # pixels from which the price of a change is found
 STEPS = 14  # of that search
+FORBIDDING = 1e9  # at any of those; finite, so that the code may still cross a wide flat area
 EXPONENTS = (-20.0, 14.0)  # between which powers of two it lies: moves are free at one end, and never made at the other
 CHUNK = 16384  # pixels at a time
 
@@ -98,11 +102,11 @@ class StealthCodec:
     def _pixels(self, rgb: UInt8) -> Pixels:
         """All pixels in raster order. One level's change costs one over the predicted variance.
 
-        No price is high enough where all pixels around have the same colour: a single other one is seen at once.
+        Hardly any price is high enough where all pixels around have the same colour: a single other one is seen.
         """
         red, blue = 1 / np.square(noise.scales(self._model(), rgb).reshape(2, -1))
         prices = np.stack([red, (red + blue) / 2, blue], axis=-1)
-        prices[noise.flat(rgb).reshape(-1)] = np.inf
+        prices[noise.flat(rgb).reshape(-1)] = FORBIDDING
         return Pixels(rgb.reshape(-1, 3), prices, ycc.is_decoded(rgb))
 
 
@@ -116,11 +120,12 @@ def _capacity(pixels: Pixels) -> int:
     count = len(pixels)
     sample = pixels.taken(np.linspace(0, count - 1, min(count, SAMPLE)).astype(np.int64))
     header = _header_pixels(count)
-    least = _room(sample.at(2.0 ** EXPONENTS[0]), FILLS[-1]) / len(sample)
-    if least[0] * header < 8 * HEADER_SIZE:  # at any price
+    at_any_price = moves.entropies(moves.chances(sample.at(2.0 ** EXPONENTS[0]))[0]) / len(sample)
+    if PROMISED * at_any_price[1, 0] * header < 8 * HEADER_SIZE:
         return 0
-    room = _room(sample.at(CHEAPEST), FILLS[0]) / len(sample)
-    return int(min(LOAD * count, room.sum() * (count - header)) // 8)
+    room = _room(sample.at(CHEAPEST), PROMISED) / len(sample)
+    free = float((pixels.prices[:, 0] < FORBIDDING).sum())
+    return int(min(LOAD * free, room.sum() * (count - header)) // 8)
 
 
 def _bit(labels: UInt8, layer: int) -> UInt8:
@@ -201,7 +206,8 @@ def _room(pixels: Pixels, fill: float) -> Float64:
     totals = np.zeros((2, LAYERS))
     for _, likely, _ in _in_chunks(pixels):
         totals += moves.entropies(likely)
-    room: Float64 = np.minimum(totals[0], fill * totals[1])
+    entropy, open_bits = totals
+    room: Float64 = np.minimum(entropy, fill * open_bits * (open_bits / len(pixels)))
     return room
 
 

@@ -1,0 +1,118 @@
+"""The model-aware attacker: someone with our public weights, who computes what they say about an image.
+
+`code-length` is for `exact` and all that lean on its colour model: bits of each symbol under the image's own
+calibration and without any, and how much they scatter. `z-histogram` is for `cinn`: how the latents are distributed,
+the hole of Algorithm 1 at alpha above all. A logistic regression decides, trained and tested by host like any detector.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from stegcinn import colour, rangecoder
+from stegcinn.benchmark.hosts import ImageSet, UInt8
+from stegcinn.calibration import Calibration
+from stegcinn.codecs import load_codec
+from stegcinn.codecs.cinn import CinnCodec
+from stegcinn.codecs.exact import STEPS, ExactCodec
+from stegcinn.errors import UsageError
+from stegcinn.lattice import Lattice
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+ATTACKERS = ("code-length", "z-histogram")
+SIZES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5, 2.0, 3.0, np.inf)  # bins of |z|; alpha is 0.1
+RIDGE = 1e-2  # weight of the squared coefficients beside the mean loss
+NEWTON_STEPS = 30
+TINY = 1e-9
+
+
+def statistics(attacker: str, rgb: UInt8) -> Float64:
+    """What an attacker computes from one (H, W, 3) image."""
+    if attacker == "code-length":
+        return _code_lengths(rgb)
+    if attacker == "z-histogram":
+        return _latent_sizes(rgb)
+    raise UsageError(f"no attacker {attacker!r}; choose from {', '.join(ATTACKERS)}")
+
+
+def _code_lengths(rgb: UInt8) -> Float64:
+    """Per level, calibrated and not: mean bits of R, B and G of a pixel, and how much the bits of pixels scatter."""
+    codec = cast(ExactCodec, load_codec("exact"))
+    luma = colour.luma(rgb)
+    fitted = codec._fit(rgb).calibration  # the sender's own step: an attacker has the program
+    found = []
+    for chosen in (fitted, Calibration.none()):
+        for level in sorted({level for level, _ in STEPS}):
+            tables = codec.model.tables(level).calibrated(chosen.lookup(level))
+            sums, squares, pixels = np.zeros(3), 0.0, 0
+            for at, phase in STEPS:
+                for part in codec.model.parts(rgb, luma, at, phase) if at == level else ():
+                    bits, squared = rangecoder.information(tables, part.tile, part.rgb)
+                    sums, squares, pixels = sums + bits, squares + squared, pixels + part.tile.luma.size
+            spread = max(0.0, squares / pixels - (sums.sum() / pixels) ** 2) ** 0.5
+            found += [*(sums / pixels), spread]
+    shifts = np.frombuffer(fitted.to_bytes(), np.int8)
+    return np.concatenate([found, shifts.astype(np.float64)])
+
+
+def _latent_sizes(rgb: UInt8) -> Float64:
+    """Per level: shares of |z| in the bins of SIZES at places that may carry bits."""
+    codec = cast(CinnCodec, load_codec("cinn"))
+    lattice = Lattice(colour.luma(rgb))
+    shares = []
+    for z, live in zip(codec._latents(rgb, lattice), lattice.live, strict=True):
+        counts = np.histogram(np.abs(z[:, live]), SIZES)[0]
+        shares.append(counts / max(1, counts.sum()))
+    return np.concatenate(shares)
+
+
+def cached_statistics(images: ImageSet, attacker: str, cache: Path) -> Float64:
+    """`statistics` of all images, (N, features), kept in the folder `cache` for every seed."""
+    path = cache / f"{images.digest}-{attacker}.npy"
+    if path.exists():
+        return cast(Float64, np.load(path, allow_pickle=False))
+    found = np.stack([statistics(attacker, rgb) for rgb in images.images])
+    cache.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        np.save(file, found)
+    temporary.replace(path)
+    return found
+
+
+def accuracy(covers: Float64, stegos: Float64, train: Int64, test: Int64) -> float:
+    """Balanced accuracy on the hosts `test` of a logistic regression trained on the hosts `train`."""
+    x = np.concatenate([covers[train], stegos[train]])
+    y = np.repeat([0.0, 1.0], len(train))
+    centre, scale = x.mean(0), x.std(0) + TINY
+    weights = _logistic_regression((x - centre) / scale, y)
+    right = [_scores((part[test] - centre) / scale, weights) > 0 for part in (covers, stegos)]
+    return float((1 - right[0].mean() + right[1].mean()) / 2)
+
+
+def _scores(x: Float64, weights: Float64) -> Float64:
+    scores: Float64 = x @ weights[1:] + weights[0]
+    return scores
+
+
+def _logistic_regression(x: Float64, y: Float64) -> Float64:
+    """Intercept and coefficients that minimise the mean log loss plus RIDGE times their squares, by Newton's method."""
+    x = np.column_stack([np.ones(len(x)), x])
+    ridge = np.full(x.shape[1], RIDGE)
+    ridge[0] = TINY
+    weights = np.zeros(x.shape[1])
+    for _ in range(NEWTON_STEPS):
+        p = 1 / (1 + np.exp(-np.clip(x @ weights, -30, 30)))
+        gradient = x.T @ (p - y) / len(y) + 2 * ridge * weights
+        curvature = (x * (p * (1 - p))[:, None]).T @ x / len(y) + np.diag(2 * ridge)
+        step = np.linalg.solve(curvature, gradient)
+        weights -= step
+        if np.abs(step).max() < 1e-8:
+            break
+    return weights

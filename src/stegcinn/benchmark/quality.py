@@ -1,0 +1,137 @@
+"""One row of the table of methods: how much comes back, how exactly, how close to the host and how natural it looks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+
+from stegcinn import colour, stego
+from stegcinn.benchmark.hosts import ImageSet, UInt8
+from stegcinn.benchmark.learnt import hidden_in, net_share
+from stegcinn.codecs import load_codec
+from stegcinn.codecs.cinn import CinnCodec, _chroma, _coarse
+from stegcinn.envelope import Payload
+from stegcinn.errors import StegcinnError
+from stegcinn.imagefile import read_photo
+from stegcinn.lattice import CARRIERS, Lattice
+from stegcinn.metrics.brisque import brisque
+from stegcinn.metrics.fidelity import chroma_energy, colourfulness, fidelity
+from stegcinn.metrics.hyperiqa import HyperIQA, hyperiqa
+from stegcinn.pyramid import DETAILS, LumaPyramid, merge
+
+Judge = Callable[[UInt8], float]
+
+
+def judges(hyperiqa_model: HyperIQA | None) -> dict[str, Judge]:
+    """No-reference measures of one image by name; HyperIQA only where its weights are at hand."""
+    found: dict[str, Judge] = {"brisque": brisque, "colourfulness": colourfulness, "chroma_energy": chroma_energy}
+    if hyperiqa_model is not None:
+        found["hyperiqa"] = lambda rgb: hyperiqa(hyperiqa_model, rgb, np.random.default_rng(0))
+    return found
+
+
+def looks(covers: UInt8, stegos: UInt8, measures: dict[str, Judge]) -> dict[str, float]:
+    """Means over pairs (N, H, W, 3): distance of stego and cover, and each no-reference measure of both.
+
+    Flat images, for which BRISQUE is not defined, are left out of its mean. PSNR is of the mean squared error.
+    """
+    pairs = [fidelity(cover, stego_) for cover, stego_ in zip(covers, stegos, strict=True)]
+    errors = [255**2 / 10 ** (pair.psnr / 10) for pair in pairs]  # of an unchanged image: 0
+    error = float(np.mean(errors))
+    row = {
+        "psnr": 10 * math.log10(255**2 / error) if error else math.inf,
+        "ssim": float(np.mean([pair.ssim for pair in pairs])),
+        "ciede2000": float(np.mean([pair.ciede2000 for pair in pairs])),
+        "changed": float(np.mean([pair.changed for pair in pairs])),
+    }
+    for name, judge in measures.items():
+        row[name] = _mean(judge, stegos)
+        row[f"{name}_host"] = _mean(judge, covers)
+    return {name: round(value, 4) for name, value in row.items()}
+
+
+def _mean(judge: Judge, images: UInt8) -> float:
+    values = []
+    for image in images:
+        try:
+            values.append(judge(image))
+        except ValueError:  # not defined for this image
+            continue
+    return float(np.mean(values)) if values else math.nan
+
+
+def codec_row(method: str, load: float | None, hosts: ImageSet, seed: int) -> tuple[dict[str, Any], ImageSet]:
+    """Hide a random payload in every host through the public path, save, reveal and compare; containers included.
+
+    `load` in net bits per pixel, None for all that `capacity` promises. Hosts without room count as 0 net bits.
+    """
+    rng = np.random.default_rng(seed)
+    bits, accuracies, unrounded, failed, images, names = 0, [], [], 0, [], []
+    for name, rgb in zip(hosts.names, hosts.images, strict=True):
+        photo = read_photo(rgb)
+        size = stego.measure(photo, codec=method).bytes if load is None else int(load * rgb[..., 0].size / 8)
+        if not size:
+            continue
+        data = rng.bytes(size)
+        try:
+            container = stego.conceal(photo, Payload(data), codec=method)
+            back = stego.uncover(read_photo(container.file)).data
+        except StegcinnError:
+            failed += 1
+            continue
+        failed += back != data
+        bits += 8 * size * (back == data)
+        accuracies.append(container.raw_accuracy)
+        if method == "cinn":
+            unrounded.append(unrounded_accuracy(rgb, rng))
+        images.append(container.photo.rgb)
+        names.append(name)
+    net = bits / hosts.images[..., 0].size
+    gross = net if method != "cinn" else DETAILS * sum(4.0**-level for level in range(1, CARRIERS + 1))
+    row = {
+        "bpp": round(gross, 4), "net_bpp": round(net, 4), "failed_files": failed, "files": len(hosts.names),
+        "accuracy_unrounded": _share(unrounded) if method == "cinn" else 1.0,  # elsewhere nothing is ever rounded
+        "accuracy_rounded": _share(accuracies),
+    }  # fmt: skip
+    return row, ImageSet(tuple(names), np.stack(images)) if images else ImageSet((), hosts.images[:0])
+
+
+def unrounded_accuracy(rgb: UInt8, rng: np.random.Generator) -> float:
+    """Share of random signs that the flow of `cinn` gives back when colours stay real numbers."""
+    codec = cast(CinnCodec, load_codec("cinn"))
+    lattice = Lattice(colour.luma(rgb))
+    right, total = 0, 0
+    for tile in lattice.tiles:
+        luma = lattice.luma[tile.at(0)]
+        mean = _coarse(_chroma(luma, rgb[tile.at(0)]))
+        pyramid = LumaPyramid(luma[None].astype(np.float32), CARRIERS)
+        shapes = [(DETAILS, luma.shape[0] >> level, luma.shape[1] >> level) for level in range(1, CARRIERS + 1)]
+        latents = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+        for level in range(CARRIERS, 0, -1):
+            condition = pyramid.condition(level, mean, codec._noise)
+            mean = merge(mean, codec._details(level, latents[level - 1], condition))
+        for level, z in enumerate(codec._forward(luma, mean), start=1):
+            live = lattice.live[level - 1][tile.at(level)]
+            right += int(((z > 0) == (latents[level - 1] > 0))[:, live].sum())
+            total += DETAILS * int(live.sum())
+    return right / max(1, total)
+
+
+def learnt_row(model: Any, hosts: ImageSet, seed: int) -> tuple[dict[str, Any], ImageSet]:
+    """The same for a learnt baseline: bits before and after rounding, and what an error-correcting code leaves."""
+    result = hidden_in(model, hosts, seed)
+    positions = round(result.bpp * hosts.images.shape[1] * hosts.images.shape[2])
+    net = [net_share(accuracy, positions) for accuracy in result.rounded]
+    row = {
+        "bpp": round(result.bpp, 4), "net_bpp": round(result.bpp * float(np.mean(net)), 4),
+        "failed_files": sum(share == 0 for share in net), "files": len(net),
+        "accuracy_unrounded": _share(result.unrounded), "accuracy_rounded": _share(result.rounded),
+    }  # fmt: skip
+    return row, ImageSet(hosts.names, result.images)
+
+
+def _share(values: list[float] | tuple[float, ...]) -> float | None:
+    return round(float(np.mean(values)), 4) if values else None

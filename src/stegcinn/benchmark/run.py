@@ -1,0 +1,277 @@
+"""`stegcinn benchmark`: all stages in order, each resumable, everything under one folder.
+
+hosts.npz, stegos/       the photos, and what every method made of them
+baselines/, trainings/   checkpoints and logs of whatever is trained
+results.json             environment, plan, rows, cells, detections, speed: written anew after every step
+tables.md, figures/      made from results.json at the end
+
+Independent jobs (stegos, trainings) are spread over processes by joblib; `joblib.parallel_config` around `run` spreads
+them over machines with another backend (Dask, Ray).
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from joblib import Parallel, delayed
+
+from stegcinn.benchmark import figures, tables
+from stegcinn.benchmark.attacker import ATTACKERS, SIZES, cached_statistics
+from stegcinn.benchmark.containers import SIMULATED, Embedder, cached_stegos
+from stegcinn.benchmark.detectors import DETECTORS, Preset, recipe_of
+from stegcinn.benchmark.hosts import ImageSet, read_hosts
+from stegcinn.benchmark.learnt import LEARNT, LearntPlan, hidden_in, trained
+from stegcinn.benchmark.protocol import PROOF, Cell, Results, run_cell
+from stegcinn.benchmark.quality import codec_row, judges, learnt_row, looks
+from stegcinn.benchmark.speed import LSB, measure
+from stegcinn.benchmark.synthetic import METHODS as SYNTHETIC
+from stegcinn.benchmark.synthetic import synthetic_pairs
+from stegcinn.codecs import CODECS
+from stegcinn.errors import StegcinnError, UsageError
+from stegcinn.metrics.hyperiqa import load_hyperiqa
+
+Report = Callable[[str], None]
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run, and how much is spent on it."""
+
+    preset: Preset
+    hosts: int  # for detection
+    photos: int  # more, for training the learnt baselines
+    size: int  # pixels: the middle square of each photo
+    seeds: tuple[int, ...]
+    loads: tuple[float, ...]  # bits per pixel, of codecs and reference methods; full load is always run
+    heavy_on: tuple[str, ...]  # all that Yedroudj-Net and KeNet are trained on; empty: everything
+    learnt: LearntPlan
+    quality_hosts: int
+    seed: int = 0
+
+
+PLANS: dict[str, Plan] = {
+    "small": Plan(
+        preset="small", hosts=600, photos=200, size=128, seeds=(0, 1, 2), loads=(0.4, 1.0), heavy_on=(PROOF,),
+        learnt=LearntPlan(steps=300, batch=4, narrow=8), quality_hosts=40,
+    ),
+    "paper": Plan(
+        preset="paper", hosts=4000, photos=10_000, size=128, seeds=(0, 1, 2), loads=(0.1, 0.4, 1.0), heavy_on=(),
+        learnt=LearntPlan(), quality_hosts=1000,
+    ),
+}  # fmt: skip
+HEAVY = ("yedroudjnet", "kenet")
+ATTACKED = {"code-length": ("exact",), "z-histogram": ("cinn",)}
+
+
+def run(
+    folder: Path, out: Path, plan: Plan, *, jobs: int = 1, hyperiqa: Path | None = None,
+    report: Report = lambda line: None,
+) -> dict[str, Any]:  # fmt: skip
+    """Run what is left of a benchmark on the photos of `folder`; the content of results.json.
+
+    `hyperiqa`: the published checkpoint, if HyperIQA is wanted. UsageError if `out` holds another plan's results.
+    """
+    results = Results(out / "results.json")
+    facts = {"preset": plan.preset, "plan": _plain(plan), "photos": folder.name}
+    if results.content.get("plan", facts["plan"]) != facts["plan"]:
+        raise UsageError(f"{out} holds the results of another plan; choose another folder")
+    results.content.update(facts, environment=environment())
+    hosts, photos = _read(folder, out, plan)
+    results.content["hosts_digest"] = hosts.digest
+    results.write()
+    embedders = embedders_of(plan)
+    report(f"stegos of {len(hosts.names)} hosts")
+    made = chain(
+        spread(jobs, _make_learnt, [(hosts, photos, name, out, plan) for name in LEARNT]),
+        spread(jobs, _make, [(hosts, str(embedder), out, plan.seed) for embedder in embedders]),
+        spread(jobs, _make_synthetic, [(hosts, method, out, plan.seed) for method in SYNTHETIC]),
+    )
+    for line in made:
+        report(line)
+    _rows(results, hosts, photos, out, plan, hyperiqa, report)
+
+    cells = [cell for cell in cells_of(plan) if cell not in results]
+    report(f"{len(cells)} trainings and attacks left")
+    for cell, row in spread(jobs, _run_cell, [(cell, hosts, out, plan) for cell in cells]):
+        results.add(cell, row)
+        report(f"{cell.name}: {100 * row['accuracy']:.1f} %")
+
+    speed = results.content.setdefault("speed", [])
+    for method in (LSB, *CODECS):  # one after the other: they are timed
+        if method not in [row["method"] for row in speed]:
+            speed.append(measure(method))
+            results.write()
+            report(f"{method}: {speed[-1]['hide']} s per megapixel to hide, {speed[-1]['reveal']} to reveal")
+    _illustrate(results, hosts, out, plan)
+    return results.content
+
+
+def spread(jobs: int, function: Callable[..., Result], calls: Sequence[tuple[Any, ...]]) -> Iterator[Result]:
+    """Results of `function` for all argument tuples, as they come, from `jobs` processes."""
+    results: Iterator[Result] = Parallel(n_jobs=jobs, return_as="generator_unordered")(
+        delayed(function)(*arguments) for arguments in calls
+    )
+    return results
+
+
+def environment() -> dict[str, Any]:
+    """What the figures were measured on."""
+    packages = ("stegcinn", "torch", "numpy", "onnxruntime", "scikit-image", "joblib")
+    return {
+        "python": platform.python_version(), "system": platform.system(), "machine": platform.machine(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        **{name: version(name) for name in packages},
+    }  # fmt: skip
+
+
+def _plain(plan: Plan) -> dict[str, Any]:
+    """As JSON gives it back."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(plan).items()}
+
+
+def embedders_of(plan: Plan) -> list[Embedder]:
+    """All methods at all loads that make sense for them, the proof first; learnt baselines not among them."""
+    found = [Embedder.parse(PROOF)]
+    for load in plan.loads:
+        found += [Embedder(method, load) for method in ("lsb", "hill")]
+        # a container of `cinn` is repainted as a whole at any load: it is only run at full load
+        found += [Embedder(method, load) for method in CODECS if method != "cinn"]
+    found += [Embedder(method, None) for method in CODECS]
+    return list(dict.fromkeys(found))
+
+
+def cells_of(plan: Plan) -> Iterator[Cell]:
+    """All trainings and attacks, those that prove the detectors first."""
+    natural = [*(str(embedder) for embedder in embedders_of(plan)), *LEARNT]
+    for name in natural:
+        for detector in DETECTORS:
+            if detector in HEAVY and plan.heavy_on and name not in plan.heavy_on:
+                continue
+            seeds = plan.seeds[:1] if detector in HEAVY and plan.heavy_on else plan.seeds
+            yield from (Cell(name, detector, "colour", seed) for seed in seeds)
+            yield from (Cell(name, detector, "gray", seed) for seed in seeds)
+        method = name.partition("@")[0]
+        for attacker in ATTACKERS:
+            if name == PROOF or method in ATTACKED[attacker]:
+                yield from (Cell(name, attacker, "colour", seed) for seed in plan.seeds)
+    for method in SYNTHETIC:
+        for seed in plan.seeds:
+            yield Cell(f"{method}@full", "xunet", "colour", seed, "synthetic-cover")
+            yield Cell(f"{method}@full", "xunet", "gray", seed, "synthetic-cover")
+        for attacker in ATTACKERS:
+            if method in ATTACKED[attacker]:
+                yield from (Cell(f"{method}@full", attacker, "colour", s, "synthetic-cover") for s in plan.seeds)
+
+
+# the jobs: each can run in a process of its own, and leaves what it makes on the disk
+
+
+def _read(folder: Path, out: Path, plan: Plan) -> tuple[ImageSet, ImageSet]:
+    """Hosts for detection and photos for training baselines, no photo in both."""
+    path = out / "hosts.npz"
+    if not path.exists():
+        read_hosts(folder, count=plan.hosts + plan.photos, size=plan.size, seed=plan.seed).save(path)
+    every = ImageSet.load(path)
+    # of a small folder both get their share
+    count = round(len(every.names) * plan.hosts / (plan.hosts + plan.photos))
+    if len(every.names) - count < 1:
+        raise StegcinnError(f"{folder} holds too few photos for a benchmark")
+    return ImageSet(every.names[:count], every.images[:count]), ImageSet(every.names[count:], every.images[count:])
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)  # the processes share the cores
+
+
+def _make(hosts: ImageSet, name: str, out: Path, seed: int) -> str:
+    cached_stegos(hosts, Embedder.parse(name), out / "stegos", seed=seed)
+    return f"{name}: stegos made"
+
+
+def _stegos_path(out: Path, hosts: ImageSet, name: str, seed: int) -> Path:
+    return out / "stegos" / hosts.digest / f"{name}-{seed}.npz"
+
+
+def _make_learnt(hosts: ImageSet, photos: ImageSet, name: str, out: Path, plan: Plan) -> str:
+    _one_thread()
+    path = _stegos_path(out, hosts, name, plan.seed)
+    if not path.exists():
+        model = trained(name, photos.images, plan.learnt, out / "baselines" / name, plan.seed, lambda line: None)
+        ImageSet(hosts.names, hidden_in(model, hosts, plan.seed).images).save(path)
+    return f"{name}: trained, stegos made"
+
+
+def _make_synthetic(hosts: ImageSet, method: str, out: Path, seed: int) -> str:
+    paths = [_stegos_path(out, hosts, f"synthetic-{method}-{kind}", seed) for kind in ("covers", "stegos")]
+    if not all(path.exists() for path in paths):
+        for images, path in zip(synthetic_pairs(hosts, method, seed=seed), paths, strict=True):
+            images.save(path)
+    return f"{method}: synthetic covers made"
+
+
+def _run_cell(cell: Cell, hosts: ImageSet, out: Path, plan: Plan) -> tuple[Cell, dict[str, Any]]:
+    _one_thread()
+    if cell.protocol == "synthetic-cover":
+        method = cell.embedder.partition("@")[0]
+        covers, stegos = (
+            ImageSet.load(_stegos_path(out, hosts, f"synthetic-{method}-{kind}", plan.seed))
+            for kind in ("covers", "stegos")
+        )
+    else:
+        covers, stegos = hosts, ImageSet.load(_stegos_path(out, hosts, cell.embedder, plan.seed))
+    recipe = None if cell.detector in ATTACKERS else recipe_of(cell.detector, plan.preset)
+    return cell, run_cell(cell, covers, stegos, recipe, out / "trainings" / cell.name, cache=out / "statistics")
+
+
+def _rows(
+    results: Results, hosts: ImageSet, photos: ImageSet, out: Path, plan: Plan, hyperiqa: Path | None, report: Report
+) -> None:
+    """Rows of the table of methods that are not there yet."""
+    rows = results.content.setdefault("rows", [])
+    some = ImageSet(hosts.names[: plan.quality_hosts], hosts.images[: plan.quality_hosts])
+    measures = judges(None if hyperiqa is None else load_hyperiqa(hyperiqa))
+    wanted = [*LEARNT, *(str(e) for e in embedders_of(plan) if e.method not in SIMULATED)]
+    for name in wanted:
+        if name in [row["method"] for row in rows]:
+            continue
+        if name in LEARNT:
+            model = trained(name, photos.images, plan.learnt, out / "baselines" / name, plan.seed, report)
+            row, stegos = learnt_row(model, some, plan.seed)
+        else:
+            embedder = Embedder.parse(name)
+            row, stegos = codec_row(embedder.method, embedder.load, some, plan.seed)
+        place = {host: index for index, host in enumerate(some.names)}
+        covers = some.images[[place[host] for host in stegos.names]]
+        rows.append({"method": name, "preset": plan.preset, **row, **looks(covers, stegos.images, measures)})
+        figures.save_sheet(some, stegos, out / "figures" / f"{name}.png")
+        results.write()
+        report(f"{name}: {row['net_bpp']} net bits per pixel, {row['failed_files']} of {row['files']} files failed")
+
+
+def _illustrate(results: Results, hosts: ImageSet, out: Path, plan: Plan) -> None:
+    """tables.md and the figures that need all results."""
+    text = out / "tables.tmp"
+    text.write_text(tables.report(results.content))
+    text.replace(out / "tables.md")
+    figures.save_curves(results.content["detections"], out / "figures" / "detection.png")
+    if "cinn" not in CODECS:
+        return
+    containers = ImageSet.load(_stegos_path(out, hosts, "cinn@full", plan.seed))
+    bins = len(SIZES) - 1
+    figures.save_histogram(
+        {
+            name: np.mean(cached_statistics(images, "z-histogram", out / "statistics")[:, :bins], 0)
+            for name, images in (("hosts", hosts), ("containers of cinn", containers))
+        },
+        SIZES,
+        out / "figures" / "latents.png",
+    )

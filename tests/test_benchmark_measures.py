@@ -1,0 +1,172 @@
+"""What the benchmark measures on containers: rows of methods, model-aware attackers, synthetic covers, speed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from stegcinn import colour
+from stegcinn.benchmark import attacker, learnt, quality, speed
+from stegcinn.benchmark.attacker import SIZES, accuracy, cached_statistics, statistics
+from stegcinn.benchmark.containers import Embedder, make_stegos
+from stegcinn.benchmark.hosts import ImageSet
+from stegcinn.benchmark.learnt import LearntPlan, net_share
+from stegcinn.benchmark.quality import codec_row, looks, unrounded_accuracy
+from stegcinn.benchmark.synthetic import synthetic_pairs
+from stegcinn.errors import UsageError
+from stegcinn.mapping import ALPHA
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def hosts() -> ImageSet:
+    images = np.stack([speed.subject(96)[:64, :64], speed.subject(96)[32:, 32:]])
+    return ImageSet(("a.png", "b.png"), images)
+
+
+def near_zero(rgb: np.ndarray) -> float:
+    """Share of |z| below alpha at the finest level."""
+    inside = np.flatnonzero(np.array(SIZES[1:]) <= ALPHA)
+    return float(statistics("z-histogram", rgb)[inside].sum())
+
+
+# rows of the table
+
+
+def test_looks_of_equal_and_unequal_pairs(hosts) -> None:
+    measures = {"brightness": lambda rgb: float(rgb.mean()), "picky": _picky}
+    same = looks(hosts.images, hosts.images, measures)
+    assert (same["psnr"], same["ssim"], same["changed"]) == (np.inf, 1, 0)
+    assert same["brightness"] == same["brightness_host"]
+    changed = hosts.images.copy()
+    changed[0, :, :, 1] ^= 1  # of two pairs, one has an error of 1 in a third of its samples
+    other = looks(hosts.images, changed, measures)
+    assert other["psnr"] == pytest.approx(10 * np.log10(255**2 * 6), abs=1e-3)
+    assert other["changed"] == 0.5
+    assert np.isnan(other["picky"])
+
+
+def _picky(rgb: np.ndarray) -> float:
+    raise ValueError("not defined for this image")
+
+
+def test_rows_of_codecs_count_what_comes_back(hosts, monkeypatch) -> None:
+    row, stegos = codec_row("exact", 0.4, hosts, seed=0)
+    assert row["net_bpp"] == row["bpp"] == pytest.approx(0.4, abs=0.005)
+    assert (row["failed_files"], row["files"], row["accuracy_rounded"]) == (0, 2, 1)
+    assert np.array_equal(colour.luma(stegos.images), colour.luma(hosts.images))
+    full, _ = codec_row("exact", None, hosts, seed=0)
+    assert full["net_bpp"] > 1
+    uncover = quality.stego.uncover
+    monkeypatch.setattr(quality.stego, "uncover", lambda photo: type(uncover(photo))(b"other"))
+    broken, _ = codec_row("exact", 0.4, hosts, seed=0)
+    assert (broken["failed_files"], broken["net_bpp"]) == (2, 0)
+
+
+def test_the_flow_gives_signs_back_before_rounding(hosts) -> None:
+    assert unrounded_accuracy(hosts.images[0], np.random.default_rng(0)) > 0.99
+
+
+def test_rows_of_learnt_baselines(hosts, tmp_path) -> None:
+    plan = LearntPlan(steps=1, batch=1, narrow=32)
+    model = learnt.trained("hidden@0.0018", hosts.images, plan, tmp_path, 0, lambda line: None)
+    again = learnt.trained("hidden@0.0018", hosts.images, plan, tmp_path, 0, lambda line: None)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+    row, stegos = quality.learnt_row(model, hosts, 0)
+    assert row["bpp"] == round(30 / 64**2, 4)
+    assert 0 <= row["accuracy_rounded"] <= 1
+    assert stegos.images.shape == hosts.images.shape
+    assert row["failed_files"] == 2
+    assert row["net_bpp"] == 0
+
+
+def test_what_an_error_correcting_code_leaves() -> None:
+    assert net_share(1.0, 30) == 1
+    assert net_share(0.99, 30) == 0  # too short for any code
+    assert net_share(0.5, 16384) == net_share(0.3, 16384) == 0
+    shares = [net_share(a, 16384) for a in (0.6923, 0.9, 0.98, 0.999)]
+    assert shares == sorted(shares)
+    information = 1 + 0.98 * np.log2(0.98) + 0.02 * np.log2(0.02)
+    assert 0.8 * information < shares[2] < information
+
+
+# attackers
+
+
+def test_containers_of_cinn_have_a_hole_at_alpha(hosts) -> None:
+    stegos = make_stegos(hosts, Embedder("cinn", None), seed=0)
+    for host, container in zip(hosts.images, stegos.images, strict=True):
+        assert near_zero(container) < 0.6 * near_zero(host)
+    found = statistics("z-histogram", hosts.images[0])
+    assert found.shape == (2 * (len(SIZES) - 1),)
+    assert found[: len(SIZES) - 1].sum() == pytest.approx(1)
+
+
+def test_code_lengths_move_with_what_is_drawn(hosts) -> None:
+    full = make_stegos(hosts, Embedder("exact", None), seed=0)
+    before, after = (statistics("code-length", images[0]) for images in (hosts.images, full.images))
+    assert before.shape == after.shape
+    assert np.isfinite(before).all()
+    assert np.abs(before[:16] - after[:16]).max() > 0.1
+    assert np.array_equal(before, statistics("code-length", hosts.images[0]))
+    with pytest.raises(UsageError, match="code-length"):
+        statistics("tea leaves", hosts.images[0])
+
+
+def test_statistics_are_computed_once(hosts, tmp_path, monkeypatch) -> None:
+    first = cached_statistics(hosts, "z-histogram", tmp_path)
+    monkeypatch.setattr(attacker, "statistics", None)
+    assert np.array_equal(cached_statistics(hosts, "z-histogram", tmp_path), first)
+
+
+def test_a_logistic_regression_decides() -> None:
+    rng = np.random.default_rng(0)
+    covers, stegos = rng.normal(0, 1, (400, 5)), rng.normal(0, 1, (400, 5))
+    train, test = np.arange(300), np.arange(300, 400)
+    assert 0.38 < accuracy(covers, stegos, train, test) < 0.62
+    shifted = stegos + np.array([2.0, 0, 0, 0, 0])  # Phi(1) = 84 % for the best rule
+    assert accuracy(covers, shifted, train, test) == pytest.approx(0.84, abs=0.06)
+    assert accuracy(covers, stegos + 20, train, test) == 1
+    assert accuracy(1e-6 * covers, 1e-6 * shifted, train, test) == accuracy(covers, shifted, train, test)
+
+
+# synthetic covers
+
+
+def test_synthetic_covers_have_the_hosts_gray_scale_and_no_hole(hosts) -> None:
+    covers, stegos = synthetic_pairs(hosts, "cinn", seed=0)
+    assert covers.names == stegos.names
+    assert len(covers.names) > 0
+    for name, cover, container in zip(covers.names, covers.images, stegos.images, strict=True):
+        host = hosts.images[hosts.names.index(name)]
+        assert np.array_equal(colour.luma(cover), colour.luma(host))
+        assert np.array_equal(colour.luma(container), colour.luma(host))
+        assert (cover != host).any()
+        assert near_zero(container) < 0.6 * near_zero(cover)
+
+
+def test_synthetic_pairs_of_exact_are_two_draws(hosts) -> None:
+    one = ImageSet(hosts.names[:1], hosts.images[:1])
+    covers, stegos = synthetic_pairs(one, "exact", seed=0)
+    assert (covers.images != stegos.images).any(-1).mean() > 0.5
+    assert np.array_equal(colour.luma(covers.images), colour.luma(one.images))
+
+
+# speed
+
+
+def test_methods_are_timed_and_checked() -> None:
+    for method in (speed.LSB, "exact"):
+        row = speed.timed(method, side=96)
+        assert row["exact"] is True
+        assert row["hide"] > 0
+        assert row["reveal"] > 0
+        assert row["peak_mb"] > 10
+
+
+def test_each_method_is_timed_in_a_process_of_its_own(monkeypatch) -> None:
+    row = speed.measure(speed.LSB)
+    assert row["megapixels"] == pytest.approx(0.41)
+    assert row["exact"]

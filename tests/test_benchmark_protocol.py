@@ -1,0 +1,213 @@
+"""Hosts, stegos and cells of the detection protocols."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stegcinn import colour
+from stegcinn.benchmark import containers, protocol
+from stegcinn.benchmark.containers import Embedder, cached_stegos, make_stegos, paired
+from stegcinn.benchmark.hosts import ImageSet, read_hosts, read_stegos
+from stegcinn.benchmark.protocol import Cell, Results, detections, interval, run_cell
+from stegcinn.errors import CapacityError, StegcinnError, UsageError
+from stegcinn.steganalysis.recipe import Recipe
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+RECIPE = Recipe(epochs=1, batch=4, optimizer="adamax", learning_rate=2e-3)
+
+
+def image_set(count: int = 12, side: int = 64, seed: int = 0) -> ImageSet:
+    rng = np.random.default_rng(seed)
+    smooth = rng.integers(60, 190, (count, side // 8, side // 8, 3)).repeat(8, 1).repeat(8, 2)
+    images = (smooth + rng.integers(-9, 10, smooth.shape)).astype(np.uint8)
+    return ImageSet(tuple(f"photo{i}.png" for i in range(count)), images)
+
+
+# hosts
+
+
+def write_photos(folder, hosts: ImageSet) -> None:
+    for name, image in zip(hosts.names, hosts.images, strict=True):
+        Image.fromarray(image).save(folder / name)
+
+
+def test_hosts_are_the_middles_of_colour_photos(tmp_path) -> None:
+    hosts = image_set(5, 96)
+    write_photos(tmp_path, hosts)
+    Image.fromarray(hosts.images[0][..., 0]).save(tmp_path / "gray.png")
+    Image.fromarray(hosts.images[0][:70]).save(tmp_path / "low.png")
+    (tmp_path / "broken.jpg").write_bytes(b"no photo")
+    read = read_hosts(tmp_path, count=None, size=80)
+    assert sorted(read.names) == sorted(hosts.names)
+    for name, image in zip(read.names, read.images, strict=True):
+        assert np.array_equal(image, hosts.images[hosts.names.index(name)][8:88, 8:88])
+    assert read_hosts(tmp_path, count=2, size=80).names == read.names[:2]
+    assert read_hosts(tmp_path, count=None, size=80, seed=1).names != read.names
+    with pytest.raises(StegcinnError, match="no colour photo"):
+        read_hosts(tmp_path, count=None, size=200)
+
+
+def test_sets_come_back_from_disk(tmp_path) -> None:
+    hosts = image_set(3)
+    hosts.save(tmp_path / "deep" / "hosts.npz")
+    read = ImageSet.load(tmp_path / "deep" / "hosts.npz")
+    assert read.names == hosts.names
+    assert np.array_equal(read.images, hosts.images)
+    assert read.digest == hosts.digest
+    assert ImageSet(hosts.names, hosts.images ^ 1).digest != hosts.digest
+    assert ImageSet(hosts.names[::-1], hosts.images).digest != hosts.digest
+    (tmp_path / "bad.npz").write_bytes(b"no npz")
+    np.savez(tmp_path / "floats.npz", names=np.array(hosts.names), images=hosts.images.astype(float))
+    for bad in ("bad.npz", "floats.npz", "none.npz"):
+        with pytest.raises(StegcinnError, match=bad):
+            ImageSet.load(tmp_path / bad)
+
+
+def test_ready_made_stegos_belong_to_their_hosts(tmp_path) -> None:
+    hosts = image_set(4)
+    stegos = ImageSet(hosts.names[1:], hosts.images[1:] ^ 1)
+    write_photos(tmp_path, stegos)
+    Image.fromarray(hosts.images[0]).save(tmp_path / "photo0.jpg")  # lossy: not a stego
+    for source in (tmp_path, tmp_path / "stegos.npz"):
+        stegos.save(tmp_path / "stegos.npz")
+        names, covers, changed = paired(hosts, read_stegos(source, hosts))
+        assert names == hosts.names[1:]
+        assert np.array_equal(covers, hosts.images[1:])
+        assert np.array_equal(changed, stegos.images)
+    with pytest.raises(StegcinnError, match="no stego"):
+        read_stegos(tmp_path, ImageSet(("other.png",), hosts.images[:1]))
+
+
+def test_pairs_need_something_in_common() -> None:
+    hosts = image_set(3)
+    shuffled = ImageSet(hosts.names[::-1], hosts.images[::-1] ^ 1)
+    _, covers, stegos = paired(hosts, shuffled)
+    assert np.array_equal(covers ^ 1, stegos)
+    with pytest.raises(UsageError):
+        paired(hosts, ImageSet(("x.png",), hosts.images[:1]))
+    with pytest.raises(UsageError):
+        paired(hosts, image_set(3, 72))
+
+
+# embedders
+
+
+def test_embedders_by_name() -> None:
+    assert Embedder.parse("hill@0.4") == Embedder("hill", 0.4)
+    assert Embedder.parse("exact@full") == Embedder("exact", None)
+    for name in ("lsb@1.0", "lsb-coded@0.1", "cinn@full", "exact@1.5"):
+        assert str(Embedder.parse(name)) == name
+    for bad in ("hill", "hill@", "hill@full", "wow@0.4", "hill@-1", "hill@x"):
+        with pytest.raises(UsageError):
+            Embedder.parse(bad)
+
+
+def test_stegos_are_made_once(tmp_path, monkeypatch) -> None:
+    hosts = image_set(4)
+    made = cached_stegos(hosts, Embedder("lsb", 1.0), tmp_path, seed=0)
+    assert 0.14 < (made.images != hosts.images).mean() < 0.19
+    monkeypatch.setattr(containers, "make_stegos", None)
+    again = cached_stegos(hosts, Embedder("lsb", 1.0), tmp_path, seed=0)
+    assert np.array_equal(again.images, made.images)
+    with pytest.raises(TypeError):
+        cached_stegos(image_set(4, seed=1), Embedder("lsb", 1.0), tmp_path, seed=0)  # other hosts
+
+
+def test_stegos_by_seed() -> None:
+    hosts = image_set(2)
+    one, again, other = (make_stegos(hosts, Embedder("hill", 0.4), seed=seed).images for seed in (0, 0, 1))
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+def test_codecs_embed_the_load_and_hosts_without_room_are_left_out() -> None:
+    hosts = image_set(3)
+    hosts.images[1] = 255  # white: there are few colours of this luma
+    for embedder, least, most in ((Embedder("exact", 2.0), 0.1, 0.6), (Embedder("exact", None), 0.6, 1.0)):
+        stegos = make_stegos(hosts, embedder, seed=0)
+        assert ("photo1.png" in stegos.names) == (embedder.load is None)
+        _, covers, changed = paired(ImageSet(("photo0.png", "photo2.png"), hosts.images[[0, 2]]), stegos)
+        assert least < (covers != changed).any(-1).mean() < most
+        assert np.array_equal(colour.luma(covers), colour.luma(changed))
+
+
+def test_hosts_of_which_none_takes_the_load(monkeypatch) -> None:
+    def refuse(*arguments) -> None:
+        raise CapacityError(2, 1)
+
+    monkeypatch.setattr(containers, "_hide", refuse)
+    with pytest.raises(UsageError, match="no host"):
+        make_stegos(image_set(2), Embedder("exact", 1.0), seed=0)
+
+
+# cells and results
+
+
+def test_a_cell_is_trained_and_tested(tmp_path) -> None:
+    hosts = image_set()
+    stegos = ImageSet(
+        hosts.names, hosts.images ^ np.random.default_rng(0).integers(0, 64, hosts.images.shape, np.uint8)
+    )
+    cell = Cell("noise", "xunet", "colour", 0)
+    row = run_cell(cell, hosts, stegos, RECIPE, tmp_path / "run")
+    assert row["accuracy"] == 1
+    assert row["train_hosts"] + row["test_hosts"] < row["hosts"] == 12
+    assert (tmp_path / "run" / "log.csv").exists()
+
+
+def test_gray_detectors_get_identical_images_by_the_luma_lock() -> None:
+    hosts = image_set(4)
+    stegos = make_stegos(hosts, Embedder("exact", 0.4), seed=0)
+    row = run_cell(Cell("exact@0.4", "kenet", "gray", 0), hosts, stegos, RECIPE)
+    assert row["identical"]
+    assert row["accuracy"] == 0.5
+    matched = make_stegos(image_set(12), Embedder("lsb", 1.0), seed=0)  # has no lock
+    assert not run_cell(Cell("lsb@1.0", "xunet", "gray", 0), image_set(12), matched, RECIPE)["identical"]
+
+
+def test_results_survive_and_say_what_is_done(tmp_path) -> None:
+    path = tmp_path / "out" / "results.json"
+    cell = Cell("hill@0.4", "xunet", "colour", 0)
+    results = Results(path)
+    assert cell not in results
+    results.add(cell, {"protocol": "natural-cover", "embedder": "hill@0.4", "detector": "xunet", "planes": "colour",
+                       "seed": 0, "accuracy": 0.6})  # fmt: skip
+    again = Results(path)
+    assert cell in again
+    assert Cell("hill@0.4", "xunet", "colour", 1) not in again
+    assert Cell("hill@0.4", "xunet", "gray", 0) not in again
+    assert again.content["detections"][0]["accuracy"] == 0.6
+    assert json.loads(path.read_text()) == again.content
+    assert [p.name for p in path.parent.iterdir()] == ["results.json"]
+
+
+def test_intervals_are_students() -> None:
+    mean, half = interval([0.5, 0.6, 0.7])
+    assert mean == pytest.approx(0.6)
+    assert half == pytest.approx(4.303 * 0.1 / math.sqrt(3), rel=1e-3)
+    assert math.isnan(interval([0.5])[1])
+    assert interval([0.5] * 3) == (0.5, 0)
+    assert interval(list(range(30)))[1] == pytest.approx(1.96 * np.std(range(30), ddof=1) / math.sqrt(30))
+
+
+def test_every_detection_has_its_detectors_own_proof() -> None:
+    def row(embedder: str, accuracy: float, seed: int, planes: str = "colour") -> dict:
+        return {"protocol": "natural-cover", "embedder": embedder, "detector": "xunet", "planes": planes, "seed": seed,
+                "accuracy": accuracy}  # fmt: skip
+
+    rows = [row("hill@0.4", 0.6, 0), row("hill@0.4", 0.64, 1), row(protocol.PROOF, 0.9, 0), row(protocol.PROOF, 0.8, 1),
+            row("hill@0.4", 0.7, 0, "gray"), row("exact@full", 0.99, 0)]  # fmt: skip
+    table = {(line["method"], line["planes"]): line for line in detections(rows)}
+    assert table["hill", "colour"]["accuracy"] == 0.62
+    assert table["hill", "colour"]["proof"] == 0.85
+    assert table["hill", "colour"]["load_bpp"] == 0.4
+    assert table["hill", "colour"]["seeds"] == 2
+    assert table["hill", "gray"]["proof"] is None
+    assert table["hill", "gray"]["ci95"] is None
+    assert table["exact", "colour"]["load_bpp"] == "full"

@@ -1,0 +1,125 @@
+"""The benchmark from end to end, at its smallest, and how it is cut into jobs."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stegcinn.benchmark import detectors, run
+from stegcinn.benchmark.containers import Embedder
+from stegcinn.benchmark.learnt import LEARNT, LearntPlan
+from stegcinn.benchmark.protocol import PROOF
+from stegcinn.benchmark.run import PLANS, Plan, cells_of, embedders_of, spread
+from stegcinn.errors import StegcinnError, UsageError
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+TINY = Plan("small", hosts=8, photos=3, size=64, seeds=(0,), loads=(0.4,), heavy_on=(PROOF,),
+            learnt=LearntPlan(steps=1, batch=1, narrow=32), quality_hosts=2)  # fmt: skip
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(11):
+        blocks = rng.integers(60, 190, (8, 8, 3)).repeat(8, 0).repeat(8, 1)
+        Image.fromarray((blocks + rng.integers(-9, 10, blocks.shape)).astype(np.uint8)).save(folder / f"{index}.png")
+    return folder
+
+
+@pytest.fixture
+def smallest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One codec, one learnt baseline, one detector, one epoch, no clock."""
+    monkeypatch.setattr(run, "CODECS", ("exact",))
+    monkeypatch.setattr(run, "LEARNT", ("udh@0.25",))
+    monkeypatch.setattr(run, "SYNTHETIC", ("exact",))
+    monkeypatch.setattr(run, "DETECTORS", ("xunet",))
+    monkeypatch.setattr(run, "ATTACKED", {"code-length": ("exact",), "z-histogram": ()})
+    monkeypatch.setitem(detectors.SMALL, "xunet", replace(detectors.SMALL["xunet"], epochs=1, batch=2))
+    timing = {"hide": 1.0, "reveal": 1.0, "peak_mb": 1, "exact": True}
+    monkeypatch.setattr(run, "measure", lambda method: {"method": method, **timing})
+    monkeypatch.setattr("stegcinn.benchmark.quality.brisque", lambda rgb: 20.0)
+
+
+@pytest.mark.usefixtures("smallest")
+def test_from_photos_to_tables_and_on_again(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, lines = tmp_path / "out", []
+    content = run.run(photos, out, TINY, report=lines.append)
+    assert json.loads((out / "results.json").read_text()) == content
+    assert {row["method"] for row in content["rows"]} == {"udh@0.25", "exact@0.4", "exact@full"}
+    exact = next(row for row in content["rows"] if row["method"] == "exact@0.4")
+    assert exact["failed_files"] == 0
+    assert exact["net_bpp"] == pytest.approx(0.4, abs=0.01)
+    assert {"method", "preset", "bpp", "net_bpp", "accuracy_unrounded", "accuracy_rounded", "failed_files",
+            "brisque"} <= set(exact)  # fmt: skip
+    assert len(content["cells"]) == len(list(cells_of(TINY)))
+    gray = [d for d in content["detections"] if (d["method"], d["planes"]) == ("exact", "gray")]
+    assert {d["protocol"] for d in gray} == {"natural-cover", "synthetic-cover"}
+    assert all(d["identical"] and d["accuracy"] == 0.5 for d in gray)
+    assert {"method", "load_bpp", "detector", "planes", "protocol", "accuracy", "ci95", "proof"} <= set(gray[0])
+    assert "identical images" in (out / "tables.md").read_text()
+    assert {"udh@0.25.png", "exact@full.png", "detection.png"} <= {p.name for p in (out / "figures").iterdir()}
+    assert content["environment"]["torch"]
+
+    def never(*arguments: object, **options: object) -> None:
+        raise AssertionError("this was done before")
+
+    for name in ("run_cell", "codec_row", "learnt_row", "measure", "hidden_in", "synthetic_pairs"):
+        monkeypatch.setattr(run, name, never)
+    assert run.run(photos, out, TINY) == content
+    with pytest.raises(UsageError, match="another plan"):
+        run.run(photos, out, replace(TINY, seeds=(1,)))
+
+
+def test_too_few_photos(photos: Path, tmp_path: Path) -> None:
+    for path in sorted(photos.iterdir())[1:]:
+        path.unlink()
+    with pytest.raises(StegcinnError, match="too few"):
+        run.run(photos, tmp_path / "out", TINY)
+
+
+def test_all_methods_at_the_loads_that_suit_them() -> None:
+    for plan in PLANS.values():
+        names = [str(embedder) for embedder in embedders_of(plan)]
+        assert names[0] == PROOF
+        assert len(set(names)) == len(names)
+        assert {"hill@0.4", "hill@1.0", "lsb@0.4", "exact@0.4", "exact@1.0", "exact@full", "cinn@full"} <= set(names)
+        assert "cinn@0.4" not in names
+        assert all(Embedder.parse(name) for name in names)
+
+
+def test_every_cell_once_and_three_seeds_of_each() -> None:
+    for name, plan in PLANS.items():
+        cells = list(cells_of(plan))
+        assert len({cell.name for cell in cells}) == len(cells)
+        groups = Counter((c.protocol, c.embedder, c.detector, c.planes) for c in cells)
+        natural = {c.embedder for c in cells if c.protocol == "natural-cover" and c.detector == "xunet"}
+        assert natural == {*LEARNT, *(str(embedder) for embedder in embedders_of(plan))}
+        for (_, _, detector, _), count in groups.items():
+            assert count == (1 if name == "small" and detector in run.HEAVY else 3)
+        for detector in ("xunet", "yedroudjnet", "kenet"):
+            for planes in ("gray", "colour"):
+                assert ("natural-cover", PROOF, detector, planes) in groups
+
+
+def _process(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def test_jobs_are_spread_over_two_workers() -> None:
+    """Four jobs that take a moment: no single process does them all, and this one does none."""
+    workers = set(spread(2, _process, [(0.3,)] * 4))
+    assert len(workers) == 2
+    assert os.getpid() not in workers
+    assert set(spread(1, _process, [(0,)] * 2)) == {os.getpid()}
