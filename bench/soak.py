@@ -2,8 +2,8 @@
 
 python bench/soak.py [PHOTOS...] [--trips 2000] [--seed 0] [--from 0]
 
-Without folders the photos are crops of scikit-image's and drawn ones (noise, gradients, gray, flat, transparent). A trip
-depends on seed and number alone. Prints every failure and the count; the exit code is 1 if there was any.
+Without folders the photos are crops of scikit-image's and drawn ones (noise, gradients, gray, flat, transparent).
+A trip depends on seed and number alone. Prints every failure and the count; the exit code is 1 if there was any.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def photo(rng: np.random.Generator, sources: list[UInt8], height: int, width: in
 
 
 def text(rng: np.random.Generator, longest: int) -> str:
-    return "".join(rng.choice(LETTERS, int(rng.integers(1, longest))))
+    return "".join(LETTERS[i] for i in rng.integers(len(LETTERS), size=int(rng.integers(1, longest))))
 
 
 def payload(rng: np.random.Generator, room: int) -> Payload:
