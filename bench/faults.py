@@ -308,14 +308,14 @@ def killed_reveal(ground: Ground, kills: int, rng: random.Random) -> Tally:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=200, help="of hide, and as many of a bare write")
+    parser.add_argument("--kills", type=int, default=200, help="of hide, and ten times as many of a bare write")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     kills, few, rng = arguments.kills, max(1, arguments.kills // 8), random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
         ground = Ground(Path(folder))
         results: dict[str, Tally | str] = {
-            "killed while writing": killed_write(ground, kills, rng),
+            "killed while writing": killed_write(ground, 10 * kills, rng),
             "file size limit": too_large(ground),
             "full disk": full_disk(ground),
             "read-only file system": read_only(ground),

@@ -104,6 +104,8 @@ def envelopes() -> Iterator[dict[str, Any]]:
         "body-text": ("body box", flipped(good, 50)),
         "body-tag": ("body box", flipped(good, len(good) - 1)),
         "body-cut-short": ("body box", good[:-1]),
+        "body-shorter-than-told": ("body box", forged(b"\x00abc", size=3, body_size=21)),
+        "body-empty": ("body box", forged(b"", size=0, body_size=17)),
         "body-of-another": ("body box", good[:42] + envelope.seal(Payload(data(100), NAME), ROOT)[42:]),
         "name-beyond-end": ("name", forged(b"\x04abc", size=0)),
         "data-fewer": ("data size", forged(b"\x00abc", size=4)),

@@ -149,6 +149,8 @@ def open_envelope(data, root):
         raise RefusedError("flags")
     if not 17 <= body_size <= 1 + 255 + 2**30 + 16 or data_size > 2**30:
         raise RefusedError("sizes")
+    if len(data) < 42 + body_size:
+        raise RefusedError("body box")
     body = open_box(both[32:], data[42 : 42 + body_size], head, "body box")
     stored = body[1 + body[0] :]
     if 1 + body[0] > len(body):

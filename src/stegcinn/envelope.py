@@ -96,6 +96,8 @@ def unseal(stream: bytes, keys: Keys) -> Payload:
     """
     head, body_box = _open_head(stream, keys)
     body = _open(body_box, stream[HEAD_SIZE : HEAD_SIZE + head.body_size], _HEAD.pack(*head))
+    if len(body) + TAG_SIZE != head.body_size:  # the stream may end early, and a shorter body be authentic
+        raise RevealError
     start = 1 + body[0]
     if start > len(body):
         raise RevealError
