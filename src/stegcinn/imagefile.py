@@ -89,11 +89,14 @@ def read_photo(source: ImageSource) -> Photo:
     through the embedded profile where there is one. Of several frames, the first is read (of a PIL image,
     the current one). Samples of more than 8 bits are reduced. Warns with StegcinnWarning in the last two
     cases. Raises ImageError, naming the file, for anything that cannot be read in full, for a side under
-    MIN_SIDE, and for more than MAX_PIXELS pixels (judged by the header, before any pixel is decoded).
+    MIN_SIDE, and for more than MAX_PIXELS pixels (judged by the header, before any pixel is decoded);
+    UsageError for a source of another type.
     """
     name = _shown(source) if isinstance(source, (str, os.PathLike)) else "the image"
     if isinstance(source, np.ndarray):
         return _from_array(source, name)
+    if not isinstance(source, (str, os.PathLike, bytes, Image.Image)):
+        raise UsageError(f"a photo is a path, bytes, a PIL image or an array, not {type(source).__name__}")
     notes: list[str] = []
     try:
         with warnings.catch_warnings(), contextlib.ExitStack() as stack:
@@ -131,16 +134,22 @@ def encode_photo(photo: Photo, suffix: str) -> bytes:
     Raises UsageError for another suffix, for alpha in a BMP, and for a WebP side over 16383. Warns with
     StegcinnWarning when a BMP loses the colour profile.
     """
-    options = _SAVE_OPTIONS[check_suffix(f"image{suffix}")]
-    if options is _BMP and photo.alpha is not None:
-        raise UsageError("a .bmp file cannot hold transparency; use .png, .webp or .tif")
+    options = check_format(photo, suffix)
     if options is _BMP and photo.icc_profile is not None:
         warnings.warn("a .bmp file cannot hold the colour profile: dropped", StegcinnWarning, stacklevel=2)
-    if options is _WEBP and max(photo.rgb.shape) > _WEBP_MAX_SIDE:
-        raise UsageError(f"a .webp file takes sides up to {_WEBP_MAX_SIDE} pixels; use .png, .tif or .bmp")
     buffer = io.BytesIO()
     photo.to_pil().save(buffer, **options, icc_profile=photo.icc_profile)
     return buffer.getvalue()
+
+
+def check_format(photo: Photo, suffix: str) -> dict[str, Any]:
+    """Return how `encode_photo` would save this photo, or raise the UsageError that it would raise."""
+    options = _SAVE_OPTIONS[check_suffix(f"image{suffix}")]
+    if options is _BMP and photo.alpha is not None:
+        raise UsageError("a .bmp file cannot hold transparency; use .png, .webp or .tif")
+    if options is _WEBP and max(photo.rgb.shape) > _WEBP_MAX_SIDE:
+        raise UsageError(f"a .webp file takes sides up to {_WEBP_MAX_SIDE} pixels; use .png, .tif or .bmp")
+    return options
 
 
 def check_suffix(path: str | os.PathLike[str]) -> str:
