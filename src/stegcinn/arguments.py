@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -41,7 +42,8 @@ class _Version(argparse.Action):
         folder = files("stegcinn") / "weights"
         configs = {release.name: release / "config.json" for release in folder.iterdir() if release.is_dir()}
         told = (f"{name} {hashlib.sha256(configs[name].read_bytes()).hexdigest()[:12]}" for name in sorted(configs))
-        parser.exit(0, "\n".join((f"stegcinn {__version__}", f"weights: {', '.join(told)}", "")))
+        parser._print_message(f"stegcinn {__version__}\nweights: {', '.join(told)}\n", sys.stdout)
+        parser.exit()
 
 
 def parser() -> argparse.ArgumentParser:

@@ -61,9 +61,9 @@ def hide(
 ) -> Image.Image:  # fmt: skip
     """Hide `payload` in the colours of `host` and return the container; save it lossless (PNG, TIFF, lossless WebP).
 
-    `host`: a path, encoded bytes, a PIL image or an (H, W, 3) uint8 array, 64x64 to 50 megapixels. `codec`: "cinn".
-    `colors`: "keep" the host's coarse colours, or "generate" new ones for its gray-scale; default keep, but generate
-    for a gray host. Without a password anyone with stegcinn can read the payload.
+    `host`: a path, encoded bytes, a PIL image or an (H, W, 3) uint8 array, 64x64 to 50 megapixels. `codec`: its name;
+    None lets stegcinn choose. `colors`: "keep" the host's coarse colours, or "generate" new ones for its gray-scale;
+    default keep, but generate for a gray host. Without a password anyone with stegcinn can read the payload.
 
     Raises CapacityError, ImageError, UsageError, or SelfCheckError if the container could not be verified.
     """
