@@ -32,9 +32,9 @@ def check(end: str, python: str, folder: Path) -> bool:
     """Build one end's environment and run the tests in it."""
     venv = folder / end
     subprocess.run([python, "-m", "venv", venv], check=True)
-    pip = [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     wanted = [f"{name}=={low}" if end == "lowest" else name for name, low in dependencies().items()]
-    if subprocess.run([*pip, "install", *wanted, *TOOLS, str(ROOT)], check=False).returncode:
+    if subprocess.run([*pip, "install", "--quiet", *wanted, *TOOLS, str(ROOT)], check=False).returncode:
         print(f"{end}: cannot be installed", flush=True)
         return False
     told = subprocess.run([*pip, "list", "--format=freeze"], capture_output=True, text=True, check=True).stdout.split()
