@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test clean
+.PHONY: demo test audit bounds reproducible docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/stegcinn demo
@@ -13,6 +13,17 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+# Known flaws in what is installed; asks a database in the open internet.
+audit: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/pip-audit --skip-editable
+
+bounds reproducible:
+	$(PYTHON) bench/$@.py
+
+docs: $(VENV)/.dev
+	$(BIN)/python bench/make_api.py
 
 # One stamp per set of extras: nothing is installed twice, and a changed pyproject.toml is installed anew.
 $(VENV)/.%: pyproject.toml

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -22,7 +23,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stegcinn import cli, colour, envelope, stego
+import stegcinn
+import stegcinn.__main__ as program
+from stegcinn import cli, colour, envelope, imagefile, stego
 from stegcinn.codecs import CODECS
 from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8
 from stegcinn.envelope import Payload
@@ -521,6 +524,14 @@ def test_images_that_are_none(secret: Path, run: Run, content: bytes | None, std
     assert names() == before
 
 
+def test_a_format_that_cannot_hold_the_photo_is_refused_before_the_work(
+    secret: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(np.dstack([pixels(), pixels()[..., 0]])).save("alpha.png")
+    monkeypatch.setattr(LsbCodec, "embed", lambda *_: pytest.fail("it worked"))
+    one_error(run("hide", "alpha.png", secret, "-o", "o.bmp"), 2, "transparency")
+
+
 def test_an_image_too_small(secret: Path, run: Run) -> None:
     Image.new("RGB", (20, 20)).save("small.png")
     one_error(run("capacity", "small.png"), 5, "20x20")
@@ -658,7 +669,8 @@ FAKE = """
 
 
 def spawn(script: str, *argv: str | Path, **options: object) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])  # the same package, wherever it is
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "error", "-c", textwrap.dedent(script), *map(str, argv)]
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, env=environment, **{**streams, **options})  # type: ignore[call-overload,no-any-return]
@@ -672,11 +684,42 @@ def finish(process: subprocess.Popen[bytes]) -> Outcome:
 def test_help_and_version_of_the_module() -> None:
     command = [sys.executable, "-m", "stegcinn"]
     assert subprocess.run([*command, "--version"], capture_output=True, check=True).stdout.startswith(b"stegcinn ")
-    for name in ("hide", "reveal", "capacity", "demo", "train", "benchmark"):
-        assert (
-            b"example: stegcinn " + name.encode()
-            in subprocess.run([*command, name, "--help"], capture_output=True, check=True).stdout
-        )
+    for name in ("hide", "reveal", "capacity", "demo", "train", "serve", "benchmark", "completion"):
+        told = subprocess.run([*command, name, "--help"], capture_output=True, check=True).stdout
+        assert b" stegcinn " + name.encode() in told.partition(b"\n\nexample")[2]
+
+
+def test_version_names_the_weights(run: Run) -> None:
+    lines = run("--version").out.decode().splitlines()
+    assert lines[0] == f"stegcinn {stegcinn.__version__}"
+    for name in ("cinn-1", "exact-1"):
+        config = (files("stegcinn") / "weights" / name / "config.json").read_bytes()
+        assert f"{name} {hashlib.sha256(config).hexdigest()[:12]}" in lines[1]
+
+
+def test_help_is_plain_text(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    for argv in (["--help"], *([name, "--help"] for name in cli.COMMANDS)):
+        assert b"\x1b" not in run(*argv, terminal=True).out
+
+
+def test_ctrl_c_ends_the_program_at_once_but_lets_a_write_end_in_order(
+    container: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers = []
+
+    def write(*_: object, **__: object) -> None:
+        handlers.append(signal.getsignal(signal.SIGINT))
+
+    monkeypatch.setattr(imagefile, "write_atomic", write)
+    monkeypatch.setattr(sys, "argv", ["stegcinn", "reveal", str(container), "-o", "r"])
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert program.run() == 0
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert handlers == [signal.default_int_handler]
 
 
 def test_the_module_itself_imports_only_the_standard_library() -> None:
@@ -746,6 +789,13 @@ def test_output_that_takes_nothing(container: Path) -> None:
         outcome = finish(spawn(f"{FAKE}    sys.exit(main())", "reveal", container, "-o", "-", stdout=full))
     assert outcome.code == 1
     assert outcome.err == "stegcinn: input/output error: [Errno 28] No space left on device\n"
+
+
+def test_a_closed_standard_output_is_told(host: Path, container: Path) -> None:
+    script = f"{FAKE}    sys.stdout = None\n    sys.exit(main())"
+    line = "stegcinn: standard output is closed; name a file with -o\n"
+    for argv in (("reveal", container, "-o", "-"), ("hide", host, "-m", "x", "-o", "-")):
+        assert finish(spawn(script, *argv)) == Outcome(2, b"", line)
 
 
 @pytest.mark.parametrize("closed", ["stdin", "stdout", "stderr"])

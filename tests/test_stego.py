@@ -259,3 +259,15 @@ assert stegcinn.reveal(stegcinn.hide(host, b"x", codec={codec!r})) == b"x"
 assert "torch" not in sys.modules and "stegcinn.model" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_requests_of_the_wrong_type_are_told_as_such(host):
+    for call, word in (
+        (lambda: stegcinn.hide(host, "text"), "payload must be bytes, not str"),
+        (lambda: stegcinn.hide(7, b""), "not int"),
+        (lambda: stegcinn.reveal(None), "not NoneType"),
+        (lambda: stegcinn.reveal(host, password=7), "password must be text, not int"),
+    ):
+        with pytest.raises(UsageError, match=word):
+            call()
+    assert stegcinn.reveal(stegcinn.hide(host, bytearray(b"x"))) == b"x"

@@ -1,6 +1,5 @@
 """Hide any file in the colours of a photo and get it back byte for byte."""
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from stegcinn.errors import (
@@ -17,7 +16,7 @@ from stegcinn.errors import (
 if TYPE_CHECKING:
     from stegcinn.stego import Capacity, capacity, hide, reveal
 
-__version__ = version("stegcinn")
+    __version__: str
 
 __all__ = [
     "Capacity",
@@ -37,6 +36,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load the library when it is first used: `stegcinn --help` does without NumPy and ONNX Runtime."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("stegcinn")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from stegcinn import stego

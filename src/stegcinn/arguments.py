@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from stegcinn import __version__
 from stegcinn.errors import UsageError
 
 EXIT_CODES = "exit codes: 0 done, 1 unexpected, 2 usage, 3 does not fit, 4 no payload or wrong password, 5 bad image"
@@ -30,11 +30,27 @@ class _Parser(argparse.ArgumentParser):
         raise ArgumentsError(" ".join(self.format_usage().split()), message)
 
 
+class _Version(argparse.Action):
+    """Print the program's version and the weights it carries, each by the digest of its list of digests."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        import hashlib
+        from importlib.resources import files
+
+        from stegcinn import __version__
+
+        folder = files("stegcinn") / "weights"
+        configs = {release.name: release / "config.json" for release in folder.iterdir() if release.is_dir()}
+        told = (f"{name} {hashlib.sha256(configs[name].read_bytes()).hexdigest()[:12]}" for name in sorted(configs))
+        parser._print_message(f"stegcinn {__version__}\nweights: {', '.join(told)}\n", sys.stdout)
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands; `command` in what it returns is the name of the one to run."""
     tagline = "Hide any file in the colours of a photo and get it back byte for byte."
     top = _Parser(prog="stegcinn", description=tagline, epilog=EXIT_CODES)
-    top.add_argument("--version", action="version", version=f"stegcinn {__version__}")
+    top.add_argument("--version", action=_Version, nargs=0, help="show the versions of program and weights, and exit")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, what: str, *details: str) -> argparse.ArgumentParser:
@@ -46,17 +62,30 @@ def parser() -> argparse.ArgumentParser:
     hide = command(
         "hide",
         "hide a file in a photo",
-        "example: stegcinn hide photo.jpg secret.pdf -o out.png --ask-password",
+        "examples:",
+        "  stegcinn hide photo.jpg secret.pdf -o out.png --ask-password",
+        "  stegcinn hide photo.jpg -m 'meet me at noon' -o out.webp",
+        "  tar c folder | stegcinn hide photo.jpg - -o out.png --password-file key.txt",
+        "  stegcinn hide - secret.pdf -o - < photo.jpg > out.png",
         "Send the output as a file: what recompresses or resizes it on the way destroys the payload.",
     )
     reveal = command(
         "reveal",
         "reveal the file hidden in an image",
-        "example: stegcinn reveal out.png --ask-password",
+        "examples:",
+        "  stegcinn reveal out.png --ask-password",
+        "  stegcinn reveal out.png -o secret.pdf",
+        "  stegcinn reveal - -o - < out.png | tar x",
         "Without -o a file comes back under its own name in the current directory, never over another file; a payload",
         "without a name (a message, or what came from stdin) goes to stdout. To a terminal goes only plain text.",
     )
-    capacity = command("capacity", "measure how much a photo takes", "example: stegcinn capacity photo.jpg --json")
+    capacity = command(
+        "capacity",
+        "measure how much a photo takes",
+        "examples:",
+        "  stegcinn capacity photo.jpg",
+        "  stegcinn capacity photo.jpg --codec cinn --json",
+    )
     demo = command("demo", "hide the README in a photo and show what changed", "example: stegcinn demo --out demo")
     train = command(
         "train", "train networks on folders of photos", "example: stegcinn train photos drawings=0.2 -o run"
@@ -64,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     serve = command(
         "serve",
         "open a page in the browser to hide and reveal",
+        "example: stegcinn serve --port 8000",
         "The page is for this machine alone, at an address that is printed. Ctrl-C ends it.",
     )
     benchmark = command(
@@ -71,6 +101,14 @@ def parser() -> argparse.ArgumentParser:
         "measure all methods: capacity, exactness, likeness, detection, speed",
         "example: stegcinn benchmark photos -o results --jobs 2",
         "Goes on where it stopped. --preset small takes about an hour on two cores, paper days on a CUDA device.",
+    )
+    completion = command(
+        "completion",
+        "print what makes a shell complete the words of this program",
+        "examples:",
+        "  stegcinn completion bash > ~/.local/share/bash-completion/completions/stegcinn",
+        "  stegcinn completion fish > ~/.config/fish/completions/stegcinn.fish",
+        "  stegcinn completion zsh > stegcinn.zsh; echo 'source /the/path/to/stegcinn.zsh' >> ~/.zshrc",
     )
     hide.add_argument("host", metavar="HOST", help="photo to hide in; - is stdin")
     hide.add_argument("file", metavar="FILE", nargs="?", help="file to hide; - is stdin")
@@ -105,6 +143,7 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", metavar="N", type=int, default=0, help="port to listen on (default: a free one)")
     serve.add_argument("--host", metavar="H", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     serve.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="for which shell")
     return top
 
 

@@ -14,6 +14,7 @@ import io
 import json
 import math
 import os
+import signal
 import sys
 import time
 import traceback
@@ -21,7 +22,7 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from stegcinn import arguments
 from stegcinn.errors import StegcinnError, StegcinnWarning, UsageError, describe
@@ -109,7 +110,7 @@ def _hide(args: argparse.Namespace) -> None:
         raise UsageError("HOST and FILE cannot both be standard input")
     suffix = ".png" if args.output == STANDARD else imagefile.check_suffix(args.output)
     _check_output(args, args.host, args.file)
-    if args.output == STANDARD and sys.stdout.isatty():
+    if args.output == STANDARD and _stdout().isatty():
         raise UsageError("an image is nothing for a terminal; name a file with -o, or use a pipe")
     codec, password = _codec(args), _password(args, twice=True)
     started = time.monotonic()
@@ -195,7 +196,8 @@ def _train(args: argparse.Namespace) -> None:
 
     options: dict[str, Any] = {k: v for k in ("steps", "batch", "seed") if (v := getattr(args, k)) is not None}
     try:  # Ctrl-C passes: the last checkpoint stays, and the same command goes on from there
-        stage1.train(args.data, Path(args.output), stage1.Stage1Config(**options), report=_print_step)
+        with _in_order():
+            stage1.train(args.data, Path(args.output), stage1.Stage1Config(**options), report=_print_step)
     except (ValueError, FloatingPointError) as error:  # no usable photos; a loss that is not finite
         raise StegcinnError(str(error)) from error
     if args.export:
@@ -233,13 +235,20 @@ def _serve(args: argparse.Namespace) -> None:
 
     if not server.is_loopback(args.host):
         _say(f"note: {args.host} can be reached by others, and what is sent there, passwords too, is not encrypted")
-    with contextlib.suppress(KeyboardInterrupt):  # the usual end
+    with contextlib.suppress(KeyboardInterrupt), _in_order():  # the usual end
         server.serve(args.host, args.port, announce=announce, browser=not args.no_browser)
+
+
+def _completion(args: argparse.Namespace) -> None:
+    from stegcinn import completion
+
+    print(completion.script(args.shell), end="")
 
 
 COMMANDS = {
     "hide": _hide, "reveal": _reveal, "capacity": _capacity, "demo": _demo, "train": _train, "serve": _serve,
     "benchmark": _benchmark,
+    "completion": _completion,
 }  # fmt: skip
 
 
@@ -254,13 +263,23 @@ def _codec(args: argparse.Namespace) -> str | None:
     return None if args.codec == "auto" else str(args.codec)
 
 
+@contextlib.contextmanager
+def _in_order() -> Iterator[None]:
+    """Let Ctrl-C raise, so that the terminal or the file system is left in order; elsewhere it may end the process."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _password(args: argparse.Namespace, *, twice: bool) -> str | None:
     """Ask for the password, or read it from the first line of its file; None if neither is wanted."""
     if args.password_file is None and not args.ask_password:
         return None
     try:
         if args.ask_password:
-            with warnings.catch_warnings():
+            with _in_order(), warnings.catch_warnings():
                 # Without a terminal getpass would warn, and then read from a stdin that may be the photo.
                 warnings.simplefilter("error", getpass.GetPassWarning)
                 password = getpass.getpass("Password: ")
@@ -336,19 +355,28 @@ def _write(output: str, data: bytes, *, overwrite: bool) -> None:
     from stegcinn import imagefile
 
     if output == STANDARD:
-        sys.stdout.buffer.write(data)
+        _stdout().buffer.write(data)
     else:
-        imagefile.write_atomic(Path(output), data, overwrite=overwrite)
+        with _in_order():
+            imagefile.write_atomic(Path(output), data, overwrite=overwrite)
 
 
 def _print_payload(data: bytes) -> None:
     """Pass a payload to stdout; to a terminal only as text, as a stranger's control characters could take it over."""
-    if sys.stdout.isatty():
+    stdout = _stdout()
+    if stdout.isatty():
         text = data.decode(errors="replace").replace("\r\n", "\n")
         if any((unicodedata.category(c) == "Cc" and c not in "\n\t") or c == "\ufffd" for c in text):
             raise UsageError("the payload is not plain text; name a file with -o, or use a pipe")
-        data = text.encode(sys.stdout.encoding, "backslashreplace").removesuffix(b"\n") + b"\n"
-    sys.stdout.buffer.write(data)
+        data = text.encode(stdout.encoding, "backslashreplace").removesuffix(b"\n") + b"\n"
+    stdout.buffer.write(data)
+
+
+def _stdout() -> TextIO:
+    """Standard output; UsageError if it is closed, and thus None."""
+    if sys.stdout is None:
+        raise UsageError("standard output is closed; name a file with -o")
+    return sys.stdout
 
 
 def _say(text: str) -> None:

@@ -49,6 +49,7 @@ _BOX_LABEL = b"stegcinn v1 envelope head, body"
 # Of what zstd would write, the magic number and the content size are 4 to 7 bytes that the head answers for.
 _ZSTD_FORMAT = zstandard.FORMAT_ZSTD1_MAGICLESS
 _ZSTD_WINDOW_LOG = 23  # 8 MiB, RFC 8878's recommended limit: decompression allocates no larger history
+_ZSTD_EXPANSION = 1 << 15  # a block takes 4 bytes and yields 128 KiB, at the most: no frame grows by more
 _ZSTD_BEST_BELOW = 4 << 20  # level 19 takes two seconds for this much text; larger data gets level 6
 
 _RESERVED_CHARACTERS = frozenset('<>:"|?*')
@@ -95,6 +96,8 @@ def unseal(stream: bytes, keys: Keys) -> Payload:
     """
     head, body_box = _open_head(stream, keys)
     body = _open(body_box, stream[HEAD_SIZE : HEAD_SIZE + head.body_size], _HEAD.pack(*head))
+    if len(body) + TAG_SIZE != head.body_size:  # the stream may end early, and a shorter body be authentic
+        raise RevealError
     start = 1 + body[0]
     if start > len(body):
         raise RevealError
@@ -183,6 +186,8 @@ def _unpack(stored: bytes, head: _Head) -> bytes:
     """Undo `_pack`, never past the head's data size plus one byte; RevealError if the size is another."""
     data = stored
     if head.flags & FLAG_ZSTD:
+        if head.data_size > _ZSTD_EXPANSION * len(stored):
+            raise RevealError  # before memory is set aside for a size that nothing stands behind
         decompressor = zstandard.ZstdDecompressor(format=_ZSTD_FORMAT, max_window_size=1 << _ZSTD_WINDOW_LOG)
         try:
             # Not decompress(): it would allocate whatever content size the frame claims.

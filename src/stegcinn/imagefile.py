@@ -22,7 +22,7 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from stegcinn.errors import ImageError, StegcinnError, StegcinnWarning, UsageError
 
@@ -41,6 +41,7 @@ _SAVE_OPTIONS = {".png": _PNG, ".webp": _WEBP, ".tif": _TIFF, ".tiff": _TIFF, ".
 _LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx", ".jxl", ".gif"}
 _USE_INSTEAD = "use .png, .webp, .tif or .bmp"
 _WEBP_MAX_SIDE = 16383
+_STRIP = 256  # rows converted at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,11 +89,14 @@ def read_photo(source: ImageSource) -> Photo:
     through the embedded profile where there is one. Of several frames, the first is read (of a PIL image,
     the current one). Samples of more than 8 bits are reduced. Warns with StegcinnWarning in the last two
     cases. Raises ImageError, naming the file, for anything that cannot be read in full, for a side under
-    MIN_SIDE, and for more than MAX_PIXELS pixels (judged by the header, before any pixel is decoded).
+    MIN_SIDE, and for more than MAX_PIXELS pixels (judged by the header, before any pixel is decoded);
+    UsageError for a source of another type.
     """
     name = _shown(source) if isinstance(source, (str, os.PathLike)) else "the image"
     if isinstance(source, np.ndarray):
         return _from_array(source, name)
+    if not isinstance(source, (str, os.PathLike, bytes, Image.Image)):
+        raise UsageError(f"a photo is a path, bytes, a PIL image or an array, not {type(source).__name__}")
     notes: list[str] = []
     try:
         with warnings.catch_warnings(), contextlib.ExitStack() as stack:
@@ -130,16 +134,22 @@ def encode_photo(photo: Photo, suffix: str) -> bytes:
     Raises UsageError for another suffix, for alpha in a BMP, and for a WebP side over 16383. Warns with
     StegcinnWarning when a BMP loses the colour profile.
     """
-    options = _SAVE_OPTIONS[check_suffix(f"image{suffix}")]
-    if options is _BMP and photo.alpha is not None:
-        raise UsageError("a .bmp file cannot hold transparency; use .png, .webp or .tif")
+    options = check_format(photo, suffix)
     if options is _BMP and photo.icc_profile is not None:
         warnings.warn("a .bmp file cannot hold the colour profile: dropped", StegcinnWarning, stacklevel=2)
-    if options is _WEBP and max(photo.rgb.shape) > _WEBP_MAX_SIDE:
-        raise UsageError(f"a .webp file takes sides up to {_WEBP_MAX_SIDE} pixels; use .png, .tif or .bmp")
     buffer = io.BytesIO()
     photo.to_pil().save(buffer, **options, icc_profile=photo.icc_profile)
     return buffer.getvalue()
+
+
+def check_format(photo: Photo, suffix: str) -> dict[str, Any]:
+    """Return how `encode_photo` would save this photo, or raise the UsageError that it would raise."""
+    options = _SAVE_OPTIONS[check_suffix(f"image{suffix}")]
+    if options is _BMP and photo.alpha is not None:
+        raise UsageError("a .bmp file cannot hold transparency; use .png, .webp or .tif")
+    if options is _WEBP and max(photo.rgb.shape) > _WEBP_MAX_SIDE:
+        raise UsageError(f"a .webp file takes sides up to {_WEBP_MAX_SIDE} pixels; use .png, .tif or .bmp")
+    return options
 
 
 def check_suffix(path: str | os.PathLike[str]) -> str:
@@ -271,23 +281,52 @@ def _from_pil(image: Image.Image, name: str, notes: list[str]) -> Photo:
         notes.append("has more than 8 bits per channel and is reduced to 8 bits")
     profile = image.info.get("icc_profile")
     if image.mode in ("CMYK", "LAB"):
-        converted, profile = _to_srgb(image, profile), None
+        image, profile = _to_srgb(image, profile), None
     elif image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        converted = _gray_to_8_bits(image, peak, name)
-    else:
-        straight = image.convert("LA") if image.mode == "La" else image  # La converts to nothing else
-        converted = straight.convert("RGBA" if image.has_transparency_data else "RGB")
-    # exif_transpose rewrites all metadata, and fails on damaged tags: give it the orientation alone.
-    converted.info.clear()
-    converted.getexif()[ExifTags.Base.Orientation] = orientation
-    pixels = np.asarray(ImageOps.exif_transpose(converted))
+        image = _gray_to_8_bits(image, peak, name)
+    elif image.mode == "La":  # converts to nothing else
+        image = image.convert("LA")
+    rgb, alpha = _planes(image)
     # The header of a profile names its colour space; one for gray would be wrong for RGB output.
     keep = isinstance(profile, bytes) and profile[16:20] == b"RGB "
     return Photo(
-        np.array(pixels[..., :3], order="C"),
-        pixels[..., 3].copy() if pixels.shape[2] == 4 else None,
-        profile if keep else None,
+        _upright(rgb, orientation), None if alpha is None else _upright(alpha, orientation), profile if keep else None
     )
+
+
+def _planes(image: Image.Image) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8] | None]:
+    """RGB and alpha, strip by strip: conversions of the whole would need several times its memory."""
+    width, height = image.size
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    rgb = np.empty((height, width, 3), np.uint8)
+    alpha = np.empty((height, width), np.uint8) if mode == "RGBA" else None
+    for top in range(0, height, _STRIP):
+        rows = slice(top, min(top + _STRIP, height))
+        pixels = np.asarray(image.crop((0, rows.start, width, rows.stop)).convert(mode))
+        rgb[rows] = pixels[..., :3]
+        if alpha is not None:
+            alpha[rows] = pixels[..., 3]
+    return rgb, alpha
+
+
+def _upright(array: npt.NDArray[np.uint8], orientation: object) -> npt.NDArray[np.uint8]:
+    """Rows and columns as an EXIF orientation wants them shown; as they are for any other value."""
+    match orientation:
+        case 2:
+            array = array[:, ::-1]
+        case 3:
+            array = array[::-1, ::-1]
+        case 4:
+            array = array[::-1]
+        case 5:
+            array = array.swapaxes(0, 1)
+        case 6:
+            array = array[::-1].swapaxes(0, 1)
+        case 7:
+            array = array[::-1, ::-1].swapaxes(0, 1)
+        case 8:
+            array = array[:, ::-1].swapaxes(0, 1)
+    return np.ascontiguousarray(array)
 
 
 def _sample_peak(image: Image.Image, name: str) -> int:

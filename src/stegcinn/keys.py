@@ -114,6 +114,8 @@ def _password_bytes(password: str | bytes) -> bytes:
             password = unicodedata.normalize("NFC", password).encode()
         except UnicodeEncodeError:
             raise UsageError("the password is not valid Unicode text") from None
+    elif not isinstance(password, bytes):
+        raise UsageError(f"the password must be text, not {type(password).__name__}")
     if not password:
         raise UsageError("the password is empty, which would protect nothing: give one, or none at all")
     return password

@@ -21,7 +21,7 @@ from stegcinn.codecs import AUTO, CODECS, load_codec
 from stegcinn.codecs.base import Codec, Colors, Progress
 from stegcinn.envelope import Payload
 from stegcinn.errors import CapacityError, MachineError, RevealError, SelfCheckError, StegcinnWarning, UsageError
-from stegcinn.imagefile import ImageSource, Photo, encode_photo, read_photo
+from stegcinn.imagefile import ImageSource, Photo, check_format, encode_photo, read_photo
 from stegcinn.keys import Keys
 
 ATTEMPTS = 6  # draws of new colours, should a container fail its own check
@@ -69,7 +69,9 @@ def hide(
 
     Raises CapacityError, ImageError, UsageError, or SelfCheckError if the container could not be verified.
     """
-    container = conceal(read_photo(host), Payload(payload), password=password, codec=codec, colors=colors)
+    if not isinstance(payload, (bytes, bytearray, memoryview)):
+        raise UsageError(f"the payload must be bytes, not {type(payload).__name__}")
+    container = conceal(read_photo(host), Payload(bytes(payload)), password=password, codec=codec, colors=colors)
     image = Image.open(BytesIO(container.file))
     image.load()
     return image
@@ -110,6 +112,7 @@ def conceal(
 ) -> Container:  # fmt: skip
     """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned."""
     names, colors = _choose(photo, codec, colors)
+    check_format(photo, suffix)  # before the work
     key = photo_keys(photo, password)
     for name in names:
         try:

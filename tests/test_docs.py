@@ -1,0 +1,36 @@
+"""The reference pages say what the code does."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+from stegcinn import arguments, errors
+
+ROOT = Path(__file__).parents[1]
+CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+
+
+def test_the_page_of_the_library_is_up_to_date():
+    spec = importlib.util.spec_from_file_location("make_api", ROOT / "bench" / "make_api.py")
+    make_api = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_api)
+    written = make_api.PAGE.read_text(encoding="utf-8")
+    assert written == make_api.page() + "\n", "run python bench/make_api.py"
+
+
+def test_the_page_of_the_command_line_has_every_command_and_option():
+    (commands,) = (a for a in arguments.parser()._actions if a.dest == "==SUPPRESS==" and a.choices)
+    for name, parser in commands.choices.items():
+        section = re.search(rf"^## stegcinn {name}\n(.*?)(?=^## |\Z)", CLI, re.MULTILINE | re.DOTALL)
+        assert section, name
+        for action in parser._actions:
+            for option in action.option_strings:
+                assert option in ("-h", "--help") or f"`{option}" in section[1] or f", {option}" in section[1], option
+
+
+def test_the_page_of_the_command_line_has_every_exit_code():
+    codes = {e.exit_code for e in vars(errors).values() if isinstance(e, type) and issubclass(e, errors.StegcinnError)}
+    for code in codes | {0, 130}:
+        assert f"\n| {code} | " in CLI

@@ -1,0 +1,126 @@
+"""The format: a reader written from docs/SPEC.md and the package agree on every test vector."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage import data as skimage_data
+
+import spec_reader
+import stegcinn
+from stegcinn import envelope, keys, runtime, stego
+from stegcinn.codecs import CODECS
+from stegcinn.envelope import Payload
+from stegcinn.errors import ImageError, RevealError, StegcinnError
+from stegcinn.imagefile import read_photo
+from stegcinn.keys import Keys
+
+VECTORS = Path(__file__).parent / "vectors"
+SPEC = (Path(__file__).parents[1] / "docs" / "SPEC.md").read_text(encoding="utf-8")
+
+
+def entries(file: str) -> list:
+    return [pytest.param(e, id=e["name"]) for e in json.loads((VECTORS / file).read_text(encoding="utf-8"))]
+
+
+def told(name: str | None, data: bytes) -> dict:
+    return {"name": name or None, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+@pytest.mark.parametrize("vector", entries("envelopes.json"))
+def test_envelope(vector):
+    root, stream = bytes.fromhex(vector["root"]), bytes.fromhex(vector["stream"])
+    if "opens" in vector:
+        assert told(*spec_reader.open_envelope(stream, root)) == vector["opens"]
+        payload = envelope.unseal(stream, Keys(root))
+        assert told(payload.name, payload.data) == vector["opens"]
+        return
+    with pytest.raises(spec_reader.RefusedError) as refused:
+        spec_reader.open_envelope(stream, root)
+    assert refused.value.layer == vector["layer"]
+    with pytest.raises(StegcinnError) as error:
+        envelope.unseal(stream, Keys(root))
+    assert_refused(error.value, vector["layer"])
+
+
+@pytest.mark.parametrize("vector", entries("containers.json"))
+def test_container(vector):
+    path, password = VECTORS / vector["file"], vector["password"]
+    if "opens" in vector:
+        codec, *payload = spec_reader.reveal(path, password)
+        assert (codec, told(*payload)) == (vector["codec"], vector["opens"])
+        payload = stego.uncover(read_photo(path), password=password)
+        assert told(payload.name, payload.data) == vector["opens"]
+        return
+    with pytest.raises(StegcinnError) as error:
+        stegcinn.reveal(path, password=password)
+    assert_refused(error.value, vector["layer"])
+    if vector["codec"]:
+        with pytest.raises(spec_reader.RefusedError) as refused:
+            spec_reader.reveal(path, password, codecs=(vector["codec"],))
+        assert refused.value.layer == vector["layer"]
+
+
+def assert_refused(error: StegcinnError, layer: str) -> None:
+    """One message for all that cannot be told apart."""
+    if layer == "image":
+        assert type(error) is ImageError
+    elif layer == "newer version":
+        assert type(error) is StegcinnError
+        assert "newer stegcinn" in str(error)
+    else:
+        assert type(error) is RevealError
+        assert str(error) == str(RevealError())
+
+
+def test_there_are_vectors_of_both_kinds_for_every_codec_and_weights_release():
+    vectors = json.loads((VECTORS / "containers.json").read_text(encoding="utf-8"))
+    for codec in spec_reader.CODECS:
+        assert any("opens" in v for v in vectors if v["codec"] == codec)
+        assert any("layer" in v for v in vectors if v["codec"] == codec)
+    assert set(spec_reader.CODECS) <= set(CODECS)
+    listed = {v["file"] for v in vectors}
+    assert listed == {path.name for path in VECTORS.glob("*.png")}
+
+
+@pytest.mark.parametrize(("codec", "colors"), [(c, k) for c in spec_reader.CODECS for k in stego.COLORS])
+def test_new_containers_are_read_by_the_other_reader(codec, colors, tmp_path):
+    """Another size and payload every time would be fuzzing; these go beyond one tile and use an odd size."""
+    host = np.concatenate([skimage_data.chelsea()[:67, :200], skimage_data.coffee()[:67, 100:201]], axis=1)
+    room = stegcinn.capacity(host, codec=codec, colors=colors).bytes
+    payload = Payload(np.random.default_rng(0).bytes(room // 3), "größe.bin")
+    container = stego.conceal(read_photo(host), payload, password="pä", codec=codec, colors=colors, suffix=".webp")
+    file = tmp_path / "container.webp"
+    file.write_bytes(container.file)
+    assert spec_reader.reveal(file, "pä") == (codec, payload.name, payload.data)
+
+
+def test_key_streams_are_those_of_the_other_reader():
+    luma = np.arange(64 * 65, dtype=np.uint8).reshape(65, 64)
+    rgb = np.repeat(luma[..., None], 3, axis=-1)
+    for password in (None, "pässword", "pa\u0308ssword"):
+        ours, theirs = stego.photo_keys(read_photo(rgb), password), spec_reader.root_key(luma, password)
+        assert ours.root == theirs
+    key = Keys(theirs)
+    assert key.stream("exact header", 1000) == spec_reader.stream(theirs, "exact header", 1000)
+    for n in (1, 2, 3, 1000, 1024):
+        assert key.permutation("positions", n).tolist() == spec_reader.permutation(theirs, "positions", n)
+    assert keys.derive("a", bytes(32)).root != theirs
+
+
+def test_weights_are_those_that_the_specification_names():
+    rows = re.findall(r"^\| (\S+) \| `(\S+)` \| `([0-9a-f]{64})` \|$", SPEC, re.MULTILINE)
+    assert {release for release, *_ in rows} == {"cinn-1", "exact-1"}
+    for release, file, digest in rows:
+        assert runtime.release(release).config["sha256"][file] == digest
+        assert hashlib.sha256((spec_reader.WEIGHTS / release / file).read_bytes()).hexdigest() == digest
+
+
+def test_tables_are_those_that_the_specification_names():
+    for table in (spec_reader.INVERSE, spec_reader.WEIGHT):
+        assert hashlib.sha256(np.array(table, "<i8").tobytes()).hexdigest() in SPEC

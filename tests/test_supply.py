@@ -1,0 +1,58 @@
+"""What is shipped: no pickle anywhere, and every weight under a digest that is checked before use."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stegcinn import runtime
+from stegcinn.errors import WeightsError
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted(path for folder in ("src", "bench") for path in (ROOT / folder).rglob("*.py"))
+WEIGHTS = sorted(path for path in (ROOT / "src" / "stegcinn" / "weights").iterdir() if path.is_dir())
+THAT_RUN_CODE = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_nothing_is_pickled(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                assert not {name.name.partition(".")[0] for name in names} & THAT_RUN_CODE
+            case ast.ImportFrom(module=str(module)):
+                assert module.partition(".")[0] not in THAT_RUN_CODE
+            case ast.Attribute(value=ast.Name(id="torch"), attr=attribute):
+                assert attribute not in ("load", "save")
+            case ast.keyword(arg="allow_pickle", value=value):
+                assert isinstance(value, ast.Constant)
+                assert value.value is False
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="np"), attr="load"), keywords=keywords):
+                assert "allow_pickle" in {keyword.arg for keyword in keywords}
+
+
+@pytest.mark.parametrize("folder", WEIGHTS, ids=lambda path: path.name)
+def test_every_file_of_a_release_has_its_digest_and_holds_numbers_only(folder):
+    listed = set(json.loads((folder / "config.json").read_text())["sha256"])
+    assert {path.name for path in folder.iterdir()} == listed | {"config.json", "README.md"}
+    assert {Path(name).suffix for name in listed} <= {".onnx", ".npy", ".safetensors"}
+    for name in listed:
+        data = runtime.release(folder.name).read(name)
+        if name.endswith(".npy"):
+            assert np.load(folder / name, allow_pickle=False).dtype.kind in "iuf"
+        assert data == (folder / name).read_bytes()
+
+
+def test_altered_weights_are_not_used(tmp_path):
+    for path in WEIGHTS[0].iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    network = next(tmp_path.glob("*.onnx"))
+    altered = bytearray(network.read_bytes())
+    altered[len(altered) // 2] ^= 1
+    network.write_bytes(altered)
+    with pytest.raises(WeightsError, match="damaged"):
+        runtime.Release(tmp_path).session(network.name)

@@ -1,0 +1,94 @@
+"""What is embedded looks like fair coins to anybody without the key, whatever the payload, in every container anew."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from skimage import data as skimage_data
+
+from stegcinn import envelope
+from stegcinn.codecs import cinn, exact, load_codec
+from stegcinn.envelope import Payload
+from stegcinn.keys import Keys
+
+KEYS = [Keys(hashlib.sha256(b"uniformity %d" % number).digest()) for number in range(20)]
+HOST = np.ascontiguousarray(skimage_data.chelsea()[100:164, 120:184])
+PAYLOAD = Payload(bytes(range(256)) * 2, "the same every time")
+SIGMAS = 5.5  # chance passes a bound with p < 1e-7: `os.urandom` makes every run another one
+
+
+def assert_fair(bits: np.ndarray) -> None:
+    """Monobit, runs and byte tests (NIST SP 800-22, 2.1 and 2.3; chi-square) on bits, one row per container."""
+    flat = bits.ravel().astype(np.int64)
+    n = flat.size
+    assert abs(2 * flat.sum() - n) < SIGMAS * math.sqrt(n)
+    changes = (bits[:, 1:] != bits[:, :-1]).astype(np.int64)
+    assert abs(2 * changes.sum() - changes.size) < SIGMAS * math.sqrt(changes.size)
+    counts = np.bincount(np.packbits(flat), minlength=256)
+    chi_square, freedom = float(((counts - n / 2048) ** 2).sum() / (n / 2048)), 255
+    assert chi_square < freedom + SIGMAS * 1.5 * math.sqrt(2 * freedom)  # its tail is longer than a normal one
+    constant = int((bits == bits[0]).all(axis=0).sum())  # places that are the same in all containers
+    expected = bits.shape[1] * 2.0 ** (1 - len(bits))
+    assert constant <= 2 + SIGMAS * math.sqrt(expected)
+    for first, second in pairwise(bits):
+        assert abs(2 * int((first != second).sum()) - bits.shape[1]) < SIGMAS * math.sqrt(bits.shape[1])
+
+
+def containers(name: str) -> None:
+    """One container per key, all of one host and one payload."""
+    codec = load_codec(name)
+    for key in KEYS:
+        codec.embed(HOST, envelope.seal(PAYLOAD, key), key, "keep", lambda share: None)
+
+
+def test_what_the_range_coder_of_exact_is_given(monkeypatch):
+    messages: list[bytes] = []
+
+    class Spy(exact.Decoder):
+        def __init__(self, message):
+            messages.append(bytes(message))
+            super().__init__(message)
+
+    monkeypatch.setattr(exact, "Decoder", Spy)
+    containers("exact")
+    stream = len(envelope.seal(PAYLOAD, KEYS[0]))
+    bodies, headers = messages[0::2], messages[1::2]
+    assert len(bodies) == len(headers) == len(KEYS)  # every attempt was a hit
+    for part in ([m[:stream] for m in bodies], [m[: exact.HEADER_SIZE] for m in headers]):
+        assert_fair(np.unpackbits(np.array([list(m) for m in part], np.uint8), axis=1))
+
+
+def test_the_signs_that_cinn_is_given(monkeypatch):
+    signs: list[np.ndarray] = []
+
+    def spy(self, rgb, lattice, bits, *rest):
+        signs.append(bits)
+        return rgb
+
+    monkeypatch.setattr(cinn.CinnCodec, "capacity", lambda *_: 600)
+    monkeypatch.setattr(cinn.CinnCodec, "_paint", spy)
+    containers("cinn")
+    assert_fair(np.array(signs))
+
+
+@pytest.mark.parametrize("fault", ["constant", "biased", "alternating", "one place", "repeated"])
+def test_the_tests_notice(fault):
+    bits = np.random.default_rng(0).integers(0, 2, (20, 4000), np.uint8)
+    assert_fair(bits)
+    match fault:
+        case "constant":
+            bits[:, :200] = 0
+        case "biased":
+            bits |= (np.random.default_rng(1).random(bits.shape) < 0.05).astype(np.uint8)
+        case "alternating":
+            bits[:, ::2] = 1 - bits[:, 1::2]
+        case "one place":
+            bits[:, 17:37] = bits[0, 17:37]
+        case "repeated":
+            bits[5] = bits[4]
+    with pytest.raises(AssertionError):
+        assert_fair(bits)
