@@ -135,6 +135,8 @@ def _hide(args: argparse.Namespace) -> None:
         )
     if payload.name and not container.name:
         _say(f"note: the name {payload.name} was left out to make the payload fit")
+    if container.decoded:
+        _say(f"note: {stego.DECODED}")
     if password is None:
         _say("note: without a password, anyone with stegcinn can read the payload")
 
