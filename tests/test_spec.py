@@ -13,7 +13,7 @@ from skimage import data as skimage_data
 
 import spec_reader
 import stegcinn
-from stegcinn import envelope, keys, runtime, stego
+from stegcinn import ecc, envelope, keys, runtime, stego
 from stegcinn.codecs import CODECS
 from stegcinn.envelope import Payload
 from stegcinn.errors import ImageError, RevealError, StegcinnError
@@ -124,3 +124,14 @@ def test_weights_are_those_that_the_specification_names():
 def test_tables_are_those_that_the_specification_names():
     for table in (spec_reader.INVERSE, spec_reader.WEIGHT):
         assert hashlib.sha256(np.array(table, "<i8").tobytes()).hexdigest() in SPEC
+
+
+@pytest.mark.parametrize(("rate", "lift"), [(0, 16), (1, 540), (8, 23), (20, 31), (30, 17)])
+def test_codes_are_those_of_the_other_reader(rate, lift):
+    plan = ecc.plan(120 * lift, rate)
+    ours = set(zip(*(array.tolist() for array in ecc.edges(plan)), strict=True))
+    theirs = set()
+    for row, places in enumerate(spec_reader.checks_of(*spec_reader.CODES[rate], lift)):
+        theirs |= {(row * lift + i, place) for i, joined in enumerate(places.tolist()) for place in joined}
+    assert ours == {(check, place) for check, place in theirs if place < 120 * lift}
+    assert spec_reader.CODES[rate][0] / 120 == ecc.RATES[rate]
