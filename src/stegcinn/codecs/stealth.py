@@ -35,9 +35,7 @@ HEADER_SHARE = 16  # one pixel in so many is the header's, within these bounds
 HEADER_LEAST, HEADER_MOST = 1024, 16384
 HEADERS = 16  # that are tried
 
-LOAD = (
-    1.25  # bits per pixel that may move, at most; `exact` has more room and is far easier to detect (docs/security.md)
-)
+LOAD = 1.25  # bits per pixel that may move, at most; `exact` has more room and is far easier to detect
 CHEAPEST = 0.1  # price, over the squared change in standardised levels, below which calm photos would be disturbed
 # Parts of a layer's open bits that its message may fill, tried in turn. They are for a layer that is open everywhere:
 # the code's blocks need some open bits each, so the part shrinks with the share of bits that are.
