@@ -29,6 +29,7 @@ import numpy as np
 
 import stegcinn.stego  # noqa: F401 -- loaded once, before the first fork
 from stegcinn import cli, imagefile
+from stegcinn.codecs import CODECS
 
 SIDE = 64
 PAYLOADS = (b"the first payload" * 10, b"the second one" * 12)
@@ -111,17 +112,19 @@ Tally = collections.Counter[str]
 
 
 def killed_hide(ground: Ground, kills: int, rng: random.Random) -> Tally:
-    """kill -9 at random moments; half of the time there is an older container to be replaced."""
-    output = ground.renew()
-    begun = time.monotonic()
-    assert finish(start(hide(ground, output, 1))) == 0
-    usual, old, counts = time.monotonic() - begun, output.read_bytes(), Tally()
-    assert ground.payload_of(old) == PAYLOADS[1]
+    """kill -9 at random moments, codecs in turn; half of the time there is an older container to be replaced."""
+    usual, counts = {}, Tally()
+    for codec in CODECS:
+        output = ground.renew()
+        begun = time.monotonic()
+        assert finish(start(hide(ground, output, 1, "--codec", codec))) == 0
+        usual[codec], old = time.monotonic() - begun, output.read_bytes()
+        assert ground.payload_of(old) == PAYLOADS[1]
     for number in range(kills):
-        replaces = number % 2 == 0
+        replaces, codec = number % 2 == 0, CODECS[number // 2 % len(CODECS)]
         output = ground.renew(old if replaces else None)
-        pid = start(hide(ground, output, 0, "--force"))
-        time.sleep(rng.uniform(0, 1.1 * usual))
+        pid = start(hide(ground, output, 0, "--force", "--codec", codec))
+        time.sleep(rng.uniform(0, 1.1 * usual[codec]))
         os.kill(pid, signal.SIGKILL)
         code = finish(pid)
         now = output.read_bytes() if output.exists() else None

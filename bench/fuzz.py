@@ -169,11 +169,7 @@ def _bodies() -> list[bytes]:
 
 
 def _containers() -> list[tuple[np.ndarray[Any, Any], keys.Keys]]:
-    photos = [
-        read_photo(VECTORS / f"{codec}-1-public.png")
-        for codec in CODECS
-        if (VECTORS / f"{codec}-1-public.png").exists()
-    ]
+    photos = [read_photo(path) for codec in CODECS for path in sorted(VECTORS.glob(f"{codec}*-public.png"))]
     return [(photo.rgb, stego.photo_keys(photo, None)) for photo in photos]
 
 

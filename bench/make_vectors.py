@@ -12,7 +12,7 @@ import hashlib
 import json
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from stegcinn import colour, colourmodel, envelope, stego
-from stegcinn.codecs import cinn, exact, load_codec
+from stegcinn import colour, colourmodel, envelope, moves, stego
+from stegcinn.codecs import cinn, exact, load_codec, stealth
 from stegcinn.codecs.base import Colors, UInt8
 from stegcinn.codecs.exact import Load
 from stegcinn.envelope import Payload
@@ -154,6 +154,9 @@ GOOD: dict[str, tuple[str, int, tuple[int, int], Colors, str | None]] = {
     "cinn-1-generate": ("cinn", 100, (67, 70), "generate", PASSWORD),
     "cinn-1-public": ("cinn", 20, (64, 64), "keep", None),
     "cinn-1-tiles": ("cinn", 600, (64, 516), "keep", PASSWORD),
+    "stealth-public": ("stealth", 200, (64, 66), "keep", None),
+    "stealth-empty": ("stealth", 0, (64, 64), "keep", PASSWORD),
+    "stealth-segments": ("stealth", 1800, (71, 613), "keep", PASSWORD),
 }
 SMALL = 64, 64
 
@@ -225,8 +228,30 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
         rgb[:] = 2
         return rgb
 
-    for codec in ("exact", "cinn"):
-        head_fails = "exact header" if codec == "exact" else "cinn code"
+    def stealth_sizes(change: Callable[[list[int]], Sequence[int]]) -> UInt8:
+        """A header that tells other sizes than the body has."""
+        headers = stealth._headers
+        with mock.patch.object(stealth, "_headers", lambda sizes, key: headers(change(list(sizes)), key)):
+            return painted("stealth", original, sealed, "keep", PASSWORD)
+
+    def stealth_zeros() -> UInt8:
+        """The header's last byte is 1 and not 0."""
+        masked = stealth._masked
+        with mock.patch.object(stealth, "_masked", lambda *header: flipped(masked(*header), stealth.HEADER_SIZE - 1)):
+            return painted("stealth", original, sealed, "keep", PASSWORD)
+
+    def stealth_colour() -> UInt8:
+        """A pixel of the body is the host's own again, with another lowest bit of its label: an early bit of the head."""
+        rgb = carried("stealth", payload, SMALL, "keep", PASSWORD)
+        order = stego.photo_keys(read_photo(rgb), PASSWORD).permutation("stealth order", rgb[..., 0].size)
+        body = order[stealth._header_pixels(len(order)) :]
+        other = (moves.labels(rgb) ^ moves.labels(original)).reshape(-1) & 1
+        place = next(place for place in body if other[place])
+        rgb.reshape(-1, 3)[place] = original.reshape(-1, 3)[place]
+        return rgb
+
+    fails_at = {"exact": "exact header", "cinn": "cinn code", "stealth": "stealth header"}
+    for codec, head_fails in fails_at.items():
         yield f"{codec}-luma-altered", _refused(codec, head_fails), lambda c=codec: _png(luma_altered(c))
         yield f"{codec}-stream-short", _refused(codec, "body box"), lambda c=codec: _png(stream_short(c))
         yield f"{codec}-head-version-0", _refused(codec, "version"), lambda c=codec: _png(forged_head(c, version=0))
@@ -241,6 +266,14 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
     yield "cinn-no-room", _refused("cinn", "cinn room"), lambda: _png(cinn_no_room())
     yield "cinn-code-colours", _refused("cinn", "cinn code"), lambda: _png(cinn_code())
     yield "cinn-rate", _refused("cinn", "cinn code"), lambda: _png(cinn_rate())
+    for name, change in {
+        "odd": lambda s: (s[0] + 1, *s[1:]),
+        "large": lambda s: (SMALL[0] * SMALL[1], 0, 0, 0),  # the body is smaller by the header
+    }.items():
+        yield f"stealth-header-{name}", _refused("stealth", "stealth header"), lambda c=change: _png(stealth_sizes(c))
+    yield "stealth-header-none", _refused("stealth", "envelope"), lambda: _png(stealth_sizes(lambda s: (0, 0, 0, 0)))
+    yield "stealth-header-zeros", _refused("stealth", "stealth header"), lambda: _png(stealth_zeros())
+    yield "stealth-body-colours", _refused("stealth", "head box"), lambda: _png(stealth_colour())
     good = _png(original)
     for name, file in {
         "image-empty": b"",

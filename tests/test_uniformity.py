@@ -11,7 +11,7 @@ import pytest
 from skimage import data as skimage_data
 
 from stegcinn import envelope
-from stegcinn.codecs import cinn, exact, load_codec
+from stegcinn.codecs import CODECS, cinn, exact, load_codec, stealth
 from stegcinn.envelope import Payload
 from stegcinn.keys import Keys
 
@@ -45,7 +45,8 @@ def containers(name: str) -> None:
         codec.embed(HOST, envelope.seal(PAYLOAD, key), key, "keep", lambda share: None)
 
 
-def test_what_the_range_coder_of_exact_is_given(monkeypatch):
+def given_to_exact(monkeypatch) -> list[np.ndarray]:
+    """Bytes that the range coder decodes: streams and headers."""
     messages: list[bytes] = []
 
     class Spy(exact.Decoder):
@@ -58,11 +59,14 @@ def test_what_the_range_coder_of_exact_is_given(monkeypatch):
     stream = len(envelope.seal(PAYLOAD, KEYS[0]))
     bodies, headers = messages[0::2], messages[1::2]
     assert len(bodies) == len(headers) == len(KEYS)  # every attempt was a hit
-    for part in ([m[:stream] for m in bodies], [m[: exact.HEADER_SIZE] for m in headers]):
-        assert_fair(np.unpackbits(np.array([list(m) for m in part], np.uint8), axis=1))
+    return [
+        np.unpackbits(np.array([list(m) for m in part], np.uint8), axis=1)
+        for part in ([m[:stream] for m in bodies], [m[: exact.HEADER_SIZE] for m in headers])
+    ]
 
 
-def test_the_signs_that_cinn_is_given(monkeypatch):
+def given_to_cinn(monkeypatch) -> list[np.ndarray]:
+    """Signs of latents."""
     signs: list[np.ndarray] = []
 
     def spy(self, rgb, lattice, bits, *rest):
@@ -72,7 +76,33 @@ def test_the_signs_that_cinn_is_given(monkeypatch):
     monkeypatch.setattr(cinn.CinnCodec, "capacity", lambda *_: 600)
     monkeypatch.setattr(cinn.CinnCodec, "_paint", spy)
     containers("cinn")
-    assert_fair(np.array(signs))
+    return [np.array(signs)]
+
+
+def given_to_stealth(monkeypatch) -> list[np.ndarray]:
+    """Messages of the syndrome-trellis codes: all layers of the body, and headers."""
+    messages: list[np.ndarray] = []
+    real = stealth.stc.encode
+
+    def spy(bits, costs, message):
+        messages.append(message)
+        return real(bits, costs, message)
+
+    monkeypatch.setattr(stealth.stc, "encode", spy)
+    containers("stealth")
+    codes = stealth.LAYERS + 1
+    assert len(messages) == codes * len(KEYS)  # every attempt was a hit
+    bodies = [np.concatenate(messages[i : i + codes - 1]) for i in range(0, len(messages), codes)]
+    return [np.array(bodies), np.array(messages[codes - 1 :: codes])]
+
+
+GIVEN = {"stealth": given_to_stealth, "exact": given_to_exact, "cinn": given_to_cinn}
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_what_a_codec_writes(codec, monkeypatch):
+    for bits in GIVEN[codec](monkeypatch):
+        assert_fair(bits)
 
 
 @pytest.mark.parametrize("fault", ["constant", "biased", "alternating", "one place", "repeated"])
