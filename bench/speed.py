@@ -1,6 +1,6 @@
 """Seconds per megapixel and peak memory of the `exact` codec, 0.25 to 12 megapixels; `cinn` at 0.4 in the same run.
 
-python bench/exact_speed.py PHOTO [--megapixels 0.25 1 4 12]
+python bench/speed.py PHOTO [--megapixels 0.25 1 4 12]
 
 The photo is enlarged or cut to each size (Lanczos). Everything is loaded before the clock starts; each size runs in a
 process of its own, at full load and at 0.1 bits per pixel. `hide` includes calibration, PNG and the check of the saved
