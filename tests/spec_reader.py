@@ -581,8 +581,10 @@ def read_stealth(rgb, luma, root):
     *sizes, zero = struct.unpack(">5I", plain)
     if zero or sum(sizes) % 8 or max(sizes) > n - border:
         raise RefusedError("stealth header")
-    found = [read_syndromes(layer[border:].tolist(), size) for layer, size in zip(layers, sizes, strict=True)]
-    return np.packbits(np.array(sum(found, []), np.uint8)).tobytes()
+    found = []
+    for layer, size in zip(layers, sizes, strict=True):
+        found += read_syndromes(layer[border:].tolist(), size)
+    return np.packbits(np.array(found, np.uint8)).tobytes()
 
 
 # 9: what a reader does
