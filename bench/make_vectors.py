@@ -241,11 +241,7 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
             return painted("stealth", original, sealed, "keep", PASSWORD)
 
     def stealth_colour() -> UInt8:
-<<<<<<< HEAD
         """A body pixel is the host's own again, with another lowest bit of its label: an early bit of the head."""
-=======
-        """A pixel of the body is the host's own again. The lowest bit of its label is another: the head suffers."""
->>>>>>> spec2
         rgb = carried("stealth", payload, SMALL, "keep", PASSWORD)
         order = stego.photo_keys(read_photo(rgb), PASSWORD).permutation("stealth order", rgb[..., 0].size)
         body = order[stealth._header_pixels(len(order)) :]
