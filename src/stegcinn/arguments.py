@@ -59,7 +59,14 @@ def parser() -> argparse.ArgumentParser:
     capacity = command("capacity", "measure how much a photo takes", "example: stegcinn capacity photo.jpg --json")
     demo = command("demo", "hide the README in a photo and show what changed", "example: stegcinn demo --out demo")
     train = command(
-        "train", "train networks on folders of photos", "example: stegcinn train photos drawings=0.2 -o run"
+        "train",
+        "train networks on folders of photos",
+        "example: stegcinn train photos drawings=0.2 --preset default -o run",
+        "example: stegcinn train --resume -o run",
+        "Several processes or machines: torchrun --nproc-per-node 2 -m stegcinn train ...",
+    )
+    export = command(
+        "export", "write the networks of a training run as a release", "example: stegcinn export run -o new"
     )
     serve = command(
         "serve",
@@ -85,12 +92,19 @@ def parser() -> argparse.ArgumentParser:
     for each in (hide, reveal, capacity):
         each.add_argument("--json", action="store_true", help="print the result as one JSON object")
     demo.add_argument("--out", metavar="DIR", default="demo", help="folder for the images (default: demo)")
-    train.add_argument("data", metavar="DATA", nargs="+", type=weighted_folder, help="FOLDER or FOLDER=WEIGHT")
-    train.add_argument("-o", "--output", metavar="RUN", required=True, help="folder of the run, new or to go on")
-    train.add_argument("--steps", metavar="N", type=int, help="length of the run")
-    train.add_argument("--batch", metavar="N", type=int, help="crops per step")
-    train.add_argument("--seed", metavar="N", type=int, help="of every random draw")
-    train.add_argument("--export", metavar="DIR", help="write the trained networks there, ready for use")
+    train.add_argument("data", metavar="DATA", nargs="*", type=weighted_folder, help="FOLDER or FOLDER=WEIGHT")
+    train.add_argument("-o", "--output", metavar="RUN", required=True, help="folder of the run")
+    train.add_argument("--preset", metavar="NAME", help="default, paper or condition (default: default)")
+    train.add_argument("--config", metavar="TOML", help="a configuration of your own instead of a preset")
+    setting = "change one key of it: seed=7, rounds.rounds=0 (may be repeated)"
+    train.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help=setting)
+    train.add_argument("--start", metavar="WEIGHTS", help="begin with the weights of a checkpoint or release")
+    train.add_argument("--resume", action="store_true", help="go on with the run in RUN")
+    train.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: auto)")
+    export.add_argument("run", metavar="RUN", help="folder of the run")
+    export.add_argument("data", metavar="DATA", nargs="*", type=weighted_folder, help="photos, if they have moved")
+    export.add_argument("-o", "--output", metavar="DIR", required=True, help="new folder to write")
+    export.add_argument("--json", action="store_true", help="print the facts of the release as one JSON object")
     serve.add_argument("--port", metavar="N", type=int, default=0, help="port to listen on (default: a free one)")
     serve.add_argument("--host", metavar="H", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     serve.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
