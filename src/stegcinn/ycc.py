@@ -42,7 +42,7 @@ def chroma(rgb: UInt8) -> tuple[Int64, Int64]:
 
 
 def is_decoded(rgb: UInt8) -> bool:
-    """Whether (H, W, 3) holds the colours of a JPEG decoder, unchanged. Gray pixels, which any photo has, tell nothing."""
+    """Whether (H, W, 3) holds a JPEG decoder's colours, unchanged. Gray pixels tell nothing; any photo has them."""
     inside = ((rgb > 0) & (rgb < 255)).all(axis=-1) & (rgb != rgb[..., :1]).any(axis=-1)
     on_lattice = chroma(rgb)[0] != NONE
     return bool(inside.any() and on_lattice[inside].mean() >= DECODED)
