@@ -1,12 +1,11 @@
 """Feed foreign bytes to every parser that may see them: image files, streams, envelope bodies, colours.
 
 python bench/fuzz.py [TARGET ...] [--executions N] [--seed 0]
-python bench/fuzz.py TARGET --atheris [libFuzzer's options]
 
-The first form mutates a corpus of small images in many formats, the test vectors, and made-up envelopes; the same seed
-gives the same inputs. The second lets atheris (pip install atheris; Python 3.11 to 3.13) look for new paths. An
-execution may raise StegcinnError and nothing else, may take HANG seconds, and may use MEMORY times the image, plus
-SLACK. Failing inputs are written to the current directory; the exit code is 1 if there are any.
+Mutates a corpus of small images in many formats, the test vectors, and made-up envelopes; the same seed gives the same
+inputs. An execution may raise StegcinnError and nothing else, may take HANG seconds, and may use MEMORY times the
+image, plus SLACK. Failing inputs are written to the current directory; the exit code is 1 if there are any.
+`fuzz_atheris.py` looks for new paths on the same targets.
 """
 
 from __future__ import annotations
@@ -282,8 +281,6 @@ def run(name: str, executions: int, seed: int) -> int:
 
 
 def main() -> int:
-    if "--atheris" in sys.argv:
-        return explore()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)} (default: all)")
     parser.add_argument("--executions", type=int, help=f"of each (default: {EXECUTIONS})")
@@ -296,27 +293,6 @@ def main() -> int:
     return int(
         sum(run(t, arguments.executions or EXECUTIONS[t], arguments.seed) for t in arguments.targets or TARGETS) > 0
     )
-
-
-def explore() -> int:
-    """Hand one target to libFuzzer, over Python code that tells it which lines ran."""
-    import atheris
-
-    sys.argv.remove("--atheris")
-    name = sys.argv.pop(1)
-    atheris.instrument_all()
-    warnings.simplefilter("ignore")
-
-    def once(data: bytes) -> None:
-        TARGETS[name](data)
-
-    folder = Path(f"fuzz-corpus-{name}")
-    folder.mkdir(exist_ok=True)
-    for data in corpus(name):
-        (folder / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
-    atheris.Setup([*sys.argv, "-rss_limit_mb=2048", f"-timeout={HANG}", str(folder)], once)
-    atheris.Fuzz()
-    return 0
 
 
 if __name__ == "__main__":
