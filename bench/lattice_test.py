@@ -45,8 +45,9 @@ def main() -> None:
     parser.add_argument("--loads", nargs="+", type=float, default=[0.1, 0.4], help="bits per pixel")
     arguments = parser.parse_args()
     hosts = read_hosts(arguments.hosts, count=arguments.count, size=arguments.size)
-    print("| images | bits per pixel | all unclipped colours on the lattice | unclipped pixels on it |")
-    print("|---|---|---|---|")
+    print(
+        "| images | bits per pixel | all unclipped colours on the lattice | unclipped pixels on it |\n|---|---|---|---|"
+    )
     print(row("hosts", "", hosts.images), flush=True)
     for method in (*CODECS, *SIMULATED):
         for load in arguments.loads:

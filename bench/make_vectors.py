@@ -241,7 +241,7 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
             return painted("stealth", original, sealed, "keep", PASSWORD)
 
     def stealth_colour() -> UInt8:
-        """A pixel of the body is the host's own again. The lowest bit of its label is another: the head suffers."""
+        """A body pixel is the host's own again, with another lowest bit of its label: an early bit of the head."""
         rgb = carried("stealth", payload, SMALL, "keep", PASSWORD)
         order = stego.photo_keys(read_photo(rgb), PASSWORD).permutation("stealth order", rgb[..., 0].size)
         body = order[stealth._header_pixels(len(order)) :]

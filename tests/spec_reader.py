@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import math
 import struct
 import unicodedata
@@ -581,10 +582,8 @@ def read_stealth(rgb, luma, root):
     *sizes, zero = struct.unpack(">5I", plain)
     if zero or sum(sizes) % 8 or max(sizes) > n - border:
         raise RefusedError("stealth header")
-    found = []
-    for layer, size in zip(layers, sizes, strict=True):
-        found += read_syndromes(layer[border:].tolist(), size)
-    return np.packbits(np.array(found, np.uint8)).tobytes()
+    found = [read_syndromes(layer[border:].tolist(), size) for layer, size in zip(layers, sizes, strict=True)]
+    return np.packbits(np.array(list(itertools.chain.from_iterable(found)), np.uint8)).tobytes()
 
 
 # 9: what a reader does

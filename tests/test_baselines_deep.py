@@ -135,6 +135,26 @@ def test_image_hiders_learn_to_bring_bits_back(name, crop, steps) -> None:
     assert chance < 0.7 < 0.8 < np.mean(result.unrounded)
 
 
+def test_hiddens_loss_by_its_parts() -> None:
+    model = HiDDeN(6).eval()
+    hosts = to_float(photos(2))
+    bits = random_bits(model, 2, (64, 64), np.random.default_rng(0))
+    loss, containers = model.loss(hosts, bits)
+    image = 4 * (containers - hosts).square().mean()  # images run at -1..1
+    seen = torch.log1p(model.adversary(2 * containers - 1).exp()).mean()
+    message = (model.reveal(containers) - bits).square().mean()
+    assert loss.item() == pytest.approx((message + 0.7 * image + 0.001 * seen).item(), rel=1e-5)
+
+
+def test_image_hiders_weigh_the_secret(monkeypatch) -> None:
+    for model, weight in ((DDH(2, 2), 1.0), (UDH(2, 4), 0.75)):
+        hosts = to_float(photos(2))
+        monkeypatch.setattr(model, "hide_image", lambda hosts, secrets: hosts + 0.1)
+        monkeypatch.setattr(model, "reveal_image", lambda containers: torch.full_like(containers, 0.5))
+        loss, _ = model.loss(hosts, random_bits(model, 2, (64, 64), np.random.default_rng(0)))
+        assert loss.item() == pytest.approx(0.01 + weight * 0.25, rel=1e-4)
+
+
 def test_hidden_trains_both_sides_apart(monkeypatch) -> None:
     torch.manual_seed(0)
     model = HiDDeN(6)

@@ -177,7 +177,7 @@ def test_results_survive_and_say_what_is_done(tmp_path) -> None:
     results = Results(path)
     assert cell not in results
     results.add(cell, {"protocol": "natural-cover", "embedder": "hill@0.4", "detector": "xunet", "planes": "colour",
-                       "seed": 0, "accuracy": 0.6})  # fmt: skip
+                       "seed": 0, "accuracy": 0.6, "identical": False})  # fmt: skip
     again = Results(path)
     assert cell in again
     assert Cell("hill@0.4", "xunet", "colour", 1) not in again
@@ -199,7 +199,7 @@ def test_intervals_are_students() -> None:
 def test_every_detection_has_its_detectors_own_proof() -> None:
     def row(embedder: str, accuracy: float, seed: int, planes: str = "colour") -> dict:
         return {"protocol": "natural-cover", "embedder": embedder, "detector": "xunet", "planes": planes, "seed": seed,
-                "accuracy": accuracy}  # fmt: skip
+                "accuracy": accuracy, "identical": accuracy == 0.5}  # fmt: skip
 
     rows = [row("hill@0.4", 0.6, 0), row("hill@0.4", 0.64, 1), row(protocol.PROOF, 0.9, 0), row(protocol.PROOF, 0.8, 1),
             row("hill@0.4", 0.7, 0, "gray"), row("exact@full", 0.99, 0)]  # fmt: skip
@@ -211,3 +211,6 @@ def test_every_detection_has_its_detectors_own_proof() -> None:
     assert table["hill", "gray"]["proof"] is None
     assert table["hill", "gray"]["ci95"] is None
     assert table["exact", "colour"]["load_bpp"] == "full"
+    assert not table["exact", "colour"]["identical"]
+    assert detections([row("exact@full", 0.5, 0), row("exact@full", 0.5, 1)])[0]["identical"]
+    assert not detections([row("exact@full", 0.5, 0), row("exact@full", 0.6, 1)])[0]["identical"]

@@ -398,6 +398,13 @@ def test_json_of_capacity(host: Path, run: Run) -> None:
     assert json.loads(outcome.out) == expected
 
 
+def test_a_photo_straight_from_a_jpeg_file_is_noted(secret: Path, run: Run) -> None:
+    rng = np.random.default_rng(0)
+    rgb = np.kron(rng.integers(60, 200, (12, 12, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+    Image.fromarray(rgb).save("photo.jpg", quality=90)
+    assert stego.DECODED in run("hide", "photo.jpg", secret, "-o", "o.png").notes[0]
+
+
 # capacity
 
 

@@ -85,8 +85,11 @@ def test_fixed_filters_do_not_train_and_learnt_ones_do() -> None:
 def test_xunet_is_blind_to_the_sign_of_its_first_convolution() -> None:
     torch.manual_seed(0)
     detector = XuNet(1).eval()
+    for convolution in detector.convolutions:
+        torch.nn.init.normal_(convolution.weight, std=0.3)  # with its own, differences would be too small to see
     x = images(planes=1)
     before = detector(x)
+    assert before.abs().max() > 1e-3
     with torch.no_grad():
         detector.convolutions[0].weight.neg_()
     assert torch.allclose(detector(x), before, atol=1e-6)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stegcinn import colour, moves, ycc
+from stegcinn import colour, moves
 from stegcinn.moves import LABELS, LAYERS, Pixels
 
 colours = st.lists(st.tuples(*(st.integers(0, 255),) * 3), min_size=1, max_size=6)
@@ -38,26 +38,6 @@ def random_pixels(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.integers(0, 256, (count, 3), dtype=np.uint8), rng.exponential(2, (count, 3)).astype(np.float32)
 
 
-def decoded_pixels(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Colours that a JPEG decoder makes, a few of them clipped or changed since."""
-    rng = np.random.default_rng(seed)
-    found = [pixel_of(*rng.integers((0, 60, 60), (256, 196, 196))) for _ in range(count)]
-    rgb = np.array([np.array([255, 90, 3]) if pixel is None else pixel for pixel in found], np.uint8)
-    rgb[rng.random(count) < 0.1, 2] ^= 1
-    return rgb, rng.exponential(1, (count, 3)).astype(np.float32)
-
-
-def pixel_of(luma: int, cb: int, cr: int) -> np.ndarray | None:
-    """The colour of a luma and chroma indices, by the rules of T.871 in libjpeg's integers; None if it is clipped."""
-    u, v = int(cb) - 128, int(cr) - 128
-    rgb = np.array([
-        luma + ((91881 * v + 32768) >> 16),
-        luma + ((-22554 * u - 46802 * v + 32768) >> 16),
-        luma + ((116130 * u + 32768) >> 16),
-    ])  # fmt: skip
-    return rgb.astype(np.uint8) if rgb.min() > 0 and rgb.max() < 255 else None
-
-
 def test_constants_of_the_kernels():
     assert (moves.WR, moves.WG, moves.WB) == colour.LUMA_WEIGHTS
     assert moves.LABEL_WEIGHTS == (1, 3, 6)
@@ -69,7 +49,7 @@ def test_constants_of_the_kernels():
 def test_chances_are_those_of_the_cheapest_moves(pixels, seed):
     rgb = np.array(pixels, np.uint8)
     prices = np.random.default_rng(seed).exponential(2, rgb.shape).astype(np.float32)
-    likely, best = moves.chances(Pixels(rgb, prices, False))
+    likely, best = moves.chances(Pixels(rgb, prices))
     for i, pixel in enumerate(rgb):
         expected = enumerated(pixel, prices[i])
         assert set(np.flatnonzero(likely[i])) == set(expected)
@@ -83,14 +63,14 @@ def test_chances_are_those_of_the_cheapest_moves(pixels, seed):
 def test_prices_beyond_measure_still_leave_a_way():
     """Rather a dear move than a message that does not fit."""
     rgb = np.full((1, 3), 128, np.uint8)
-    likely, _ = moves.chances(Pixels(rgb, np.full((1, 3), 1e9, np.float32), False))
+    likely, _ = moves.chances(Pixels(rgb, np.full((1, 3), 1e9, np.float32)))
     assert (likely > 0).sum() == len(enumerated(rgb[0], np.ones(3)))
 
 
 @pytest.mark.parametrize("layer", range(LAYERS))
 def test_entropies_are_those_of_bits_given_lower_bits(layer):
     rgb, prices = random_pixels(50, 1)
-    likely, _ = moves.chances(Pixels(rgb, prices, False))
+    likely, _ = moves.chances(Pixels(rgb, prices))
     bits, changeable = 0.0, 0.0
     for chances in likely.astype(np.float64):
         for low in range(1 << layer):
@@ -107,7 +87,7 @@ def test_settled_layer_by_layer_a_pixel_gets_the_label_it_was_given(seed):
     """Whatever bits are chosen among those in reach."""
     rng = np.random.default_rng(seed)
     rgb, prices = random_pixels(200, seed)
-    likely, best = moves.chances(Pixels(rgb, prices, False))
+    likely, best = moves.chances(Pixels(rgb, prices))
     settled = np.zeros(len(rgb), np.uint8)
     for layer in range(LAYERS):
         bits, costs = moves.preferences(likely, settled, layer)
@@ -120,37 +100,9 @@ def test_settled_layer_by_layer_a_pixel_gets_the_label_it_was_given(seed):
         assert np.abs(after.astype(int) - rgb).max() <= 1
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**32))
-def test_decoded_pixels_move_on_their_lattice(seed):
-    """Each to the nearest colours of its luma that Pillow's decoder could have made; clipped pixels stay."""
-    rgb, prices = decoded_pixels(60, seed)
-    likely, best = moves.chances(Pixels(rgb, prices, True))
-    cb, cr = ycc.chroma(rgb)
-    for i, pixel in enumerate(rgb):
-        expected = {int(moves.labels(pixel[None])[0]): 1.0}
-        if cb[i] != ycc.NONE:
-            luma = int(colour.luma(pixel[None])[0])
-            for u, v in np.ndindex(3, 3):
-                after = pixel_of(luma, cb[i] + u - 1, cr[i] + v - 1)
-                if after is None or colour.luma(after[None]) != luma:
-                    continue
-                change = after.astype(int) - pixel
-                label = int(moves.labels(after[None])[0])
-                expected[label] = max(expected.get(label, 0), math.exp(-float(prices[i] @ change**2)))
-        total = sum(expected.values())
-        assert set(np.flatnonzero(likely[i])) == set(expected)
-        for label, chance in expected.items():
-            assert likely[i, label] == pytest.approx(chance / total, rel=1e-3, abs=1e-30)
-            after = (pixel + moves.MOVES[best[i, label]]).astype(np.uint8)
-            assert moves.labels(after[None]) == label
-            if cb[i] != ycc.NONE:
-                assert ycc.chroma(after[None])[0][0] != ycc.NONE
-
-
 def test_preferences_are_log_ratios():
     rgb, prices = random_pixels(100, 3)
-    likely, _ = moves.chances(Pixels(rgb, prices, False))
+    likely, _ = moves.chances(Pixels(rgb, prices))
     bits, costs = moves.preferences(likely, np.zeros(100, np.uint8), 0)
     zero, one = likely[:, ::2].sum(axis=1), likely[:, 1::2].sum(axis=1)
     assert np.array_equal(bits, one > zero)
@@ -161,7 +113,7 @@ def test_preferences_are_log_ratios():
 def test_what_costs_nothing_is_nearly_all_that_moves_could_carry():
     """The weights of the label keep moves apart: 0.3 % of the distortion at the bound is what they lose."""
     rgb, prices = random_pixels(4000, 4)
-    chances, every = moves.chances(Pixels(rgb, prices, False))[0], []
+    chances, every = moves.chances(Pixels(rgb, prices))[0], []
     for pixel, price in zip(rgb[:400], prices[:400], strict=True):
         weights = [
             math.exp(-float((price * (np.array(move) != 1)).sum()))

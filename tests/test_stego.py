@@ -94,6 +94,13 @@ def test_drawn_colours_and_gray_hosts_are_not_for_stealth(host):
             stego.conceal(read_photo(photo), Payload(b"x"), codec="stealth", colors=colors)
 
 
+def test_photos_as_a_decoder_left_them_are_told(host):
+    buffer = io.BytesIO()
+    host.save(buffer, "JPEG", quality=95)
+    assert stego.conceal(read_photo(buffer.getvalue()), Payload(b"x")).decoded
+    assert not stego.conceal(read_photo(host), Payload(b"x")).decoded
+
+
 def test_a_name_goes_only_if_that_helps(host, monkeypatch):
     """And not before every codec was asked to take it."""
     room = stego.measure(read_photo(host)).bytes

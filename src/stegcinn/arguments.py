@@ -86,6 +86,13 @@ def parser() -> argparse.ArgumentParser:
         "  stegcinn capacity photo.jpg",
         "  stegcinn capacity photo.jpg --codec cinn --json",
     )
+    rank = command(
+        "rank",
+        "find the photos of a folder that hide a payload best",
+        "example: stegcinn rank photos --payload 20000",
+        "The least disturbed by codec stealth come first, as the colour model expects; the numbers compare photos, and",
+        "say nothing else. JPEG marks photos that are as a decoder left them: a change can be proved (see hide).",
+    )
     demo = command("demo", "hide the README in a photo and show what changed", "example: stegcinn demo --out demo")
     train = command(
         "train", "train networks on folders of photos", "example: stegcinn train photos drawings=0.2 -o run"
@@ -126,8 +133,10 @@ def parser() -> argparse.ArgumentParser:
         each.add_argument("--codec", metavar="NAME", default="auto", help="how bits become colours (default: auto)")
         colors = "coarse colours: the host's, or new ones (default: keep; generate for a gray host)"
         each.add_argument("--colors", choices=("keep", "generate"), help=colors)
-    for each in (hide, reveal, capacity):
+    for each in (hide, reveal, capacity, rank):
         each.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    rank.add_argument("photos", metavar="FOLDER", type=existing_folder, help="folder of photos, with those below it")
+    rank.add_argument("--payload", metavar="BYTES", type=int, required=True, help="size of what is to be hidden")
     demo.add_argument("--out", metavar="DIR", default="demo", help="folder for the images (default: demo)")
     train.add_argument("data", metavar="DATA", nargs="+", type=weighted_folder, help="FOLDER or FOLDER=WEIGHT")
     train.add_argument("-o", "--output", metavar="RUN", required=True, help="folder of the run, new or to go on")

@@ -135,6 +135,8 @@ def _hide(args: argparse.Namespace) -> None:
         )
     if payload.name and not container.name:
         _say(f"note: the name {payload.name} was left out to make the payload fit")
+    if container.decoded:
+        _say(f"note: {stego.DECODED}")
     if password is None:
         _say("note: without a password, anyone with stegcinn can read the payload")
 
@@ -179,6 +181,22 @@ def _capacity(args: argparse.Namespace) -> None:
         )
     if room.bytes == 0:
         _say("note: this photo takes no payload; try a larger or more colourful one")
+
+
+def _rank(args: argparse.Namespace) -> None:
+    from stegcinn import rank
+
+    if args.payload < 0:
+        raise UsageError("--payload is a number of bytes")
+    files = sorted(path for path in args.photos.rglob("*") if path.is_file())
+    found = rank.rank(files, args.payload, lambda path, reason: _say(f"note: left out: {reason}"))
+    if args.json:
+        print(json.dumps([{**dataclasses.asdict(photo), "path": str(photo.path)} for photo in found]))
+        return
+    for photo in found:
+        print(f"{photo.disturbance:10.2f}  {photo.bpp:6.3f}  {'JPEG' if photo.decoded else '    '}  {photo.path}")
+    if not found:
+        raise StegcinnError(f"no photo in {args.photos} takes {args.payload} bytes with codec stealth")
 
 
 def _demo(args: argparse.Namespace) -> None:
@@ -247,7 +265,7 @@ def _completion(args: argparse.Namespace) -> None:
 
 COMMANDS = {
     "hide": _hide, "reveal": _reveal, "capacity": _capacity, "demo": _demo, "train": _train, "serve": _serve,
-    "benchmark": _benchmark,
+    "rank": _rank, "benchmark": _benchmark,
     "completion": _completion,
 }  # fmt: skip
 

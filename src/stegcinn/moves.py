@@ -1,9 +1,8 @@
 """Small changes of colour that leave the luma as it is, and the label in which a receiver reads them.
 
-A move changes each channel by at most one level. In a photo that a JPEG decoder made it goes to one of the eight
-nearest colours of the same luma that such a decoder can make: up to two levels. The label of a pixel is
-(R + 3 G + 6 B) mod 16: with these weights nearly every two moves that a pixel has lead to different labels, so four
-layers of bits carry all but 0.3 % of what the moves could (docs/decisions.md).
+A move changes each channel by at most one level. The label of a pixel is (R + 3 G + 6 B) mod 16: with these weights
+nearly every two moves that a pixel has lead to different labels, so four layers of bits carry all but 0.3 % of what the
+moves could (docs/decisions.md).
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import ycc
 from stegcinn.jit import array, compiled
 
 UInt8 = npt.NDArray[np.uint8]
@@ -31,37 +29,31 @@ LABELS = 1 << LAYERS
 # Written down again, with the weights of labels in the kernels: the cache of machine code sees changes of this file
 # only. A test compares.
 WR, WG, WB = 19595, 38470, 7471
-FARTHEST = 2
-MOVES = np.array(list(itertools.product(range(-FARTHEST, FARTHEST + 1), repeat=3)), np.int64)  # by index
+MOVES = np.array(list(itertools.product((-1, 0, 1), repeat=3)), np.int64)  # by index
 LEAST_CHANCE = 1e-36  # before all are made to sum to one: the dearest move is better than none
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """Pixels that may move: colours (n, 3), and prices (n, 3) of one level's change of each channel.
-
-    A price is for the square of the change. `decoded`: whether colours must
-    remain those of a JPEG decoder (`ycc`).
-    """
+    """Pixels that may move: colours (n, 3), and prices (n, 3) of one level's change of each channel."""
 
     rgb: UInt8
     prices: Float32
-    decoded: bool
 
     def __len__(self) -> int:
         return len(self.rgb)
 
     def part(self, where: slice) -> Pixels:
         """Some of them, as views."""
-        return Pixels(self.rgb[where], self.prices[where], self.decoded)
+        return Pixels(self.rgb[where], self.prices[where])
 
     def taken(self, order: npt.NDArray[np.integer]) -> Pixels:
         """Those of the given indices, copied."""
-        return Pixels(np.take(self.rgb, order, axis=0), np.take(self.prices, order, axis=0), self.decoded)
+        return Pixels(np.take(self.rgb, order, axis=0), np.take(self.prices, order, axis=0))
 
     def at(self, price: float) -> Pixels:
         """The same with all prices multiplied."""
-        return Pixels(self.rgb, self.prices * np.float32(price), self.decoded)
+        return Pixels(self.rgb, self.prices * np.float32(price))
 
 
 def labels(rgb: UInt8) -> UInt8:
@@ -79,10 +71,7 @@ def chances(pixels: Pixels) -> tuple[Float32, UInt8]:
     """
     shape = len(pixels), LABELS
     likely, best = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
-    if pixels.decoded:
-        _compiled_decoded()(pixels.rgb, pixels.prices, *_LATTICE, likely, best)
-    else:
-        _compiled_any()(pixels.rgb, pixels.prices, likely, best)
+    _compiled_chances()(pixels.rgb, pixels.prices, likely, best)
     return likely / likely.sum(axis=1, keepdims=True), best
 
 
@@ -114,19 +103,13 @@ def moved(rgb: UInt8, likely: Float32, best: UInt8, settled: UInt8, layers: int)
     return after
 
 
-_LATTICE = (
-    ycc.index_of(ycc.BLUE_OF_CB), ycc.index_of(ycc.RED_OF_CR),
-    ycc.BLUE_OF_CB, ycc.RED_OF_CR, ycc.GREEN_OF_CB, ycc.GREEN_OF_CR,
-)  # fmt: skip
-
-
-def _any(rgb: Any, prices: Any, likely: Any, best: Any) -> None:
+def _chances(rgb: Any, prices: Any, likely: Any, best: Any) -> None:
     """Kernel: what each label's cheapest move by one level costs, as exp(-price), and that move."""
     for i in range(len(rgb)):
         r, g, b = np.int64(rgb[i, 0]), np.int64(rgb[i, 1]), np.int64(rgb[i, 2])
         rest = (WR * r + WG * g + WB * b + 32768) & 65535
         label = r + 3 * g + 6 * b
-        likely[i, label & 15], best[i, label & 15] = 1, 62
+        likely[i, label & 15], best[i, label & 15] = 1, 13
         red, green, blue = np.exp(-prices[i, 0]), np.exp(-prices[i, 1]), np.exp(-prices[i, 2])
         for dr in range(-1, 2):
             for dg in range(-1, 2):
@@ -145,37 +128,7 @@ def _any(rgb: Any, prices: Any, likely: Any, best: Any) -> None:
                     target = (label + dr + 3 * dg + 6 * db) & 15
                     chance = max(chance, np.float32(LEAST_CHANCE))
                     if chance > likely[i, target]:
-                        likely[i, target], best[i, target] = chance, 25 * (dr + 2) + 5 * (dg + 2) + db + 2
-
-
-def _decoded(
-    rgb: Any, prices: Any, cb_of_blue: Any, cr_of_red: Any, blue_of_cb: Any, red_of_cr: Any, green_of_cb: Any,
-    green_of_cr: Any, likely: Any, best: Any,
-) -> None:  # fmt: skip
-    """Kernel: as `_any`, for moves between neighbours on the lattice of `ycc`."""
-    for i in range(len(rgb)):
-        r, g, b = np.int64(rgb[i, 0]), np.int64(rgb[i, 1]), np.int64(rgb[i, 2])
-        y = (WR * r + WG * g + WB * b + 32768) >> 16
-        label = r + 3 * g + 6 * b
-        likely[i, label & 15], best[i, label & 15] = 1, 62
-        cb, cr = cb_of_blue[b - y + 255], cr_of_red[r - y + 255]
-        if cb < 0 or cr < 0 or min(r, g, b) == 0 or max(r, g, b) == 255:
-            continue
-        if y + ((green_of_cb[cb] + green_of_cr[cr]) >> 16) != g:
-            continue
-        for u in range(max(cb - 1, 0), min(cb + 2, 256)):
-            for v in range(max(cr - 1, 0), min(cr + 2, 256)):
-                dr, db = y + red_of_cr[v] - r, y + blue_of_cb[u] - b
-                dg = y + ((green_of_cb[u] + green_of_cr[v]) >> 16) - g
-                if not (0 < r + dr < 255 and 0 < g + dg < 255 and 0 < b + db < 255):
-                    continue
-                if (WR * (r + dr) + WG * (g + dg) + WB * (b + db) + 32768) >> 16 != y:
-                    continue
-                price = prices[i, 0] * dr * dr + prices[i, 1] * dg * dg + prices[i, 2] * db * db
-                chance = np.float32(max(np.exp(-price), LEAST_CHANCE))
-                target = (label + dr + 3 * dg + 6 * db) & 15
-                if chance > likely[i, target]:
-                    likely[i, target], best[i, target] = chance, 25 * (dr + 2) + 5 * (dg + 2) + db + 2
+                        likely[i, target], best[i, target] = chance, 9 * (dr + 1) + 3 * (dg + 1) + db + 1
 
 
 def _entropies(likely: Any, totals: Any) -> None:
@@ -221,10 +174,5 @@ _WRITTEN = array("float32", 2, writable=True), array("uint8", 2, writable=True)
 
 
 @cache
-def _compiled_any() -> Any:
-    return compiled(_any, (*_READ, *_WRITTEN))
-
-
-@cache
-def _compiled_decoded() -> Any:
-    return compiled(_decoded, (*_READ, *(array("int64", 1),) * len(_LATTICE), *_WRITTEN))
+def _compiled_chances() -> Any:
+    return compiled(_chances, (*_READ, *_WRITTEN))

@@ -16,7 +16,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from stegcinn import colour, envelope, keys
+from stegcinn import colour, envelope, keys, ycc
 from stegcinn.codecs import AUTO, CODECS, load_codec
 from stegcinn.codecs.base import Codec, Colors, Progress
 from stegcinn.envelope import Payload
@@ -25,6 +25,7 @@ from stegcinn.imagefile import ImageSource, Photo, check_format, encode_photo, r
 from stegcinn.keys import Keys
 
 ATTEMPTS = 6  # draws of new colours, should a container fail its own check
+DECODED = "this photo is as a JPEG decoder left it, and experts can prove any change; scaled down it would be safer"
 COLORS: tuple[Colors, ...] = ("keep", "generate")
 
 
@@ -50,6 +51,7 @@ class Container:
     colors: Colors
     raw_accuracy: float  # share of embedded bits that read back right before error correction
     changed_pixels: float  # share of pixels with any other colour than the host's
+    decoded: bool  # whether the host was as a JPEG decoder left it, so that the changes can be proved
 
 
 def _silent(share: float) -> None:
@@ -145,7 +147,7 @@ def _conceal(
             continue
         progress(1.0)
         changed = float(np.mean((container.rgb != photo.rgb).any(axis=-1)))
-        return Container(file, container, payload.name, codec, colors, raw_accuracy, changed)
+        return Container(file, container, payload.name, codec, colors, raw_accuracy, changed, ycc.is_decoded(photo.rgb))
     raise SelfCheckError(
         "the container could not be read back with the margin we ask for; try a smaller payload or another photo"
     )

@@ -2,7 +2,7 @@
 
 A decoder rounds Y, Cb and Cr to integers and converts those by integer arithmetic (ITU-T T.871; libjpeg's fixed-point
 coefficients). A photo that was decoded and not touched since has no other colours, and whoever looks sees it at once if
-some pixels do.
+some pixels do: a photo for hiding should have been scaled since.
 """
 
 from __future__ import annotations

@@ -53,7 +53,10 @@ def train(
     model.to("cuda" if torch.cuda.is_available() else "cpu").train()
     spies = [] if hider.adversary is None else list(hider.adversary.parameters())
     pair = [parameter for parameter in model.parameters() if all(parameter is not spy for spy in spies)]
-    optimizer = torch.optim.Adam([*pair, *spies], config.learning_rate, betas=(config.first_moment, SECOND_MOMENT))
+    optimizer = torch.optim.Adam(
+        [*pair, *spies], config.learning_rate, betas=(config.first_moment, SECOND_MOMENT),
+        capturable=pair[0].is_cuda,  # a checkpoint puts the step counts on the parameters' device
+    )  # fmt: skip
     step, seconds = _resume(model, optimizer, config, folder)
     started, losses = time.monotonic(), []
     while step < config.steps:

@@ -18,7 +18,7 @@ DETECTORS: dict[str, tuple[Callable[[int], Detector], Recipe]] = {
 }
 # Published recipes take hundreds of epochs. In a few, these learnt fastest here (docs/benchmark.md).
 SMALL: dict[str, Recipe] = {
-    "xunet": Recipe(epochs=8, batch=16, optimizer="adamax", learning_rate=2e-3, drop=0.2, drops=(0.5, 0.75),
+    "xunet": Recipe(epochs=8, batch=8, optimizer="adamax", learning_rate=2e-3, drop=0.2, drops=(0.5, 0.75),
                     augment=True),
     "yedroudjnet": Recipe(epochs=4, batch=8, optimizer="adamax", learning_rate=2e-3, drop=0.2, drops=(0.5, 0.75),
                           augment=True),

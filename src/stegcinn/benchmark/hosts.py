@@ -16,7 +16,7 @@ UInt8 = npt.NDArray[np.uint8]
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageSet:
     """Images (N, H, W, 3) uint8 and the names of the photos that they were cut from."""
 

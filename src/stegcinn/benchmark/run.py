@@ -60,7 +60,7 @@ class Plan:
 
 PLANS: dict[str, Plan] = {
     "small": Plan(
-        preset="small", hosts=600, photos=200, size=128, seeds=(0, 1, 2), loads=(0.4, 1.0), heavy_on=(PROOF,),
+        preset="small", hosts=500, photos=200, size=128, seeds=(0, 1, 2), loads=(0.4, 1.0), heavy_on=(PROOF,),
         learnt=LearntPlan(steps=300, batch=4, narrow=8), quality_hosts=40,
     ),
     "paper": Plan(

@@ -9,6 +9,7 @@ how many bits each layer carries.
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import moves, noise, stc, ycc
+from stegcinn import moves, noise, stc
 from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8
 from stegcinn.colourmodel import ColourModel
 from stegcinn.errors import CapacityError, RevealError
@@ -35,7 +36,7 @@ HEADER_SHARE = 16  # one pixel in so many is the header's, within these bounds
 HEADER_LEAST, HEADER_MOST = 1024, 16384
 HEADERS = 16  # that are tried
 
-LOAD = 1.25  # bits per pixel that may move, at most; `exact` has more room and is far easier to detect
+LOAD = 1.25  # bits per pixel that may move, at most: `exact` has more room and is easier to detect (docs/security.md)
 CHEAPEST = 0.1  # price, over the squared change in standardised levels, below which calm photos would be disturbed
 # Parts of a layer's open bits that its message may fill, tried in turn. They are for a layer that is open everywhere:
 # the code's blocks need some open bits each, so the part shrinks with the share of bits that are.
@@ -99,6 +100,25 @@ class StealthCodec:
         layers = [stc.decode(_bit(body, layer), size) for layer, size in enumerate(sizes)]
         return Extraction(np.packbits(np.concatenate(layers)).tobytes(), 1.0)
 
+    def disturbance(self, rgb: UInt8, size: int) -> float | None:
+        """Deflection of the likelihood ratio test that knows how noisy each pixel is and how likely it changes.
+
+        With noise of variance s to which the changes add v, the sum of (v / s)**2 / 2 over pixels and channels, and its
+        root (Sedighi, Cogranne, Fridrich 2016, for Gaussian noise). None if the photo does not take `size` bytes.
+        """
+        if not _suits(rgb, "keep"):
+            return None
+        pixels = self._pixels(rgb)
+        sample = _evenly(pixels)
+        found = _price_of_change(sample, 8 * size * len(sample) / len(pixels), LAYERS, FILLS[0])
+        if size > _capacity(pixels) or found is None:
+            return None
+        total = 0.0
+        for where, likely, best in _in_chunks(pixels.at(found[0])):
+            added = (likely[..., None] * np.square(moves.MOVES[best])).sum(axis=1) * pixels.prices[where]
+            total += float(np.square(added, dtype=np.float64).sum()) / 2
+        return math.sqrt(total)
+
     def _pixels(self, rgb: UInt8) -> Pixels:
         """All pixels in raster order. One level's change costs one over the predicted variance.
 
@@ -107,7 +127,7 @@ class StealthCodec:
         red, blue = 1 / np.square(noise.scales(self._model(), rgb).reshape(2, -1))
         prices = np.stack([red, (red + blue) / 2, blue], axis=-1)
         prices[noise.flat(rgb).reshape(-1)] = FORBIDDING
-        return Pixels(rgb.reshape(-1, 3), prices, ycc.is_decoded(rgb))
+        return Pixels(rgb.reshape(-1, 3), prices)
 
 
 def _suits(rgb: UInt8, colors: Colors) -> bool:
@@ -118,7 +138,7 @@ def _suits(rgb: UInt8, colors: Colors) -> bool:
 def _capacity(pixels: Pixels) -> int:
     """Bytes of the longest stream."""
     count = len(pixels)
-    sample = pixels.taken(np.linspace(0, count - 1, min(count, SAMPLE)).astype(np.int64))
+    sample = _evenly(pixels)
     header = _header_pixels(count)
     at_any_price = moves.entropies(moves.chances(sample.at(2.0 ** EXPONENTS[0]))[0]) / len(sample)
     if PROMISED * at_any_price[1, 0] * header < 8 * HEADER_SIZE:
@@ -126,6 +146,11 @@ def _capacity(pixels: Pixels) -> int:
     room = _room(sample.at(CHEAPEST), PROMISED) / len(sample)
     free = float((pixels.prices[:, 0] < FORBIDDING).sum())
     return int(min(LOAD * free, room.sum() * (count - header)) // 8)
+
+
+def _evenly(pixels: Pixels) -> Pixels:
+    """A sample of pixels in raster order."""
+    return pixels.taken(np.linspace(0, len(pixels) - 1, min(len(pixels), SAMPLE)).astype(np.int64))
 
 
 def _bit(labels: UInt8, layer: int) -> UInt8:

@@ -135,7 +135,8 @@ def _optimizer(detector: Detector, recipe: Recipe) -> torch.optim.Optimizer:
     ]
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(groups, recipe.learning_rate, momentum=recipe.momentum)
-    return torch.optim.Adamax(groups, recipe.learning_rate)
+    # capturable: a checkpoint puts the step counts on the parameters' device
+    return torch.optim.Adamax(groups, recipe.learning_rate, capturable=parameters[0].is_cuda)
 
 
 @dataclass(frozen=True)

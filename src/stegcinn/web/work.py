@@ -86,6 +86,8 @@ def hide(
         saved = imagefile.read_photo(container.file)  # compared is what the receiver gets
     if hidden.name and not container.name:
         notes.append(f"the name {hidden.name} was left out to make the payload fit")
+    if container.decoded:
+        notes.append(stego.DECODED)
     if password is None:
         notes.append("without a password, anyone with stegcinn can read the payload")
     facts = {

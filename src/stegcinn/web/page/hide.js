@@ -99,7 +99,7 @@ async function measure() {
     if (measuring !== mine) return;
     room = facts;
     $("hide-capacity").ariaBusy = "false";
-    const discreet = room.stealth_bytes && room.codec !== "stealth" ? `; up to ${bytes(room.stealth_bytes)} in changes of one level` : "";
+    const discreet = room.stealth_bytes && room.codec !== "stealth" ? `; up to ${bytes(room.stealth_bytes)} in small changes` : "";
     say("hide-capacity", room.bytes ? `Takes ${bytes(room.bytes)} (${room.bpp.toFixed(2)} bits per pixel)${discreet}`
       : "Takes nothing; try a larger or more colourful photo.");
   } catch (error) {

@@ -1,11 +1,11 @@
-"""Seconds per megapixel and peak memory of the `exact` codec, 0.25 to 12 megapixels; `cinn` at 0.4 in the same run.
+"""Seconds per megapixel and peak memory of a codec, 0.25 to 12 megapixels; all codecs at 0.4 in the same run.
 
-python bench/exact_speed.py PHOTO [--megapixels 0.25 1 4 12]
+python bench/speed.py PHOTO [--codec exact] [--megapixels 0.25 1 4 12]
 
 The photo is enlarged or cut to each size (Lanczos). Everything is loaded before the clock starts; each size runs in a
-process of its own, at full load and at 0.1 bits per pixel. `hide` includes calibration, PNG and the check of the saved
-file; `reveal` includes reading the PNG. Also told: the share of the machine's 8-bit matrix speed that the networks
-reach, against one large product of 8-bit matrices on all cores.
+process of its own, at full load and at 0.1 bits per pixel. `hide` includes all preparation, PNG and the check of the
+saved file; `reveal` includes reading the PNG. Also told: the share of the 8-bit matrix speed that the networks
+of `exact` reach, against one large product of 8-bit matrices on all cores.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from PIL import Image
 
 from stegcinn import stego
 from stegcinn.cells import CHANNELS
-from stegcinn.codecs import load_codec
+from stegcinn.codecs import CODECS, load_codec
 from stegcinn.envelope import Payload
 from stegcinn.imagefile import read_photo
 from stegcinn.mixture import PARAMETERS
@@ -101,13 +101,14 @@ def matrix_share(path: Path) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photo", type=Path)
+    parser.add_argument("--codec", choices=CODECS, default="exact")
     parser.add_argument("--megapixels", type=float, nargs="*", default=[0.25, 1, 4, 12])
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         print(json.dumps(one(arguments.photo, float(arguments.one[0]), arguments.one[1])))
         return
-    for megapixels, codec in [(m, "exact") for m in arguments.megapixels] + [(0.4, "exact"), (0.4, "cinn")]:
+    for megapixels, codec in [(m, arguments.codec) for m in arguments.megapixels] + [(0.4, codec) for codec in CODECS]:
         command = [sys.executable, __file__, str(arguments.photo), "--one", str(megapixels), codec]
         row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         print({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}, flush=True)

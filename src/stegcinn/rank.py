@@ -1,0 +1,45 @@
+"""Which photo of a folder is expected to hide a payload best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stegcinn import envelope, ycc
+from stegcinn.codecs import load_codec
+from stegcinn.codecs.stealth import StealthCodec
+from stegcinn.errors import ImageError
+from stegcinn.imagefile import read_photo
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A photo, and how much a payload would disturb it."""
+
+    path: Path
+    disturbance: float  # deflection of the ideal detector that knows the predicted noise; smaller is safer
+    bpp: float  # the payload's bits per pixel of this photo
+    decoded: bool  # whether it is as a JPEG decoder left it, so that any change can be proved
+
+
+def rank(paths: Iterable[Path], size: int, skipped: Callable[[Path, str], None]) -> list[Ranked]:
+    """Photos that take `size` bytes of payload with codec "stealth", the least disturbed first.
+
+    `skipped(path, reason)` is called for files that are no photos or do not take as much.
+    """
+    codec = load_codec("stealth")
+    assert isinstance(codec, StealthCodec)
+    found = []
+    for path in paths:
+        try:
+            photo = read_photo(path)
+        except ImageError as error:
+            skipped(path, str(error))
+            continue
+        disturbance = codec.disturbance(photo.rgb, size + envelope.OVERHEAD)
+        if disturbance is None:
+            skipped(path, f"{path} does not take {size} bytes with codec stealth")
+            continue
+        found.append(Ranked(path, disturbance, 8 * size / photo.rgb[..., 0].size, ycc.is_decoded(photo.rgb)))
+    return sorted(found, key=lambda ranked: ranked.disturbance)
