@@ -14,7 +14,7 @@ from stegcinn.codecs import cinn, load_codec
 from stegcinn.codecs.cinn import CinnCodec
 from stegcinn.errors import RevealError
 from stegcinn.lattice import Lattice
-from stegcinn.runtime import release
+from stegcinn.runtime import Release, release
 from stegcinn.stego import ATTEMPTS
 
 SALT = bytes(range(32))
@@ -186,3 +186,16 @@ def test_pytorch_reads_every_bit_as_onnx_runtime_does(codec, host, stream, conta
     assert sure.mean() > 0.999
     assert np.array_equal(by_torch[sure] > 0, by_onnx[sure] > 0)
     assert codec.extract(container, PUBLIC, strict=True).stream[: len(stream)] == stream
+
+
+def test_containers_of_older_releases_are_revealed(codec, container, stream):
+    newer = Release(codec.release.folder)
+    newer.__dict__["config"] = {**codec.release.config, "noise": 4.0}  # reads other latents
+    with pytest.raises(RevealError):
+        CinnCodec(newer).extract(container, PUBLIC)
+    both = CinnCodec(newer, codec.release)
+    assert both.extract(container, PUBLIC).stream[: len(stream)] == stream
+    with pytest.raises(RevealError):  # what was just written must be read by the release that wrote it
+        both.extract(container, PUBLIC, strict=True)
+    with pytest.raises(RevealError):
+        both.extract(container, OTHER)

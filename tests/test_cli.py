@@ -15,7 +15,7 @@ import textwrap
 import time
 import types
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -436,7 +436,8 @@ def test_no_capacity_is_no_error(run: Run) -> None:
         "reveal",
         "capacity host.png -o o.png",
         "train nowhere -o run",
-        "train . -o run --steps many",
+        "train . -o run --device tpu",
+        "export run",
         "train .=heavy -o run",
         "train",
         "benchmark nowhere -o run",
@@ -588,44 +589,116 @@ def test_debugging_shows_the_traceback(
 
 
 @pytest.fixture
-def stage1(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
-    module = types.SimpleNamespace(calls=[], error=None)
+def training(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
+    """Training that only takes note of what it is asked for."""
+    import stegcinn.training
+    from stegcinn.training import config
 
-    def train(folders: object, out: Path, config: object, *, report: Callable[[int, list[float], float], None]) -> None:
-        report(100, [2.5, 1.25], 12.3)
-        if module.error:
-            raise module.error
-        module.calls.append(("train", folders, out, config))
+    fake = types.SimpleNamespace(calls=[], error=None, folders=[(Path("old"), 1.0)])
 
-    module.train, module.Stage1Config = train, dict
-    release = types.SimpleNamespace(release=lambda *arguments: module.calls.append(("release", *arguments)))
-    package = types.SimpleNamespace(stage1=module, release=release)
-    monkeypatch.setitem(sys.modules, "stegcinn.training", package)
-    monkeypatch.setitem(sys.modules, "stegcinn.training.stage1", module)
-    monkeypatch.setitem(sys.modules, "stegcinn.training.release", release)
-    return module
+    def train(*arguments: object, report: Callable[[object], None], **options: object) -> None:
+        for step, saved in ((1, False), (2, True)):
+            report(
+                types.SimpleNamespace(
+                    step=step, steps=4, round=step - 1, loss=1.5, accuracy=0.9 if step > 1 else None,
+                    images_per_second=12.34, seconds_left=3700.2, saved=saved,
+                )
+            )  # fmt: skip
+        if fake.error:
+            raise fake.error
+        fake.calls.append((*arguments, options))
+
+    def export(*arguments: object, **options: object) -> dict[str, object]:
+        fake.calls.append((*arguments, options))
+        return {"noise": 2.0}
+
+    loop = types.SimpleNamespace(train=train, resume_config=lambda out: (config.preset("paper"), fake.folders))
+    release = types.SimpleNamespace(export=export)
+    for name, module in (("loop", loop), ("release", release)):
+        monkeypatch.setattr(stegcinn.training, name, module, raising=False)
+        monkeypatch.setitem(sys.modules, f"stegcinn.training.{name}", module)
+    return fake
 
 
-def test_train(run: Run, stage1: types.SimpleNamespace) -> None:
+PROGRESS = "stegcinn: 50% round 1, step 2/4: loss 1.5000, accuracy 0.9000, 12.3 images/s, 1:01:40 left\n"
+
+
+def test_train(run: Run, training: types.SimpleNamespace) -> None:
+    from stegcinn.training.config import preset
+
     for folder in ("a", "b", "c=2"):
         Path(folder).mkdir()
-    outcome = run("train", "a", "b=0.25", "c=2", "-o", "out", "--steps", "5", "--seed", "7", "--export", "weights")
-    assert outcome == Outcome(0, b"step 100: 2.500 1.250 bits per dimension, 12 s\n", "")
+    assert run("train", "a", "b=0.25", "c=2", "-o", "out", "--set", "seed=7", "--device", "cpu") == Outcome(
+        0, b"", PROGRESS
+    )
     folders = [(Path("a"), 1.0), (Path("b"), 0.25), (Path("c=2"), 1.0)]
-    assert stage1.calls == [
-        ("train", folders, Path("out"), {"steps": 5, "seed": 7}),
-        ("release", Path("out"), Path("weights"), folders),
+    settings = replace(preset("default"), seed=7)
+    assert training.calls == [(settings, folders, Path("out"), {"start": None, "device": "cpu"})]
+
+
+def test_train_with_a_preset_a_file_and_resumed(run: Run, training: types.SimpleNamespace) -> None:
+    from stegcinn.training.config import load, preset
+
+    Path("mine.toml").write_text("seed = 3\n[network]\nkind = 'pyramid'\n")
+    assert run("train", ".", "-o", "out", "--preset", "paper").code == 0
+    assert run("train", ".", "-o", "out", "--config", "mine.toml", "--start", "w.safetensors").code == 0
+    assert run("train", "-o", "out", "--resume").code == 0
+    here = [(Path(), 1.0)]
+    assert [call[:3] for call in training.calls] == [
+        (preset("paper"), here, Path("out")),
+        (load(Path("mine.toml")), here, Path("out")),
+        (preset("paper"), training.folders, Path("out")),
     ]
+    assert [call[3]["start"] for call in training.calls] == [None, Path("w.safetensors"), None]
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(ValueError("no photo"), 1), (FloatingPointError("loss is nan"), 1), (KeyboardInterrupt(), 130)]
+    ("argv", "word"),
+    [
+        ("train -o out", "folder"),
+        ("train . -o out --preset fast", "unknown preset"),
+        ("train . -o out --preset paper --config x.toml", "either"),
+        ("train . -o out --config missing.toml", "missing.toml"),
+        ("train . -o out --resume", "--resume"),
+        ("train -o out --resume --set seed=1", "--resume"),
+        ("train . -o out --set sed=1", "unknown key sed"),
+        ("train . -o done", "--resume"),
+    ],
 )
-def test_training_that_fails(run: Run, stage1: types.SimpleNamespace, error: BaseException, code: int) -> None:
-    stage1.error = error
-    outcome = run("train", ".", "-o", "out", "--export", "weights")
-    assert (outcome.code, outcome.err) == (code, f"stegcinn: {error if error.args else 'interrupted'}\n")
-    assert stage1.calls == []
+def test_training_that_makes_no_sense(run: Run, training: types.SimpleNamespace, argv: str, word: str) -> None:
+    Path("done").mkdir()
+    Path("done/checkpoint.safetensors").touch()
+    outcome = run(*argv.split())
+    assert outcome.code == 2
+    assert word in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert training.calls == []
+
+
+@pytest.mark.parametrize(("error", "code"), [(FloatingPointError("loss is nan"), 1), (KeyboardInterrupt(), 130)])
+def test_training_that_fails(run: Run, training: types.SimpleNamespace, error: BaseException, code: int) -> None:
+    training.error = error
+    message = f"stegcinn: {error if error.args else 'interrupted'}\n"
+    assert run("train", ".", "-o", "out") == Outcome(code, b"", PROGRESS + message)
+
+
+def test_progress_of_training_on_a_terminal(
+    training: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert cli.main(["train", ".", "-o", "out"]) == 0
+    first, second = capsys.readouterr().err.split("\r")
+    assert first == "25% stage 1, step 1/4: loss 1.5000, 12.3 images/s, 1:01:40 left"
+    assert second == PROGRESS.removeprefix("stegcinn: ")
+
+
+def test_export(run: Run, training: types.SimpleNamespace) -> None:
+    assert run("export", "run", "-o", "new") == Outcome(0, b"", "stegcinn: exported run to new\n")
+    assert run("export", "run", ".", "-o", "new", "--json") == Outcome(0, b'{"noise": 2.0}\n', "")
+    assert training.calls == [
+        (Path("run"), Path("new"), {"folders": None}),
+        (Path("run"), Path("new"), {"folders": [(Path(), 1.0)]}),
+    ]
 
 
 # benchmark
@@ -691,7 +764,7 @@ def finish(process: subprocess.Popen[bytes]) -> Outcome:
 def test_help_and_version_of_the_module() -> None:
     command = [sys.executable, "-m", "stegcinn"]
     assert subprocess.run([*command, "--version"], capture_output=True, check=True).stdout.startswith(b"stegcinn ")
-    for name in ("hide", "reveal", "capacity", "demo", "train", "serve", "benchmark", "completion"):
+    for name in ("hide", "reveal", "capacity", "demo", "train", "export", "serve", "benchmark", "completion"):
         told = subprocess.run([*command, name, "--help"], capture_output=True, check=True).stdout
         assert b" stegcinn " + name.encode() in told.partition(b"\n\nexample")[2]
 

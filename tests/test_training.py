@@ -1,42 +1,20 @@
-"""Training: photos become the batches they should, a run learns, and it can be stopped and taken up again."""
+"""Photos for training: which are taken, how they are cut, and the batches that become of them."""
 
 from __future__ import annotations
 
-import csv
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors import safe_open
-from safetensors.torch import load_file
 
 from stegcinn import colour
-from stegcinn.model.cinn import CINN, CINNConfig
+from stegcinn.errors import UsageError
 from stegcinn.pyramid import CHROMA_UNIT, CONDITION, DETAILS, split
-from stegcinn.training import stage1
-from stegcinn.training.data import Batch, PhotoSet, list_photos, to_batch
-from stegcinn.training.stage1 import (
-    Stage1Config,
-    _cut_finest,
-    learning_rate,
-    load_checkpoint,
-    negative_log_likelihood,
-    train,
-)
-
-TINY = Stage1Config(
-    steps=8,
-    batch=2,
-    crop=32,
-    levels=3,
-    fine_crop=16,
-    learning_rate=1e-2,
-    warmup=2,
-    model=CINNConfig(couplings=(1, 1), features=(4, 4), hidden=(4, 4)),
-)
+from stegcinn.training import data
+from stegcinn.training.data import Batch, PhotoSet, draw_noise, list_photos, read_host, to_batch
+from stegcinn.training.networks import _cut_finest, negative_log_likelihood
 
 HELD_OUT = [
     "photo024.png",
@@ -107,6 +85,48 @@ def test_only_images_are_listed(tmp_path):
     assert sorted(p.name for p in listed) == ["photo0.JPG", "photo1.jpeg", "photo2.webp"]
 
 
+@pytest.mark.parametrize("year", ["2014", "2017"])
+def test_coco_is_split_as_coco_is(tmp_path, year):
+    for name in (f"train{year}/b.jpg", f"train{year}/a.jpg", f"val{year}/c.jpg", "annotations/d.png"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    assert [p.name for p in list_photos(tmp_path, validation=False)] == ["a.jpg", "b.jpg"]
+    assert [p.name for p in list_photos(tmp_path, validation=True)] == ["c.jpg"]
+
+
+def test_a_limit_takes_the_same_photos_wherever_they_are(tmp_path):
+    for i in range(100):
+        (tmp_path / f"photo{i:03}.png").touch()
+    some = list_photos(tmp_path, validation=False, limit=10)
+    more = list_photos(tmp_path, validation=False, limit=20)
+    assert len(some) == 10
+    assert some == sorted(some)
+    assert set(some) < set(more) < set(list_photos(tmp_path, validation=False))
+    assert [p.name for p in some] != [f"photo{i:03}.png" for i in range(10)]
+
+
+# -- hosts
+
+
+def test_bossbase_hosts_are_gray(tmp_path):
+    gray = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
+    path = tmp_path / "1.pgm"
+    Image.fromarray(gray).save(path)
+    host = read_host(path, 8)
+    np.testing.assert_array_equal(host, np.repeat(gray[..., None], 3, axis=2))
+    assert read_host(path, 4).shape == (4, 4, 3)
+    assert path in list_photos(tmp_path, validation=False) + list_photos(tmp_path, validation=True)
+    with pytest.raises(UsageError, match="no colour photo"):  # they teach no colour
+        PhotoSet([(tmp_path, 1)], crop=8)
+
+
+def test_hosts_of_16_bits_keep_their_upper_ones(tmp_path):
+    levels = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000
+    Image.fromarray(levels).save(tmp_path / "deep.png")
+    np.testing.assert_allclose(read_host(tmp_path / "deep.png", 8)[..., 0], levels / 256, atol=1)
+
+
 # -- crops
 
 
@@ -114,7 +134,7 @@ def test_crops_are_windows_of_the_photos_half_of_them_mirrored(tmp_path):
     y, x = np.mgrid[:40, :50]
     pixels = np.stack([y, x, np.zeros_like(x)], axis=-1).astype(np.uint8)
     save(tmp_path, "photo0.png", pixels)
-    photos = PhotoSet([(tmp_path, 1)], crop=16, levels=2)
+    photos = PhotoSet([(tmp_path, 1)], crop=16)
     crops = photos.crops(300, np.random.default_rng(0))
     assert crops.shape == (300, 16, 16, 3)
     corners = set()
@@ -134,7 +154,7 @@ def test_folders_are_drawn_by_weight(tmp_path):
     for value in (10, 20, 30):
         save(tmp_path / str(value), "photo0.png", np.full((32, 32, 3), value, np.uint8))
     folders = [(tmp_path / "10", 3.0), (tmp_path / "20", 1.0), (tmp_path / "30", 0.0)]
-    values = PhotoSet(folders, crop=32, levels=2).crops(1000, np.random.default_rng(0))[:, 0, 0, 0]
+    values = PhotoSet(folders, crop=32).crops(1000, np.random.default_rng(0))[:, 0, 0, 0]
     assert 700 < (values == 10).sum() < 800
     assert (values == 30).sum() == 0
 
@@ -143,23 +163,49 @@ def test_held_out_photos_are_not_trained_on(tmp_path):
     save(tmp_path, HELD_OUT[0], np.full((32, 32, 3), 200, np.uint8))
     save(tmp_path, "photo000.png", np.full((32, 32, 3), 10, np.uint8))
     for validation, value in ((False, 10), (True, 200)):
-        (group,) = PhotoSet([(tmp_path, 1)], crop=32, levels=2, validation=validation).groups
-        assert [p[0, 0, 0] for p in group] == [value]
+        photos = PhotoSet([(tmp_path, 1)], crop=32, validation=validation)
+        (group,) = photos.groups
+        assert [photos.read(p)[0, 0, 0] for p in group] == [value]
 
 
 def test_a_folder_without_a_large_enough_photo_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="no colour photo"):
-        PhotoSet([(tmp_path, 1)], crop=32, levels=2)
+    with pytest.raises(UsageError, match="no colour photo"):
+        PhotoSet([(tmp_path, 1)], crop=32)
     save(tmp_path, "photo0.png", photo(0, 31, 200))
-    with pytest.raises(ValueError, match="32x32"):
-        PhotoSet([(tmp_path, 1)], crop=32, levels=2)
+    with pytest.raises(UsageError, match="32x32"):
+        PhotoSet([(tmp_path, 1)], crop=32)
+
+
+def test_the_papers_protocol_resizes_whole_photos(tmp_path):
+    ramp = np.repeat(np.linspace(0, 255, 64).astype(np.uint8)[None, :, None], 48, axis=0).repeat(3, axis=2)
+    save(tmp_path, "photo0.png", ramp)
+    crops = PhotoSet([(tmp_path, 1)], crop=16, protocol="resize").crops(8, np.random.default_rng(0))
+    assert crops.shape == (8, 16, 16, 3)
+    ends = np.sort(crops[:, 8, [0, -1], 0].astype(int), axis=1)
+    assert (ends[:, 0] < 16).all()
+    assert (ends[:, 1] > 239).all()  # both ends of the photo, in every crop
+
+
+def test_photos_beyond_the_memory_are_read_again(photos, monkeypatch):
+    whole = PhotoSet(photos, crop=32).crops(20, np.random.default_rng(0))
+    monkeypatch.setattr(data, "MEMORY", 48 * 64 * 3)
+    poor = PhotoSet(photos, crop=32)
+    np.testing.assert_array_equal(poor.crops(20, np.random.default_rng(0)), whole)
+    assert len(poor._kept) == 1
+
+
+def test_the_manifest_tells_which_photos_they_were(photos, tmp_path):
+    lines = PhotoSet(photos, crop=32).manifest.splitlines()
+    assert [line.split()[0] for line in lines] == [f"photo{i}.png" for i in range(4)]
+    assert PhotoSet(photos, crop=32, limit=2).manifest != PhotoSet(photos, crop=32).manifest
 
 
 # -- batches
 
 
 def test_a_batch_has_every_level(photos):
-    batch = PhotoSet(photos, crop=32, levels=3).batch(5, (0.5, 3), np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    batch = to_batch(PhotoSet(photos, crop=32).crops(5, rng), draw_noise(5, (0.5, 3), rng), 3, rng)
     for level, (details, condition) in enumerate(zip(batch.details, batch.conditions, strict=True), start=1):
         assert details.shape == (5, DETAILS, 32 >> level, 32 >> level)
         assert condition.shape == (5, CONDITION, 32 >> level, 32 >> level)
@@ -207,9 +253,8 @@ def test_the_noise_of_each_image_is_told():
             assert details[image].std().item() == pytest.approx(expected, rel=0.05)
 
 
-def test_noise_is_drawn_per_image_over_its_whole_range(photos):
-    batch = PhotoSet(photos, crop=32, levels=2).batch(200, (0.5, 3.0), np.random.default_rng(0))
-    log_sigma = batch.conditions[0][:, 9, 0, 0].numpy()
+def test_noise_is_drawn_per_image_over_its_whole_range():
+    log_sigma = np.log(draw_noise(200, (0.5, 3.0), np.random.default_rng(0))).ravel()
     assert np.log(0.5) <= log_sigma.min() < np.log(0.6)
     assert np.log(2.5) < log_sigma.max() <= np.log(3.0) + 1e-6
     assert log_sigma.mean() == pytest.approx(np.log(1.5) / 2, abs=0.15)  # log-uniform
@@ -228,16 +273,6 @@ def test_the_loss_of_a_normal_is_its_entropy():
     assert negative_log_likelihood(z, logdet).item() == pytest.approx(entropy + math.log(4), abs=0.01)
 
 
-def test_the_learning_rate_warms_up_and_comes_down():
-    config = replace(TINY, steps=1000, warmup=100, learning_rate=1.0)
-    rates = [learning_rate(config, step) for step in range(1001)]
-    assert rates[0] == pytest.approx(0.01)
-    assert np.argmax(rates) == pytest.approx(99, abs=1)
-    assert max(rates) == pytest.approx(1, abs=0.03)
-    assert (np.diff(rates[100:]) < 0).all()
-    assert rates[1000] == pytest.approx(0.02)
-
-
 def test_the_finest_level_is_cut_to_one_window_of_details_and_conditions():
     rows, columns = torch.meshgrid(torch.arange(16.0), torch.arange(16.0), indexing="ij")
     places = torch.stack([rows, columns])[None].expand(2, 2, 16, 16)
@@ -251,173 +286,3 @@ def test_the_finest_level_is_cut_to_one_window_of_details_and_conditions():
         assert cut.conditions[1] is coarse
         corners.add(tuple(cut.details[0][0, :, 0, 0].tolist()))
     assert len(corners) == 25
-
-
-# -- runs
-
-
-class StoppedError(Exception):
-    pass
-
-
-def stop_at(at):
-    def report(step, losses, seconds):
-        if step == at:
-            raise StoppedError
-
-    return report
-
-
-def weights(out):
-    return load_file(out / "checkpoint.safetensors")
-
-
-def log(out):
-    """Rows of the log without the clock: step and losses."""
-    rows = csv.reader((out / "log.csv").read_text().splitlines())
-    return [[row[0], *row[2:]] for row in rows]
-
-
-def gradient(parameters):
-    """The norm of all gradients."""
-    return torch.stack([p.grad.norm() for p in parameters]).norm().item()
-
-
-def assert_same(a, b):
-    assert a.keys() == b.keys()
-    for name in a:
-        assert torch.equal(a[name], b[name]), name
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(photos, tmp_path_factory, one_thread):
-    out = tmp_path_factory.mktemp("run")
-    model = train(photos, out, TINY, save_every=3)
-    return model, out
-
-
-def test_training_lowers_the_loss(photos, tmp_path):
-    reported = []
-    config = replace(TINY, steps=60, learning_rate=2e-2)
-    train(photos, tmp_path, config, save_every=10, report=lambda *args: reported.append(args))
-    assert [step for step, _, _ in reported] == [10, 20, 30, 40, 50, 60]
-    first, last = np.array(reported[0][1]), np.array(reported[-1][1])
-    assert first.shape == (3,)
-    assert (last < first - 0.3).all()  # bits per detail, at every level
-
-
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(photos, uninterrupted, tmp_path):
-    model, out = uninterrupted
-    with pytest.raises(StoppedError):
-        train(photos, tmp_path, TINY, save_every=3, report=stop_at(3))
-    before = weights(tmp_path)
-    resumed = train(photos, tmp_path, TINY, save_every=3)
-    assert any(not torch.equal(before[k], v) for k, v in weights(tmp_path).items())
-    assert_same(weights(tmp_path), weights(out))
-    assert_same(resumed.state_dict(), model.state_dict())
-    assert not resumed.training
-    assert [row[0] for row in log(tmp_path)] == ["3", "6", "8"]
-    assert log(tmp_path) == log(out)
-
-
-def test_a_finished_run_is_not_trained_on(photos, uninterrupted):
-    model, out = uninterrupted
-    again = train(photos, out, TINY, save_every=3, report=stop_at(8))
-    assert_same(again.state_dict(), model.state_dict())
-
-
-def test_a_run_can_start_from_the_weights_of_another(photos, uninterrupted, tmp_path):
-    model, out = uninterrupted
-    start = out / "checkpoint.safetensors"
-    still = replace(TINY, learning_rate=0.0, seed=1, steps=2)  # leaves the weights where they are
-    assert_same(train(photos, tmp_path / "a", still, start=start).state_dict(), model.state_dict())
-    assert [row[0] for row in log(tmp_path / "a")] == ["2"]
-    # once it has a checkpoint of its own, the run goes on from there
-    scratch = train(photos, tmp_path / "b", still)
-    resumed = train(photos, tmp_path / "b", replace(still, steps=4), start=start)
-    assert_same(resumed.state_dict(), scratch.state_dict())
-
-
-def test_the_seed_counts(photos, uninterrupted, tmp_path):
-    other = train(photos, tmp_path, replace(TINY, seed=1), save_every=100)
-    assert not torch.equal(
-        other.state_dict()["flows.0.couplings.0.from_x.weight"],
-        uninterrupted[0].state_dict()["flows.0.couplings.0.from_x.weight"],
-    )
-
-
-def test_a_checkpoint_says_what_it_is(uninterrupted):
-    model, out = uninterrupted
-    with safe_open(out / "checkpoint.safetensors", framework="pt") as file:
-        assert file.metadata()["step"] == "8"
-        assert '"crop": 32' in file.metadata()["config"]
-    twin = CINN(TINY.model)
-    assert load_checkpoint(out / "checkpoint.safetensors", twin) == 8
-    assert_same(twin.state_dict(), model.state_dict())
-    assert sorted(p.name for p in out.iterdir()) == ["checkpoint.safetensors", "log.csv"]
-
-
-def test_steps_are_taken_as_configured(photos, tmp_path, monkeypatch):
-    config = replace(TINY, clip_norm=0.01)
-    rates, norms, shapes = [], [], []
-    real_step, real_losses = torch.optim.Adam.step, stage1.level_losses
-
-    def step(self):
-        (group,) = self.param_groups
-        rates.append(group["lr"])
-        norms.append(gradient(group["params"]))
-        return real_step(self)
-
-    def level_losses(model, batch):
-        shapes.append([tuple(d.shape[-2:]) for d in batch.details])
-        return real_losses(model, batch)
-
-    monkeypatch.setattr(torch.optim.Adam, "step", step)
-    monkeypatch.setattr(stage1, "level_losses", level_losses)
-    train(photos, tmp_path, config)
-    assert rates == [learning_rate(config, i) for i in range(config.steps)]
-    assert norms == pytest.approx([0.01] * config.steps, rel=1e-3)
-    assert shapes == [[(8, 8), (8, 8), (4, 4)]] * config.steps
-
-
-def test_shared_levels_have_their_weight(photos, tmp_path, monkeypatch):
-    # Only the level beyond the last flow gives gradients: they are proportional to its weight.
-    norms = []
-    real_losses = stage1.level_losses
-    monkeypatch.setattr(
-        stage1, "level_losses", lambda *args: [*(0 * loss for loss in real_losses(*args)[:2]), real_losses(*args)[2]]
-    )
-
-    def measure(parameters, _):
-        norms.append(gradient(parameters))
-        return torch.tensor(norms[-1])
-
-    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", measure)
-    for weight in (0.5, 1.0):
-        train(photos, tmp_path / str(weight), replace(TINY, steps=1, shared_weight=weight))
-    assert norms[0] > 0
-    assert norms[1] == pytest.approx(2 * norms[0], rel=1e-4)
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(
-    photos, uninterrupted, tmp_path, monkeypatch, bad
-):
-    real, calls = stage1.level_losses, []
-
-    def level_losses(model, batch):
-        calls.append(1)
-        losses = real(model, batch)
-        return [losses[0] * bad, *losses[1:]] if len(calls) == 6 else losses
-
-    monkeypatch.setattr(stage1, "level_losses", level_losses)
-    with pytest.raises(FloatingPointError, match=r"step 5.*checkpoint\.safetensors"):
-        train(photos, tmp_path, TINY, save_every=3)
-    kept = weights(tmp_path)
-    assert all(torch.isfinite(v).all() for v in kept.values())
-    with safe_open(tmp_path / "checkpoint.safetensors", framework="pt") as file:
-        assert file.metadata()["step"] == "3"
-    # and from there the run goes on as if nothing had happened
-    monkeypatch.undo()
-    train(photos, tmp_path, TINY, save_every=3)
-    assert_same(weights(tmp_path), weights(uninterrupted[1]))

@@ -45,3 +45,10 @@ def test_black_and_white_tell_nothing():
     rgb = np.zeros((64, 64, 3), np.uint8)
     rgb[32:] = 255
     assert not ycc.is_decoded(rgb)
+
+
+def test_gray_tells_nothing():
+    gray = np.repeat(skimage_data.camera()[..., None], 3, axis=-1)
+    assert not ycc.is_decoded(gray)
+    gray[100:200, 100:200, 2] ^= 3
+    assert not ycc.is_decoded(gray)

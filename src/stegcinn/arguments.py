@@ -95,7 +95,14 @@ def parser() -> argparse.ArgumentParser:
     )
     demo = command("demo", "hide the README in a photo and show what changed", "example: stegcinn demo --out demo")
     train = command(
-        "train", "train networks on folders of photos", "example: stegcinn train photos drawings=0.2 -o run"
+        "train",
+        "train networks on folders of photos",
+        "example: stegcinn train photos drawings=0.2 --preset default -o run",
+        "example: stegcinn train --resume -o run",
+        "Several processes or machines: torchrun --nproc-per-node 2 -m stegcinn train ...",
+    )
+    export = command(
+        "export", "write the networks of a training run as a release", "example: stegcinn export run -o new"
     )
     serve = command(
         "serve",
@@ -138,12 +145,19 @@ def parser() -> argparse.ArgumentParser:
     rank.add_argument("photos", metavar="FOLDER", type=existing_folder, help="folder of photos, with those below it")
     rank.add_argument("--payload", metavar="BYTES", type=int, required=True, help="size of what is to be hidden")
     demo.add_argument("--out", metavar="DIR", default="demo", help="folder for the images (default: demo)")
-    train.add_argument("data", metavar="DATA", nargs="+", type=weighted_folder, help="FOLDER or FOLDER=WEIGHT")
-    train.add_argument("-o", "--output", metavar="RUN", required=True, help="folder of the run, new or to go on")
-    train.add_argument("--steps", metavar="N", type=int, help="length of the run")
-    train.add_argument("--batch", metavar="N", type=int, help="crops per step")
-    train.add_argument("--seed", metavar="N", type=int, help="of every random draw")
-    train.add_argument("--export", metavar="DIR", help="write the trained networks there, ready for use")
+    train.add_argument("data", metavar="DATA", nargs="*", type=weighted_folder, help="FOLDER or FOLDER=WEIGHT")
+    train.add_argument("-o", "--output", metavar="RUN", required=True, help="folder of the run")
+    train.add_argument("--preset", metavar="NAME", help="default, paper or condition (default: default)")
+    train.add_argument("--config", metavar="TOML", help="a configuration of your own instead of a preset")
+    setting = "change one key of it: seed=7, rounds.rounds=0 (may be repeated)"
+    train.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help=setting)
+    train.add_argument("--start", metavar="WEIGHTS", help="begin with the weights of a checkpoint or release")
+    train.add_argument("--resume", action="store_true", help="go on with the run in RUN")
+    train.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: auto)")
+    export.add_argument("run", metavar="RUN", help="folder of the run")
+    export.add_argument("data", metavar="DATA", nargs="*", type=weighted_folder, help="photos, if they have moved")
+    export.add_argument("-o", "--output", metavar="DIR", required=True, help="new folder to write")
+    export.add_argument("--json", action="store_true", help="print the facts of the release as one JSON object")
     benchmark.add_argument("photos", metavar="PHOTOS", type=existing_folder, help="folder of photos")
     benchmark.add_argument("-o", "--output", metavar="OUT", required=True, help="folder of results, new or to go on")
     benchmark.add_argument("--preset", choices=("small", "paper"), default="small", help="how much is run")

@@ -21,8 +21,9 @@ import traceback
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from stegcinn import arguments
 from stegcinn.errors import StegcinnError, StegcinnWarning, UsageError, describe
@@ -30,6 +31,7 @@ from stegcinn.errors import StegcinnError, StegcinnWarning, UsageError, describe
 if TYPE_CHECKING:
     from stegcinn.envelope import Payload
     from stegcinn.imagefile import Photo
+    from stegcinn.training.loop import Progress as TrainingProgress
 
 STANDARD = "-"  # stands for stdin or stdout
 PROGRESS_AFTER = 1.0  # seconds; shorter work shows none
@@ -210,22 +212,49 @@ def _demo(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from stegcinn.training import stage1
+    from stegcinn.training import config, loop
 
-    options: dict[str, Any] = {k: v for k in ("steps", "batch", "seed") if (v := getattr(args, k)) is not None}
-    try:  # Ctrl-C passes: the last checkpoint stays, and the same command goes on from there
-        with _in_order():
-            stage1.train(args.data, Path(args.output), stage1.Stage1Config(**options), report=_print_step)
-    except (ValueError, FloatingPointError) as error:  # no usable photos; a loss that is not finite
+    out = Path(args.output)
+    if args.resume:
+        if args.data or args.preset or args.config or args.set or args.start:
+            raise UsageError("--resume takes everything from the run's folder; only --device may be given with it")
+        settings, folders = loop.resume_config(out)
+    else:
+        if not args.data:
+            raise UsageError("name at least one folder of photos")
+        if args.preset and args.config:
+            raise UsageError("give either --preset or --config")
+        if (out / "checkpoint.safetensors").exists():
+            raise UsageError(f"{out} holds a run already; go on with --resume, or name a new folder")
+        settings = config.load(Path(args.config)) if args.config else config.preset(args.preset or "default")
+        settings = config.override(settings, args.set)
+        folders = args.data
+    start = None if args.start is None else Path(args.start)
+    try:  # Ctrl-C passes: the last checkpoint stays, and --resume goes on from there
+        with _in_order(), _progress_line() as show:
+            loop.train(settings, folders, out, start=start, device=args.device, report=lambda p: show(*_lines(p)))
+    except FloatingPointError as error:  # a loss that is not finite
         raise StegcinnError(str(error)) from error
-    if args.export:
-        from stegcinn.training.release import release
-
-        release(Path(args.output), Path(args.export), args.data)
 
 
-def _print_step(step: int, losses: list[float], seconds: float) -> None:
-    print(f"step {step}: {' '.join(f'{loss:.3f}' for loss in losses)} bits per dimension, {seconds:.0f} s", flush=True)
+def _lines(progress: TrainingProgress) -> tuple[str, bool]:
+    """A run's progress in one line, and whether it is worth keeping."""
+    left = timedelta(seconds=round(progress.seconds_left))
+    accuracy = "" if progress.accuracy is None else f", accuracy {progress.accuracy:.4f}"
+    stage = f"round {progress.round}" if progress.round else "stage 1"
+    where = f"{progress.step / progress.steps:.0%} {stage}, step {progress.step}/{progress.steps}"
+    text = f"{where}: loss {progress.loss:.4f}{accuracy}, {progress.images_per_second:.1f} images/s, {left} left"
+    return text, progress.saved
+
+
+def _export(args: argparse.Namespace) -> None:
+    from stegcinn.training.release import export
+
+    facts = export(Path(args.run), Path(args.output), folders=args.data or None)
+    if args.json:
+        print(json.dumps(facts))
+    else:
+        _say(f"exported {args.run} to {args.output}")
 
 
 def _benchmark(args: argparse.Namespace) -> None:
@@ -264,9 +293,8 @@ def _completion(args: argparse.Namespace) -> None:
 
 
 COMMANDS = {
-    "hide": _hide, "reveal": _reveal, "capacity": _capacity, "demo": _demo, "train": _train, "serve": _serve,
-    "rank": _rank, "benchmark": _benchmark,
-    "completion": _completion,
+    "hide": _hide, "reveal": _reveal, "capacity": _capacity, "rank": _rank, "demo": _demo, "train": _train,
+    "export": _export, "benchmark": _benchmark, "serve": _serve, "completion": _completion,
 }  # fmt: skip
 
 
@@ -416,3 +444,24 @@ def _progress(label: str) -> Iterator[Callable[[float], None]]:
         yield lambda share: show(f"{label} {share:4.0%}")
     finally:
         show(" " * len(f"{label} 100%"))
+
+
+@contextlib.contextmanager
+def _progress_line() -> Iterator[Callable[[str, bool], None]]:
+    """Show lines that replace each other on stderr; those worth keeping stay, and only they are shown to a file."""
+    terminal = sys.stderr.isatty()
+    shown = 0
+
+    def show(text: str, keep: bool) -> None:
+        nonlocal shown
+        if terminal:
+            print(text.ljust(shown), end="\n" if keep else "\r", file=sys.stderr, flush=True)
+            shown = 0 if keep else len(text)
+        elif keep:
+            _say(text)
+
+    try:
+        yield show
+    finally:
+        if shown:
+            print(" " * shown, end="\r", file=sys.stderr, flush=True)

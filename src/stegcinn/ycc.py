@@ -42,8 +42,8 @@ def chroma(rgb: UInt8) -> tuple[Int64, Int64]:
 
 
 def is_decoded(rgb: UInt8) -> bool:
-    """Whether (H, W, 3) holds the colours of a JPEG decoder, unchanged."""
-    inside = ((rgb > 0) & (rgb < 255)).all(axis=-1)
+    """Whether (H, W, 3) holds a JPEG decoder's colours, unchanged. Gray pixels tell nothing; any photo has them."""
+    inside = ((rgb > 0) & (rgb < 255)).all(axis=-1) & (rgb != rgb[..., :1]).any(axis=-1)
     on_lattice = chroma(rgb)[0] != NONE
     return bool(inside.any() and on_lattice[inside].mean() >= DECODED)
 

@@ -51,12 +51,16 @@ ROOT_SIDE = 3  # lattice points, about, of the shorter side where `generate` sta
 
 
 class CinnCodec:
-    """Steg-cINN over one release of weights; see `codecs.base.Codec` for the interface."""
+    """Steg-cINN over one release of weights; see `codecs.base.Codec` for the interface.
+
+    Containers of the releases `older`, newest first, are still revealed: nothing in an image tells which one it was.
+    """
 
     name = "cinn"
 
-    def __init__(self, release: Release) -> None:
+    def __init__(self, release: Release, *older: Release) -> None:
         self.release = release
+        self.older = tuple(CinnCodec(each) for each in older)
 
     def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
         """Measured in a rehearsal on a sample of the photo, with draws that are the same every time."""
@@ -95,6 +99,15 @@ class CinnCodec:
         )
 
     def extract(self, rgb: UInt8, key: Keys, *, strict: bool = False) -> Extraction:
+        """With `strict`, which checks what was just written, older releases are left out."""
+        for codec in (self, *(() if strict else self.older)):
+            try:
+                return codec._extract(rgb, key, STRICT_EFFORT if strict else EFFORT)
+            except RevealError:
+                continue
+        raise RevealError
+
+    def _extract(self, rgb: UInt8, key: Keys, effort: int) -> Extraction:
         """The rate is the one whose keyed pattern fits the header best; a wrong guess fails like a wrong key."""
         lattice = Lattice(colour.luma(rgb))
         if lattice.positions <= HEADER:
@@ -104,7 +117,6 @@ class CinnCodec:
         scores = (1 - 2 * _rate_patterns(key).astype(np.float32)) @ llr[:HEADER]
         plan = ecc.plan(lattice.positions - HEADER, int(np.argmax(scores)))
         received = llr[HEADER : HEADER + plan.used]
-        effort = STRICT_EFFORT if strict else EFFORT
         first = replace(plan, words=min(plan.words, 1))  # a photo without payload should not cost all words
         if not ecc.decode(first, received[: first.used], iterations=effort)[1].any():
             raise RevealError

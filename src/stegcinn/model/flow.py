@@ -22,6 +22,12 @@ def orthogonal(channels: int, seed: int) -> Tensor:
     return kernel
 
 
+def rotate(x: Tensor, rotation: Tensor) -> Tensor:
+    """Rotate the channels, in float32 even under autocast: a flow must undo what it did to all digits."""
+    with torch.autocast(x.device.type, enabled=False):
+        return nn.functional.conv2d(x, rotation)
+
+
 class ConditionNet(nn.Module):
     """Features of a level's condition: (N, channels, h, w) -> (N, features, h, w), 9x9 lattice points wide."""
 
@@ -50,11 +56,11 @@ class ConditionalNorm(nn.Module):
         nn.init.zeros_(self.predict.bias)
 
     def forward(self, x: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        shift, log_scale = self.predict(features).chunk(2, 1)
+        shift, log_scale = self.predict(features).to(x.dtype).chunk(2, 1)
         return x * torch.exp(log_scale) + shift, log_scale.sum((1, 2, 3))
 
     def inverse(self, z: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        shift, log_scale = self.predict(features).chunk(2, 1)
+        shift, log_scale = self.predict(features).to(z.dtype).chunk(2, 1)
         return (z - shift) * torch.exp(-log_scale), -log_scale.sum((1, 2, 3))
 
 
@@ -77,11 +83,11 @@ class Coupling(nn.Module):
 
     def scale_and_shift(self, half: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         h = torch.relu(self.from_x(half) + self.from_features(features))
-        log_scale, shift = self.out(torch.relu(self.mix(h))).chunk(2, 1)
+        log_scale, shift = self.out(torch.relu(self.mix(h))).to(half.dtype).chunk(2, 1)  # autocast shortens
         return CLAMP * torch.tanh(log_scale / CLAMP), shift
 
     def forward(self, x: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        x = nn.functional.conv2d(x, self.rotation)
+        x = rotate(x, self.rotation)
         a, b = x[:, : self.kept], x[:, self.kept :]
         log_scale, shift = self.scale_and_shift(a, features)
         return torch.cat([a, b * torch.exp(log_scale) + shift], 1), log_scale.sum((1, 2, 3))
@@ -90,7 +96,7 @@ class Coupling(nn.Module):
         a, b = z[:, : self.kept], z[:, self.kept :]
         log_scale, shift = self.scale_and_shift(a, features)
         z = torch.cat([a, (b - shift) * torch.exp(-log_scale)], 1)
-        return nn.functional.conv2d(z, self.rotation.transpose(0, 1)), -log_scale.sum((1, 2, 3))
+        return rotate(z, self.rotation.transpose(0, 1)), -log_scale.sum((1, 2, 3))
 
 
 class LevelFlow(nn.Module):

@@ -1,105 +1,158 @@
-"""From a finished training run to a release: validation figures, colour statistics, exported weights, model card."""
+"""From a training run to a release: validation figures, exported weights, a check that they agree, a model card."""
 
 from __future__ import annotations
 
 import json
 import math
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
 
 from stegcinn import colour
-from stegcinn.model.cinn import CINN, CINNConfig
-from stegcinn.model.export import export_release
-from stegcinn.training.data import PhotoSet, to_batch
-from stegcinn.training.stage1 import level_losses, load_checkpoint
+from stegcinn.errors import UsageError
+from stegcinn.model.export import export_lab, export_release, write_config, write_weights
+from stegcinn.training import checkpoint
+from stegcinn.training.build import build
+from stegcinn.training.config import PyramidConfig, RunConfig, from_dict
+from stegcinn.training.data import PhotoSet, UInt8, chroma_planes, to_batch
+from stegcinn.training.lab import ConditionNetwork, LabNetwork
+from stegcinn.training.loop import Folders, resume_config
+from stegcinn.training.networks import PyramidNetwork, Trainable
 
 VALIDATION_CROPS = 256
-RUN_NOISE = 2.0  # levels: dequantisation noise the codec runs at (docs/decisions.md)
+AT_ONCE = 16
 
 CARD = """# {name}
 
-Weights of the `cinn` codec: conditional flows over luma-locked chroma, trained by `stegcinn train` (stage 1, maximum
-likelihood). Part of the container format: this folder never changes after its release.
+{what} Trained by `stegcinn train`; part of the format of what is made with it: this folder never changes after its
+release.
 
 | | |
 |---|---|
-| architecture | {couplings} affine couplings over {levels} scales, {parameters:,} parameters |
-| trained with | stegcinn {version}, {steps} steps of {batch} crops of {crop}x{crop} |
-| photos | {photos} |
-| dequantisation noise | trained at {low} to {high} levels, run at {noise} |
-| validation code length | {code_length} bits per chroma detail, scales 1 (finest) to {scales}, at that noise |
+| network | {network} |
+| preset | {preset}, seed {seed} |
+| trained with | stegcinn {version}; {steps} steps, {rounds} rounds of stage 2 ({form}) |
+| photos | {photos} ({count} files; one in 32 by its name, or COCO's own validation folder, held out) |
+| held-out photos | {figures} |
+| largest difference between ONNX Runtime and PyTorch | {difference} |
 
-The photos are research sets (downsized whole photos, and crops at camera resolution); none is part of this package.
-Colours are drawn as the training photos have them: the network knows nothing of people, places or rare objects, and
-`generate` paints plausible, not true, colours.
+The photos are not part of this package. Colours are drawn as the training photos have them: the network knows nothing
+of people, places or rare objects, and paints plausible, not true, colours.
 
-`level<n>-forward.onnx` turns details into latents, `level<n>-inverse.onnx` latents into details; level {levels} also
-serves every coarser scale. `cinn.safetensors` holds the same weights for PyTorch. `config.json` names every file with
-its SHA-256.
+{files}`config.json` holds the configuration, and names every file with its SHA-256.
 """
 
 
-def root_statistics(photos: PhotoSet, rng: np.random.Generator) -> dict[str, list[float]]:
-    """Mean and standard deviation of the mean chroma (u, v) of whole crops, in levels."""
-    rgb = photos.crops(VALIDATION_CROPS, rng)
-    red, blue = rgb[..., 0].astype(np.float64), rgb[..., 2].astype(np.float64)
-    chroma = colour.to_chroma(colour.luma(rgb).astype(np.float64), red, blue)
-    means = chroma.mean(axis=(-2, -1))
-    return {"mean": means.mean(axis=1).round(3).tolist(), "std": means.std(axis=1).round(3).tolist()}
-
-
-def code_length(model: CINN, photos: PhotoSet, levels: int, noise: float, rng: np.random.Generator) -> list[float]:
-    """Bits per detail of each level on held-out crops dequantised with `noise` (levels)."""
-    rgb = photos.crops(VALIDATION_CROPS, rng)
-    sums = np.zeros(levels)
+def code_length(network: Trainable, photos: PhotoSet, rng: np.random.Generator) -> list[float]:
+    """Bits per dimension of held-out crops: of each level of a pyramid at its run noise, of others in all."""
+    rgb, sums = photos.crops(VALIDATION_CROPS, rng), np.zeros(1)
     with torch.no_grad():
-        for part in np.array_split(rgb, VALIDATION_CROPS // 16):
-            sigma = np.full((len(part), 1, 1, 1), noise, np.float32)
-            losses = level_losses(model, to_batch(part, sigma, levels, rng))
-            sums += [len(part) * loss.item() / math.log(2) for loss in losses]
-    return [float(value) for value in sums / len(rgb)]
+        for part in np.array_split(rgb, VALIDATION_CROPS // AT_ONCE):
+            if isinstance(network, PyramidNetwork):
+                sigma = np.full((len(part), 1, 1, 1), network.config.run_noise, np.float32)
+                batch = to_batch(part, sigma, network.config.levels, rng)
+                losses = network.losses((*batch.details, *batch.conditions))[1]
+            else:
+                losses = network.losses(network.prepare(part, rng))[1]
+            sums = sums + len(part) / len(rgb) * np.array([loss.item() / math.log(2) for loss in losses])
+    return [round(float(value), 4) for value in sums]
 
 
-def release(run: Path, out: Path, folders: list[tuple[Path, float]]) -> dict[str, Any]:
-    """Export the checkpoint of `run` to the release folder `out`; returns the facts written to `config.json`.
+def root_statistics(rgb: UInt8) -> dict[str, list[float]]:
+    """Mean and standard deviation of the mean chroma (u, v) of photos (N, H, W, 3), in levels."""
+    chroma = chroma_planes(colour.luma(rgb), rgb[..., 0].astype(np.float64), rgb[..., 2].astype(np.float64))
+    means = chroma.mean(axis=(2, 3))
+    return {"mean": means.mean(axis=0).round(3).tolist(), "std": means.std(axis=0).round(3).tolist()}
 
-    `folders` are the training folders, whose held-out photos give the validation figures.
+
+def export(run: Path, out: Path, *, folders: Folders | None = None) -> dict[str, Any]:
+    """Write the network of the run in `run` to the new folder `out`; returns the facts of its `config.json`.
+
+    `folders` stand in for the run's photo folders, whose held-out photos give the validation figures. UsageError if
+    `out` exists; WeightsError if what was exported does not compute what PyTorch does. Either way nothing is left.
     """
-    checkpoint = run / "checkpoint.safetensors"
-    with safe_open(checkpoint, framework="pt") as file:
-        training = json.loads(file.metadata()["config"])
-    model = CINN(CINNConfig(**{key: tuple(value) for key, value in training["model"].items()}))
-    steps = load_checkpoint(checkpoint, model)
-    photos = PhotoSet(folders, crop=training["crop"], levels=training["levels"], validation=True)
-    rng = np.random.default_rng(training["seed"])
-    lengths = code_length(model.eval(), photos, training["levels"], RUN_NOISE, rng)
-    facts = {
-        "noise": RUN_NOISE,
-        "root": root_statistics(photos, rng),
-        "validation": {"bits_per_detail": [round(value, 4) for value in lengths]},
-        "training": {**training, "finished_steps": steps, "stegcinn": version("stegcinn")},
+    if out.exists():
+        raise UsageError(f"{out} already exists; a release never changes, so name a new folder")
+    tensors, metadata = checkpoint.read(run / "checkpoint.safetensors")
+    config = from_dict(json.loads(metadata["config"]))
+    network = build(config)
+    checkpoint.restore(tensors, network)
+    network.eval().requires_grad_(False)
+    folders = folders or resume_config(run)[1]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as name:
+        folder = Path(name) / "release"
+        folder.mkdir()
+        facts = _write(network, config, metadata, folders, folder, out.name)
+        folder.rename(out)
+    return facts
+
+
+def _write(
+    network: Trainable, config: RunConfig, metadata: dict[str, str], folders: Folders, folder: Path, name: str
+) -> dict[str, Any]:
+    data = config.data
+    photos = PhotoSet(folders, crop=data.size, protocol=data.protocol, validation=True)
+    rng = np.random.default_rng(config.seed)
+    lengths = code_length(network, photos, rng)
+    facts: dict[str, Any] = {
+        "validation": {"bits_per_dimension": lengths},
+        "training": {
+            key: json.loads(metadata[key]) if key in ("config", "probes", "step", "photos") else metadata[key]
+            for key in ("config", "step", "probes", "manifest", "photos", "stegcinn")
+        },
     }
-    export_release(model, out, facts)
+    difference: float | None = None
+    figures = f"{', '.join(map(str, lengths))} bits per dimension"
+    match network:
+        case PyramidNetwork():
+            assert isinstance(config.network, PyramidConfig)
+            roots = root_statistics(photos.crops(VALIDATION_CROPS, rng))
+            facts = {"noise": config.network.run_noise, "root": roots, **facts}
+            difference = export_release(network.cinn, folder, facts)
+            what = f"Conditional flows over luma-locked chroma, {sum(config.network.couplings)} affine couplings."
+            figures += f", scales 1 (finest) to {len(lengths)}, at a dequantisation noise of {facts['noise']} levels"
+            files = (
+                "`level<n>-forward.onnx` turns details into latents, `level<n>-inverse.onnx` latents into details;\n"
+            )
+            files += "`cinn.safetensors` holds the same weights for PyTorch. "
+        case LabNetwork():
+            difference = export_lab(network.flow, folder, data.size, facts)
+            what = "Steg-cINN in Lab with VGG features as its condition, as the paper describes it."
+            files = (
+                "`forward.onnx` turns Lab chroma into latents given lightness, `inverse.onnx` latents into chroma;\n"
+            )
+            files += "`lab.safetensors` holds the same weights for PyTorch. "
+        case ConditionNetwork():
+            write_weights(network.vgg, folder / "vgg.safetensors")
+            write_config(folder, ["vgg.safetensors"], {"vgg_width": network.vgg.width, **facts})
+            what = "VGG-shaped features of the gray-scale, trained to predict the distribution of quantised Lab chroma."
+            figures += " (cross-entropy of the chroma bin)"
+            files = "`vgg.safetensors` is named as torchvision names VGG-16's layers. "
+        case _:
+            raise AssertionError(network)
+    probes = facts["training"]["probes"]
+    for probe in probes[-1:]:
+        figures += f"; raw accuracy {probe['probe']['accuracy_rounded']:.4f} at alpha {config.alpha}"
     card = CARD.format(
-        name=out.name,
-        couplings=sum(model.config.couplings),
-        levels=len(model.flows),
-        parameters=sum(p.numel() for p in model.parameters()),
+        name=name,
+        what=what,
+        network=f"{sum(p.numel() for p in network.parameters()):,} parameters",
+        preset=config.preset,
+        seed=config.seed,
         version=version("stegcinn"),
-        steps=steps,
-        batch=training["batch"],
-        crop=training["crop"],
-        photos=", ".join(folder.name for folder, _ in folders),
-        low=training["noise"][0],
-        high=training["noise"][1],
-        noise=RUN_NOISE,
-        code_length=", ".join(f"{value:.2f}" for value in lengths),
-        scales=training["levels"],
+        steps=facts["training"]["step"],
+        rounds=sum(p["taken"] for p in probes if p["round"]),
+        form=config.rounds.form,
+        photos=", ".join(path.name for path, _ in folders),
+        count=facts["training"]["photos"],
+        figures=figures,
+        difference="(none exported)" if difference is None else f"{difference:.2g}",
+        files=files,
     )
-    (out / "README.md").write_text(card)
+    (folder / "README.md").write_text(card)
     return facts

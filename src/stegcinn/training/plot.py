@@ -1,0 +1,98 @@
+"""Curves, histograms and sheets of photos as PNG files, drawn with Pillow alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+WIDTH, HEIGHT = 640, 300
+LEFT, RIGHT, TOP, BOTTOM = 70, 20, 34, 40
+COLOURS = ("#1f5fa8", "#c2452d", "#3f8f4f", "#8a5fb0", "#b8860b")
+GRID, INK = "#dddddd", "#333333"
+TICKS = 5
+
+Points = Sequence[tuple[float, float]]
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """About TICKS round numbers within a range."""
+    raw = (high - low) / TICKS
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw)
+    return [step * i for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+
+
+def chart(title: str, series: Mapping[str, Points], *, x_label: str) -> Image.Image:
+    """Lines over one pair of axes, with a legend; series without a finite point are left out."""
+    image = Image.new("RGB", (WIDTH, HEIGHT), "white")
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(12)
+    draw.text((LEFT, 8), title, INK, font)
+    finite = {name: [p for p in points if all(map(math.isfinite, p))] for name, points in series.items()}
+    finite = {name: points for name, points in finite.items() if points}
+    if not finite:
+        return image
+    xs, ys = (np.array([p[axis] for points in finite.values() for p in points]) for axis in (0, 1))
+    x0, x1, y0, y1 = xs.min(), xs.max(), ys.min(), ys.max()
+    x1, y1 = (hi if hi > lo else lo + max(1.0, abs(lo)) * 0.1 for lo, hi in ((x0, x1), (y0, y1)))
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return (
+            LEFT + (x - x0) / (x1 - x0) * (WIDTH - LEFT - RIGHT),
+            HEIGHT - BOTTOM - (y - y0) / (y1 - y0) * (HEIGHT - TOP - BOTTOM),
+        )
+
+    for value in _ticks(y0, y1):
+        _, y = place(x0, value)
+        draw.line([(LEFT, y), (WIDTH - RIGHT, y)], GRID)
+        draw.text((LEFT - 8, y), f"{value:.4g}", INK, font, anchor="rm")
+    for value in _ticks(x0, x1):
+        x, _ = place(value, y0)
+        draw.text((x, HEIGHT - BOTTOM + 6), f"{value:g}", INK, font, anchor="mt")
+    draw.text((WIDTH - RIGHT, HEIGHT - 6), x_label, INK, font, anchor="rb")
+    for i, (name, points) in enumerate(finite.items()):
+        colour = COLOURS[i % len(COLOURS)]
+        draw.line([place(*p) for p in points], colour, width=2)
+        if len(points) == 1:
+            x, y = place(*points[0])
+            draw.ellipse([x - 3, y - 3, x + 3, y + 3], colour)
+        draw.text((WIDTH - RIGHT, TOP + 2 + 15 * i), name, colour, font, anchor="rt")
+    return image
+
+
+def histogram(title: str, samples: dict[str, npt.NDArray[np.floating]], *, bins: int = 80) -> Image.Image:
+    """Densities of samples within -4..4, one line each."""
+    series = {}
+    for name, values in samples.items():
+        density, edges = np.histogram(values, bins, (-4.0, 4.0), density=True)
+        series[name] = [(float(x), float(y)) for x, y in zip((edges[:-1] + edges[1:]) / 2, density, strict=True)]
+    return chart(title, series, x_label="z")
+
+
+def stack(images: Sequence[Image.Image], path: Path) -> None:
+    """Write images below each other as one PNG file."""
+    out = Image.new("RGB", (max(i.width for i in images), sum(i.height for i in images)), "white")
+    top = 0
+    for image in images:
+        out.paste(image, (0, top))
+        top += image.height
+    _save(out, path)
+
+
+def sheet(hosts: npt.NDArray[np.uint8], containers: npt.NDArray[np.uint8], path: Path, *, per_row: int = 4) -> None:
+    """Write hosts (N, H, W, 3) with their containers to the right of each, `per_row` pairs in a row, as PNG."""
+    pairs = np.concatenate([hosts, containers], axis=2)
+    blank = np.full((-len(pairs) % per_row, *pairs.shape[1:]), 255, np.uint8)
+    pairs = np.concatenate([pairs, blank])
+    rows = [np.concatenate(list(pairs[i : i + per_row]), axis=1) for i in range(0, len(pairs), per_row)]
+    _save(Image.fromarray(np.concatenate(rows, axis=0)), path)
+
+
+def _save(image: Image.Image, path: Path) -> None:
+    temporary = path.with_suffix(".tmp")
+    image.save(temporary, "PNG", optimize=True)
+    temporary.replace(path)
