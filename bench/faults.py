@@ -121,7 +121,7 @@ def killed_hide(ground: Ground, kills: int, rng: random.Random) -> Tally:
         usual[codec], old = time.monotonic() - begun, output.read_bytes()
         assert ground.payload_of(old) == PAYLOADS[1]
     for number in range(kills):
-        replaces, codec = number % 2 == 0, CODECS[number // 2 % len(CODECS)]
+        replaces, codec = number % 2 == 0, CODECS[number % len(CODECS)]  # all pairs, as 2 and 3 share no factor
         output = ground.renew(old if replaces else None)
         pid = start(hide(ground, output, 0, "--force", "--codec", codec))
         time.sleep(rng.uniform(0, 1.1 * usual[codec]))

@@ -1,6 +1,6 @@
 """The lattice test: whether an image has colours that no JPEG decoder makes (`stegcinn.ycc`), for hosts and containers.
 
-python bench/lattice_test.py FOLDER [--count 40] [--size 128] [--loads 0.1 0.4]
+python bench/lattice_test.py FOLDER [--count 40] [--size 128] [--methods stealth ...] [--loads 0.1 0.4]
 
 Of each embedder and load: how many of the images have all their unclipped colours on the lattice, and the mean share of
 unclipped pixels that are on it. The test needs no training and no host. Prints a Markdown table; images are those that
@@ -42,6 +42,8 @@ def main() -> None:
     parser.add_argument("hosts", type=Path, help="folder of photos that were JPEG")
     parser.add_argument("--count", type=int, default=40, help="hosts")
     parser.add_argument("--size", type=int, default=128, help="pixels: the middle square of each photo")
+    methods = (*CODECS, *SIMULATED)
+    parser.add_argument("--methods", nargs="+", choices=methods, default=methods)
     parser.add_argument("--loads", nargs="+", type=float, default=[0.1, 0.4], help="bits per pixel")
     arguments = parser.parse_args()
     hosts = read_hosts(arguments.hosts, count=arguments.count, size=arguments.size)
@@ -49,7 +51,7 @@ def main() -> None:
         "| images | bits per pixel | all unclipped colours on the lattice | unclipped pixels on it |\n|---|---|---|---|"
     )
     print(row("hosts", "", hosts.images), flush=True)
-    for method in (*CODECS, *SIMULATED):
+    for method in arguments.methods:
         for load in arguments.loads:
             try:
                 stegos = make_stegos(hosts, Embedder(method, load), seed=0)

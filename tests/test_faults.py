@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).parents[1] / "bench" / "faults.py"
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs fork, and limits as Linux has them")
 def test_faults_leave_nothing_partial_and_nothing_damaged():
-    done = subprocess.run([sys.executable, SCRIPT, "--kills", "2"], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, SCRIPT, "--kills", "2"], capture_output=True, text=True, timeout=900)
     assert (done.returncode, done.stderr) == (0, "")
     counts = dict(re.findall(r"^(\S.*?)  +runs (\d+), .*violations 0", done.stdout, re.MULTILINE))
     for fault in ("killed while writing", "killed hide", "killed reveal", "file size limit", "two writers"):
