@@ -26,9 +26,8 @@ UInt8 = npt.NDArray[np.uint8]
 
 def share_on_lattice(rgb: UInt8) -> float:
     """Of the unclipped pixels of (H, W, 3); 1 if there are none, as then nothing is off it."""
-    inside = ((rgb > 0) & (rgb < 255)).all(axis=-1)
-    on_lattice = ycc.chroma(rgb)[0] != ycc.NONE
-    return float(on_lattice[inside].mean()) if inside.any() else 1.0
+    inside = ycc.unclipped(rgb)
+    return float(ycc.on_lattice(rgb)[inside].mean()) if inside.any() else 1.0
 
 
 def row(name: str, load: str, images: UInt8) -> str:

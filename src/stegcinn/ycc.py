@@ -13,44 +13,58 @@ import numpy.typing as npt
 from stegcinn import colour
 
 UInt8 = npt.NDArray[np.uint8]
+Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 
 DECODED = 0.999  # share of unclipped pixels on the lattice that tells a decoded photo; others have 0.25 to 0.5
 
+_STRIP = 64  # rows looked at at a time: what is computed of them stays in the cache
 _CHROMA = np.arange(-128, 128)
 _HALF = 1 << 15
-# What chroma -128..127 adds to luma; green's two parts are summed, then shifted by 16.
-RED_OF_CR: Int64 = (91881 * _CHROMA + _HALF) >> 16
-BLUE_OF_CB: Int64 = (116130 * _CHROMA + _HALF) >> 16
-GREEN_OF_CB: Int64 = -22554 * _CHROMA + _HALF
-GREEN_OF_CR: Int64 = -46802 * _CHROMA
-NONE = -1  # of the chroma indices 0..255
+_NEVER = 1 << 30  # no green is as far from luma
 
 
-def chroma(rgb: UInt8) -> tuple[Int64, Int64]:
-    """Indices (cb, cr), 0..255, of the chroma that each pixel (..., 3) was decoded from; NONE in both off the lattice.
+def _green(added: Int64, green: Int64) -> Int32:
+    """Where chroma -128..127 adds `added` to red or blue: by what is added, -255..255, its part of green in 2**-16."""
+    found = np.full(511, _NEVER, np.int32)
+    inside = np.abs(added) <= 255
+    found[added[inside] + 255] = green[inside]
+    return found
 
-    A clipped pixel, with a channel at 0 or 255, has none either: many chroma values come to the same.
-    """
-    luma = colour.luma(rgb).astype(np.int64)
-    red, green, blue = (rgb[..., c].astype(np.int64) - luma for c in range(3))
-    cr, cb = index_of(RED_OF_CR)[red + 255], index_of(BLUE_OF_CB)[blue + 255]
-    on_lattice = (cr != NONE) & (cb != NONE) & (rgb > 0).all(axis=-1) & (rgb < 255).all(axis=-1)
-    on_lattice &= (GREEN_OF_CB[cb] + GREEN_OF_CR[cr]) >> 16 == green
-    return np.where(on_lattice, cb, NONE), np.where(on_lattice, cr, NONE)
+
+_GREEN_OF_RED = _green((91881 * _CHROMA + _HALF) >> 16, -46802 * _CHROMA)
+_GREEN_OF_BLUE = _green((116130 * _CHROMA + _HALF) >> 16, -22554 * _CHROMA + _HALF)
+
+
+def on_lattice(rgb: UInt8) -> Bool:
+    """Which unclipped pixels (..., 3) a decoder can have made; False where a channel is at 0 or 255."""
+    luma = colour.luma(rgb).astype(np.int16)
+    red, green, blue = (rgb[..., c] - luma for c in range(3))
+    same: Bool = (_GREEN_OF_RED[red + 255] + _GREEN_OF_BLUE[blue + 255]) >> 16 == green
+    return same & unclipped(rgb)
+
+
+def unclipped(rgb: UInt8) -> Bool:
+    """Which pixels (..., 3) have no channel at 0 or 255, where many chroma values come to the same."""
+    least, most = _extremes(rgb)
+    inside: Bool = (least > 0) & (most < 255)
+    return inside
 
 
 def is_decoded(rgb: UInt8) -> bool:
     """Whether (H, W, 3) holds a JPEG decoder's colours, unchanged. Gray pixels tell nothing; any photo has them."""
-    inside = ((rgb > 0) & (rgb < 255)).all(axis=-1) & (rgb != rgb[..., :1]).any(axis=-1)
-    on_lattice = chroma(rgb)[0] != NONE
-    return bool(inside.any() and on_lattice[inside].mean() >= DECODED)
+    telling, decoded = 0, 0
+    for top in range(0, len(rgb), _STRIP):
+        strip = rgb[top : top + _STRIP]
+        least, most = _extremes(strip)
+        coloured = least != most
+        telling += int(np.count_nonzero(unclipped(strip) & coloured))
+        decoded += int(np.count_nonzero(on_lattice(strip) & coloured))
+    return telling > 0 and decoded / telling >= DECODED
 
 
-def index_of(values: Int64) -> Int64:
-    """For each difference -255..255 to luma, the chroma index that adds it, or NONE."""
-    found = np.full(511, NONE, np.int64)
-    inside = np.abs(values) <= 255
-    found[values[inside] + 255] = np.flatnonzero(inside)
-    return found
+def _extremes(rgb: UInt8) -> tuple[UInt8, UInt8]:
+    """The least and the greatest channel of each pixel; faster than reductions over an axis of three."""
+    red, green, blue = (rgb[..., c] for c in range(3))
+    return np.minimum(np.minimum(red, green), blue), np.maximum(np.maximum(red, green), blue)
