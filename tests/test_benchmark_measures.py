@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from stegcinn import colour
 from stegcinn.benchmark import attacker, learnt, quality, speed
 from stegcinn.benchmark.attacker import SIZES, accuracy, cached_statistics, statistics
 from stegcinn.benchmark.containers import Embedder, make_stegos
 from stegcinn.benchmark.hosts import ImageSet
-from stegcinn.benchmark.learnt import LearntPlan, net_share
+from stegcinn.benchmark.learnt import LearntPlan, bch_accuracy, net_share
+from stegcinn.benchmark.paper import PaperPlan
 from stegcinn.benchmark.quality import codec_row, looks, unrounded_accuracy
 from stegcinn.benchmark.synthetic import synthetic_pairs
 from stegcinn.errors import UsageError
@@ -71,15 +71,44 @@ def test_the_flow_gives_signs_back_before_rounding(hosts) -> None:
 
 def test_rows_of_learnt_baselines(hosts, tmp_path) -> None:
     plan = LearntPlan(steps=1, batch=1, narrow=32)
-    model = learnt.trained("hidden@0.0018", hosts.images, plan, tmp_path, 0, lambda line: None)
-    again = learnt.trained("hidden@0.0018", hosts.images, plan, tmp_path, 0, lambda line: None)
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
-    row, stegos = quality.learnt_row(model, hosts, 0)
+    hide, again = (
+        learnt.trained("hidden@0.0018", hosts.images, plan, tmp_path, None, 0, lambda line: None) for _ in range(2)
+    )
+    assert np.array_equal(hide(hosts, 0).images, again(hosts, 0).images)
+    row, stegos = quality.learnt_row(hide, hosts, 0)
+    assert row["accuracy_bch"] is None  # 30 bits are no block
     assert row["bpp"] == round(30 / 64**2, 4)
     assert 0 <= row["accuracy_rounded"] <= 1
     assert stegos.images.shape == hosts.images.shape
     assert row["failed_files"] == 2
     assert row["net_bpp"] == 0
+
+
+def test_rows_of_the_papers_own_network(hosts, tmp_path) -> None:
+    photos = np.concatenate([hosts.images] * 20)  # enough that the split by name holds some out
+    few = ("stage1.steps=2", "stage1.batch=1", "data.size=64", "log.save_every=1")
+    network = ("network.couplings=[1, 1]", "network.hidden=4", "network.features=4", "rounds.rounds=1")
+    rounds = ("rounds.iterations=1", "rounds.batch=1", "log.test_photos=2")
+    plan = LearntPlan(paper=PaperPlan((*few, "network.vgg_width=4"), (*few, *network, *rounds)))
+    lines: list[str] = []
+    hide, again = (learnt.trained(learnt.STEG_CINN, photos, plan, tmp_path, None, 0, lines.append) for _ in range(2))
+    assert len(lines) == 2 + 3  # nothing is trained twice
+    assert np.array_equal(hide(hosts, 0).images, again(hosts, 0).images)
+    row, stegos = quality.learnt_row(hide, hosts, 0)
+    assert row["bpp"] == 2
+    assert 0.45 < row["accuracy_rounded"] < row["accuracy_unrounded"]
+    assert row["accuracy_unrounded"] > 0.98
+    assert stegos.images.shape == hosts.images.shape
+
+
+def test_what_bch_mends() -> None:
+    assert bch_accuracy(1.0, 1000) == 1
+    assert bch_accuracy(0.97, 200) is None
+    rng = np.random.default_rng(0)
+    for right in (0.97, 0.94, 0.9):
+        errors = rng.binomial(255, 1 - right, 200_000)
+        expected = 1 - np.where(errors > 14, errors, 0).mean() / 255
+        assert bch_accuracy(right, 32768) == pytest.approx(expected, abs=2e-4)
 
 
 def test_what_an_error_correcting_code_leaves() -> None:

@@ -11,9 +11,9 @@ from PIL import Image
 from stegcinn.benchmark import figures, tables
 from stegcinn.benchmark.hosts import ImageSet
 
-ROW = {"method": "ddh@1.0", "bpp": 1.0, "net_bpp": 0.25, "accuracy_unrounded": 0.9812, "accuracy_rounded": None,
-       "failed_files": 3, "files": 40, "psnr": 30.123, "ssim": 0.9, "ciede2000": 1.5, "brisque": 21.04,
-       "brisque_host": 20.0, "chroma_energy": 2.0, "chroma_energy_host": 1.0}  # fmt: skip
+ROW = {"name": "ddh@1.0", "bpp": 1.0, "accuracy_bch": 0.999, "net_bpp": 0.25, "accuracy_unrounded": 0.9812,
+       "accuracy_rounded": None, "failed_files": 3, "files": 40, "psnr": 30.123, "ssim": 0.9, "ciede2000": 1.5,
+       "brisque": 21.04, "brisque_host": 20.0, "chroma_energy": 2.0, "chroma_energy_host": 1.0}  # fmt: skip
 DETECTION = {"method": "cinn", "load_bpp": "full", "detector": "kenet", "planes": "gray", "protocol": "natural-cover",
              "accuracy": 0.5, "ci95": 0.0, "seeds": 3, "proof": 0.93, "identical": True}  # fmt: skip
 

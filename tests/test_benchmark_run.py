@@ -56,8 +56,11 @@ def test_from_photos_to_tables_and_on_again(photos: Path, tmp_path: Path, monkey
     out, lines = tmp_path / "out", []
     content = run.run(photos, out, TINY, report=lines.append)
     assert json.loads((out / "results.json").read_text()) == content
-    assert {row["method"] for row in content["rows"]} == {"udh@0.25", "exact@0.4", "exact@full"}
-    exact = next(row for row in content["rows"] if row["method"] == "exact@0.4")
+    rows = {row["name"]: row for row in content["rows"]}
+    assert {name: (row["method"], row["preset"]) for name, row in rows.items()} == {
+        "udh@0.25": ("udh", "small"), "exact@0.4": ("exact", "default"), "exact@full": ("exact", "default"),
+    }  # fmt: skip
+    exact = rows["exact@0.4"]
     assert exact["failed_files"] == 0
     assert exact["net_bpp"] == pytest.approx(0.4, abs=0.01)
     assert {"method", "preset", "bpp", "net_bpp", "accuracy_unrounded", "accuracy_rounded", "failed_files",
@@ -74,7 +77,7 @@ def test_from_photos_to_tables_and_on_again(photos: Path, tmp_path: Path, monkey
     def never(*arguments: object, **options: object) -> None:
         raise AssertionError("this was done before")
 
-    for name in ("run_cell", "codec_row", "learnt_row", "measure", "hidden_in", "synthetic_pairs"):
+    for name in ("run_cell", "codec_row", "learnt_row", "measure", "trained", "synthetic_pairs"):
         monkeypatch.setattr(run, name, never)
     assert run.run(photos, out, TINY) == content
     with pytest.raises(UsageError, match="another plan"):

@@ -722,10 +722,10 @@ def benchmark_run(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
 
 def test_benchmark(run: Run, benchmark_run: types.SimpleNamespace) -> None:
     Path("photos").mkdir()
-    outcome = run("benchmark", "photos", "-o", "out", "--jobs", "2", "--hyperiqa", "koniq.pkl")
+    outcome = run("benchmark", "photos", "-o", "out", "--jobs", "2", "--hyperiqa", "koniq.pkl", "--vgg", "vgg.pth")
     line = "stegcinn: results are in out/results.json and out/tables.md\n"
     assert outcome == Outcome(0, b"hill@0.4: stegos made\n", line)
-    options = {"jobs": 2, "hyperiqa": Path("koniq.pkl")}
+    options = {"jobs": 2, "hyperiqa": Path("koniq.pkl"), "vgg": Path("vgg.pth")}
     assert benchmark_run.calls == [(Path("photos"), Path("out"), "a small plan", options)]
 
 

@@ -162,6 +162,7 @@ def parser() -> argparse.ArgumentParser:
     benchmark.add_argument("-o", "--output", metavar="OUT", required=True, help="folder of results, new or to go on")
     benchmark.add_argument("--preset", choices=("small", "paper"), default="small", help="how much is run")
     benchmark.add_argument("--jobs", metavar="N", type=int, default=1, help="processes (default: 1)")
+    benchmark.add_argument("--vgg", metavar="FILE", type=Path, help="VGG-16 weights for the paper's network, if wanted")
     benchmark.add_argument("--hyperiqa", metavar="FILE", type=Path, help="published HyperIQA weights, if wanted")
     serve.add_argument("--port", metavar="N", type=int, default=0, help="port to listen on (default: a free one)")
     serve.add_argument("--host", metavar="H", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")

@@ -266,8 +266,9 @@ def _benchmark(args: argparse.Namespace) -> None:
     out = Path(args.output)
     try:  # Ctrl-C passes: what is finished stays, and the same command goes on from there
         benchmark.run(
-            args.photos, out, benchmark.PLANS[args.preset], jobs=args.jobs, hyperiqa=args.hyperiqa, report=report
-        )
+            args.photos, out, benchmark.PLANS[args.preset], jobs=args.jobs, hyperiqa=args.hyperiqa, vgg=args.vgg,
+            report=report,
+        )  # fmt: skip
     except (ValueError, FloatingPointError) as error:
         raise StegcinnError(str(error)) from error
     _say(f"results are in {out / 'results.json'} and {out / 'tables.md'}")

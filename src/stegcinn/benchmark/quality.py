@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
 
 from stegcinn import colour, stego
 from stegcinn.benchmark.hosts import ImageSet, UInt8
-from stegcinn.benchmark.learnt import hidden_in, net_share
+from stegcinn.benchmark.learnt import Hide, bch_accuracy, net_share
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.cinn import CinnCodec, _chroma, _coarse
 from stegcinn.envelope import Payload
@@ -89,12 +89,14 @@ def codec_row(method: str, load: float | None, hosts: ImageSet, seed: int) -> tu
             unrounded.append(unrounded_accuracy(rgb, rng))
         images.append(container.photo.rgb)
         names.append(name)
-    net = bits / hosts.images[..., 0].size
+    pixels = hosts.images[0, ..., 0].size
+    net = bits / (pixels * len(hosts.names))
     gross = net if method != "cinn" else DETAILS * sum(4.0**-level for level in range(1, CARRIERS + 1))
     row = {
         "bpp": round(gross, 4), "net_bpp": round(net, 4), "failed_files": failed, "files": len(hosts.names),
         "accuracy_unrounded": _share(unrounded) if method == "cinn" else 1.0,  # elsewhere nothing is ever rounded
         "accuracy_rounded": _share(accuracies),
+        "accuracy_bch": _share([bch_accuracy(accuracy, round(gross * pixels)) for accuracy in accuracies]),
     }  # fmt: skip
     return row, ImageSet(tuple(names), np.stack(images)) if images else ImageSet((), hosts.images[:0])
 
@@ -120,18 +122,20 @@ def unrounded_accuracy(rgb: UInt8, rng: np.random.Generator) -> float:
     return right / max(1, total)
 
 
-def learnt_row(model: Any, hosts: ImageSet, seed: int) -> tuple[dict[str, Any], ImageSet]:
-    """The same for a learnt baseline: bits before and after rounding, and what an error-correcting code leaves."""
-    result = hidden_in(model, hosts, seed)
-    positions = round(result.bpp * hosts.images.shape[1] * hosts.images.shape[2])
+def learnt_row(hide: Hide, hosts: ImageSet, seed: int) -> tuple[dict[str, Any], ImageSet]:
+    """The same for what was trained in the benchmark: `net_bpp` is what an error-correcting code leaves."""
+    result = hide(hosts, seed)
+    positions = round(result.bpp * hosts.images[0, ..., 0].size)
     net = [net_share(accuracy, positions) for accuracy in result.rounded]
     row = {
         "bpp": round(result.bpp, 4), "net_bpp": round(result.bpp * float(np.mean(net)), 4),
         "failed_files": sum(share == 0 for share in net), "files": len(net),
         "accuracy_unrounded": _share(result.unrounded), "accuracy_rounded": _share(result.rounded),
+        "accuracy_bch": _share([bch_accuracy(accuracy, positions) for accuracy in result.rounded]),
     }  # fmt: skip
     return row, ImageSet(hosts.names, result.images)
 
 
-def _share(values: list[float] | tuple[float, ...]) -> float | None:
-    return round(float(np.mean(values)), 4) if values else None
+def _share(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(float(np.mean(known)), 4) if known else None

@@ -11,6 +11,7 @@ them over machines with another backend (Dask, Ray).
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -28,7 +29,8 @@ from stegcinn.benchmark.attacker import ATTACKERS, SIZES, cached_statistics
 from stegcinn.benchmark.containers import SIMULATED, Embedder, cached_stegos
 from stegcinn.benchmark.detectors import DETECTORS, Preset, recipe_of
 from stegcinn.benchmark.hosts import ImageSet, read_hosts
-from stegcinn.benchmark.learnt import LEARNT, LearntPlan, hidden_in, trained
+from stegcinn.benchmark.learnt import LEARNT, STEG_CINN, LearntPlan, trained
+from stegcinn.benchmark.paper import PaperPlan
 from stegcinn.benchmark.protocol import PROOF, Cell, Results, run_cell
 from stegcinn.benchmark.quality import codec_row, judges, learnt_row, looks
 from stegcinn.benchmark.speed import LSB, measure
@@ -58,10 +60,17 @@ class Plan:
     seed: int = 0
 
 
+SMALL_PAPER = PaperPlan(
+    condition=("stage1.steps=400", "stage1.batch=4", "stage1.learning_rate=2e-3", "network.vgg_width=16"),
+    paper=(
+        "stage1.steps=800", "stage1.batch=4", "stage1.learning_rate=1e-3", "stage1.schedule=cosine",
+        "network.hidden=32", "network.features=32", "rounds.batch=4", "rounds.iterations=150",
+    ),
+)  # fmt: skip
 PLANS: dict[str, Plan] = {
     "small": Plan(
         preset="small", hosts=500, photos=200, size=128, seeds=(0, 1, 2), loads=(0.4, 1.0), heavy_on=(PROOF,),
-        learnt=LearntPlan(steps=300, batch=4, narrow=8), quality_hosts=40,
+        learnt=LearntPlan(steps=300, batch=4, narrow=8, paper=SMALL_PAPER), quality_hosts=40,
     ),
     "paper": Plan(
         preset="paper", hosts=4000, photos=10_000, size=128, seeds=(0, 1, 2), loads=(0.1, 0.4, 1.0), heavy_on=(),
@@ -69,16 +78,17 @@ PLANS: dict[str, Plan] = {
     ),
 }  # fmt: skip
 HEAVY = ("yedroudjnet", "kenet")
-ATTACKED = {"code-length": ("exact",), "z-histogram": ("cinn",)}
+ATTACKED = {"code-length": ("exact", "stealth"), "z-histogram": ("cinn",)}
 
 
 def run(
-    folder: Path, out: Path, plan: Plan, *, jobs: int = 1, hyperiqa: Path | None = None,
+    folder: Path, out: Path, plan: Plan, *, jobs: int = 1, hyperiqa: Path | None = None, vgg: Path | None = None,
     report: Report = lambda line: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Run what is left of a benchmark on the photos of `folder`; the content of results.json.
 
-    `hyperiqa`: the published checkpoint, if HyperIQA is wanted. UsageError if `out` holds another plan's results.
+    `hyperiqa`: the published checkpoint, if HyperIQA is wanted. `vgg`: VGG-16's weights for the paper's network;
+    without them, features of its shape are trained. UsageError if `out` holds another plan's results.
     """
     results = Results(out / "results.json")
     facts = {"preset": plan.preset, "plan": _plain(plan), "photos": folder.name}
@@ -91,13 +101,13 @@ def run(
     embedders = embedders_of(plan)
     report(f"stegos of {len(hosts.names)} hosts")
     made = chain(
-        spread(jobs, _make_learnt, [(hosts, photos, name, out, plan) for name in LEARNT]),
+        spread(jobs, _make_learnt, [(hosts, photos, name, out, plan, vgg) for name in LEARNT]),
         spread(jobs, _make, [(hosts, str(embedder), out, plan.seed) for embedder in embedders]),
         spread(jobs, _make_synthetic, [(hosts, method, out, plan.seed) for method in SYNTHETIC]),
     )
     for line in made:
         report(line)
-    _rows(results, hosts, photos, out, plan, hyperiqa, report)
+    _rows(results, hosts, photos, out, plan, hyperiqa, vgg, report)
 
     cells = [cell for cell in cells_of(plan) if cell not in results]
     report(f"{len(cells)} trainings and attacks left")
@@ -135,7 +145,8 @@ def environment() -> dict[str, Any]:
 
 def _plain(plan: Plan) -> dict[str, Any]:
     """As JSON gives it back."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(plan).items()}
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(plan)))
+    return plain
 
 
 def embedders_of(plan: Plan) -> list[Embedder]:
@@ -201,12 +212,13 @@ def _stegos_path(out: Path, hosts: ImageSet, name: str, seed: int) -> Path:
     return out / "stegos" / hosts.digest / f"{name}-{seed}.npz"
 
 
-def _make_learnt(hosts: ImageSet, photos: ImageSet, name: str, out: Path, plan: Plan) -> str:
+def _make_learnt(hosts: ImageSet, photos: ImageSet, name: str, out: Path, plan: Plan, vgg: Path | None) -> str:
     _one_thread()
     path = _stegos_path(out, hosts, name, plan.seed)
     if not path.exists():
-        model = trained(name, photos.images, plan.learnt, out / "baselines" / name, plan.seed, lambda line: None)
-        ImageSet(hosts.names, hidden_in(model, hosts, plan.seed).images).save(path)
+        place = out / "baselines" / name
+        hide = trained(name, photos.images, plan.learnt, place, vgg, plan.seed, lambda line: None)
+        ImageSet(hosts.names, hide(hosts, plan.seed).images).save(path)
     return f"{name}: trained, stegos made"
 
 
@@ -233,28 +245,41 @@ def _run_cell(cell: Cell, hosts: ImageSet, out: Path, plan: Plan) -> tuple[Cell,
 
 
 def _rows(
-    results: Results, hosts: ImageSet, photos: ImageSet, out: Path, plan: Plan, hyperiqa: Path | None, report: Report
-) -> None:
-    """Rows of the table of methods that are not there yet."""
+    results: Results, hosts: ImageSet, photos: ImageSet, out: Path, plan: Plan, hyperiqa: Path | None,
+    vgg: Path | None, report: Report,
+) -> None:  # fmt: skip
+    """Rows of the table of methods that are not there yet.
+
+    `preset` of a row is the training its networks had: `default` is what ships, others are as this benchmark trains.
+    """
     rows = results.content.setdefault("rows", [])
     some = ImageSet(hosts.names[: plan.quality_hosts], hosts.images[: plan.quality_hosts])
     measures = judges(None if hyperiqa is None else load_hyperiqa(hyperiqa))
     wanted = [*LEARNT, *(str(e) for e in embedders_of(plan) if e.method not in SIMULATED)]
     for name in wanted:
-        if name in [row["method"] for row in rows]:
+        if name in [row["name"] for row in rows]:
             continue
         if name in LEARNT:
-            model = trained(name, photos.images, plan.learnt, out / "baselines" / name, plan.seed, report)
-            row, stegos = learnt_row(model, some, plan.seed)
+            hide = trained(name, photos.images, plan.learnt, out / "baselines" / name, vgg, plan.seed, report)
+            row, stegos = learnt_row(hide, some, plan.seed)
         else:
             embedder = Embedder.parse(name)
             row, stegos = codec_row(embedder.method, embedder.load, some, plan.seed)
+        method, preset = _training_of(name, plan)
         place = {host: index for index, host in enumerate(some.names)}
         covers = some.images[[place[host] for host in stegos.names]]
-        rows.append({"method": name, "preset": plan.preset, **row, **looks(covers, stegos.images, measures)})
+        facts = {"name": name, "method": method, "preset": preset}
+        rows.append({**facts, **row, **looks(covers, stegos.images, measures)})
         figures.save_sheet(some, stegos, out / "figures" / f"{name}.png")
         results.write()
         report(f"{name}: {row['net_bpp']} net bits per pixel, {row['failed_files']} of {row['files']} files failed")
+
+
+def _training_of(name: str, plan: Plan) -> tuple[str, str]:
+    """Method, and preset of the training that its networks had."""
+    if name == STEG_CINN:
+        return "cinn", "paper"
+    return name.partition("@")[0], plan.preset if name in LEARNT else "default"
 
 
 def _illustrate(results: Results, hosts: ImageSet, out: Path, plan: Plan) -> None:
