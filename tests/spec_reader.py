@@ -525,7 +525,7 @@ def read_cinn(rgb, luma, root):
     if lift < 16:
         raise RefusedError("cinn room")
     inverted = np.where(bits(root, "whitening", n), -1, 1)
-    llr = -2 * received[permutation(root, "positions", n)] * inverted
+    llr = -received[permutation(root, "positions", n)] * inverted  # softer than the noise asks for; it errs less
     patterns = bits(root, "rate patterns", 31 * 256).reshape(31, 256)
     fits = [(llr[:256].clip(-8, 8) * (1 - 2.0 * pattern)).sum() for pattern in patterns]
     code = CODES[int(np.argmax(fits))]

@@ -31,6 +31,7 @@ from stegcinn.training.exact import (
     train,
 )
 from stegcinn.training.release_exact import code_lengths, release
+from training_runs import stripes
 
 STEP = 25.0  # seconds that a step takes on the clock of these tests; there is a checkpoint every third step
 STEPS = 8
@@ -85,12 +86,7 @@ def _unvalidated(monkeypatch):
 
 
 def photo(seed: int, height: int = 70, width: int = 90) -> np.ndarray:
-    """Soft stripes whose colour follows their brightness."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:height, :width] / 16
-    gray = 128 + 80 * np.sin(x * rng.uniform(1, 3) + y * rng.uniform(1, 3) + rng.uniform(0, 6))
-    rgb = np.stack([gray + 30, gray, 255 - gray], axis=-1) + rng.normal(0, 3, (height, width, 3))
-    return np.clip(rgb, 0, 255).astype(np.uint8)
+    return stripes(seed, height, width, swing=80, blue=255)
 
 
 @pytest.fixture(scope="module")

@@ -34,12 +34,12 @@ def tiny(network: dict[str, Any] | None = None, **changes: Any) -> RunConfig:
     return from_dict(table)
 
 
-def stripes(seed: int, height: int = 24, width: int = 32) -> np.ndarray:
-    """Soft stripes whose colour follows their brightness."""
+def stripes(seed: int, height: int = 24, width: int = 32, *, swing: float = 60, blue: float = 230) -> np.ndarray:
+    """Soft stripes whose colour follows their brightness, which goes `swing` levels up and down."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width] / 16
-    gray = 128 + 60 * np.sin(x * rng.uniform(1, 3) + y * rng.uniform(1, 3) + rng.uniform(0, 6))
-    rgb = np.stack([gray + 30, gray, 230 - gray], axis=-1) + rng.normal(0, 3, (height, width, 3))
+    gray = 128 + swing * np.sin(x * rng.uniform(1, 3) + y * rng.uniform(1, 3) + rng.uniform(0, 6))
+    rgb = np.stack([gray + 30, gray, blue - gray], axis=-1) + rng.normal(0, 3, (height, width, 3))
     return np.clip(rgb, 0, 255).astype(np.uint8)
 
 

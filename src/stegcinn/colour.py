@@ -42,6 +42,12 @@ def luma(rgb: UInt8) -> UInt8:
     return ((wr * r + wg * g + wb * b + 32768) >> 16).astype(np.uint8)
 
 
+def is_gray(rgb: UInt8) -> bool:
+    """Whether all pixels of (..., 3) have three equal channels: a photo without colours."""
+    red, green, blue = (rgb[..., c] for c in range(3))
+    return np.array_equal(red, green) and np.array_equal(green, blue)
+
+
 def _red_interval(y: FloatArray) -> Interval:
     low = np.maximum(LOW, (y - (KG + KB) * HIGH) / KR)
     high = np.minimum(HIGH, (y - (KG + KB) * LOW) / KR)

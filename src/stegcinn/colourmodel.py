@@ -6,7 +6,6 @@ that are powers of two. A tile sees a margin of its neighbours, so tiles give bi
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from stegcinn import cells, mixture
 from stegcinn.cells import CHANNELS, GATHER, PHASES, PLACES, RADIUS
+from stegcinn.jit import WORKERS
 from stegcinn.rangecoder import Tables, Tile
 from stegcinn.runtime import Release
 
@@ -27,7 +27,6 @@ UInt8 = npt.NDArray[np.uint8]
 
 TILE = 128  # cells; small enough for a core's cache, large enough that margins cost little
 HALO = GATHER + RADIUS
-WORKERS = min(8, os.cpu_count() or 1)
 
 
 class Part(NamedTuple):

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
+from stegcinn import colour
 from stegcinn.errors import ImageError, StegcinnError, StegcinnWarning, UsageError
 
 MIN_SIDE = 64
@@ -65,8 +66,7 @@ class Photo:
     @property
     def is_gray(self) -> bool:
         """True if R == G == B at every pixel."""
-        red, green, blue = np.moveaxis(self.rgb, 2, 0)
-        return np.array_equal(red, green) and np.array_equal(green, blue)
+        return colour.is_gray(self.rgb)
 
     def to_pil(self) -> Image.Image:
         """Return a PIL image of mode RGB, or RGBA with alpha; a profile is in `info["icc_profile"]`."""

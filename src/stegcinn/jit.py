@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+
+WORKERS = min(8, os.cpu_count() or 1)  # threads that kernels and networks are spread over
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

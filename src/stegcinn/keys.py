@@ -58,6 +58,10 @@ class Keys:
         """Return the first `n` bytes of the purpose's keystream."""
         return _keystream(self.subkey(purpose)).update(bytes(n))
 
+    def masked(self, data: bytes, purpose: str) -> bytes:
+        """`data` exclusive-or the purpose's keystream; its own inverse."""
+        return _keystream(self.subkey(purpose)).update(data)
+
     def bits(self, purpose: str, n: int) -> npt.NDArray[np.uint8]:
         """Return `n` zeros and ones: the purpose's keystream, the most significant bit of each byte first."""
         return np.unpackbits(np.frombuffer(self.stream(purpose, (n + 7) // 8), np.uint8), count=n)

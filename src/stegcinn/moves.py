@@ -19,7 +19,6 @@ import numpy.typing as npt
 from stegcinn.jit import array, compiled
 
 UInt8 = npt.NDArray[np.uint8]
-Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
@@ -169,10 +168,7 @@ def _compiled_entropies() -> Any:
     return compiled(_entropies, (array("float32", 2), array("float64", 2, writable=True)))
 
 
-_READ = array("uint8", 2), array("float32", 2)
-_WRITTEN = array("float32", 2, writable=True), array("uint8", 2, writable=True)
-
-
 @cache
 def _compiled_chances() -> Any:
-    return compiled(_chances, (*_READ, *_WRITTEN))
+    written = array("float32", 2, writable=True), array("uint8", 2, writable=True)
+    return compiled(_chances, (array("uint8", 2), array("float32", 2), *written))

@@ -6,7 +6,6 @@ columns modulo 2. The code is part of the container format: HEIGHT, COLUMNS and 
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -18,7 +17,7 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from stegcinn.jit import array, compiled, inlined
+from stegcinn.jit import WORKERS, array, compiled, inlined
 
 UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
@@ -30,7 +29,6 @@ FIRST = 8  # bits by which the first block of a segment is longer than others
 SEGMENT = 4096  # bits of a segment, about: every segment is a code of its own
 LEAST = 256  # message bits of a segment, about, where there are fewer than that for every SEGMENT bits
 LANES = 8  # segments that run through one trellis side by side
-THREADS = min(2, os.cpu_count() or 1)
 STATES = 1 << HEIGHT
 
 
@@ -69,7 +67,7 @@ def encode(bits: UInt8, costs: Float32, message: UInt8) -> UInt8 | None:
         part = slice(first, first + LANES)
         return bool(_compiled_encode()(view[part], weights[part], targets[part], COLUMNS))
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(WORKERS) as pool:
         done = list(pool.map(run, range(0, segments, LANES)))
     return out if all(done) else None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
 
@@ -18,7 +19,7 @@ from PIL import Image
 
 from stegcinn import colour, envelope, keys, ycc
 from stegcinn.codecs import AUTO, CODECS, load_codec
-from stegcinn.codecs.base import Codec, Colors, Progress
+from stegcinn.codecs.base import Codec, Colors, Progress, portions
 from stegcinn.envelope import Payload
 from stegcinn.errors import CapacityError, MachineError, RevealError, SelfCheckError, StegcinnWarning, UsageError
 from stegcinn.imagefile import ImageSource, Photo, check_format, encode_photo, read_photo
@@ -98,11 +99,7 @@ def measure(
     """`capacity` of a photo that is already read."""
     names, colors = _choose(photo, codec, colors)
     sizes = {}
-    for done, name in enumerate(names):
-
-        def report(share: float, done: int = done) -> None:
-            progress((done + share) / len(names))
-
+    for name, report in zip(names, portions(progress, len(names)), strict=True):
         sizes[name] = max(0, load_codec(name).capacity(photo.rgb, colors, report) - envelope.OVERHEAD)
     best = max(names, key=lambda name: sizes[name])
     return Capacity(sizes[best], 8 * sizes[best] / photo.rgb[..., 0].size, best, colors, sizes.get("stealth", 0))
@@ -113,22 +110,20 @@ def conceal(
     colors: Colors | None = None, suffix: str = ".png", progress: Progress = _silent,
 ) -> Container:  # fmt: skip
     """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned."""
-    names, colors = _choose(photo, codec, colors)
+    (*first, last), colors = _choose(photo, codec, colors)
     check_format(photo, suffix)  # before the work
     key = photo_keys(photo, password)
-    for name in names:
-        try:
+    for name in first:
+        with suppress(CapacityError, SelfCheckError):
             return _conceal(photo, payload, key, name, colors, suffix, progress)
-        except (CapacityError, SelfCheckError) as error:
-            if name != names[-1]:
-                continue
-            if not isinstance(error, CapacityError):
-                raise
-            name_size = len((envelope.safe_name(payload.name or "") or "").encode())
-            if name_size == 0 or error.needed - name_size > error.available:  # leaving the name out would not help
-                raise _of_payload(error, name_size) from None
-    try:  # the name may be what is too much
-        return _conceal(photo, replace(payload, name=None), key, names[-1], colors, suffix, progress)
+    try:
+        return _conceal(photo, payload, key, last, colors, suffix, progress)
+    except CapacityError as error:
+        name_size = len((envelope.safe_name(payload.name or "") or "").encode())
+        if name_size == 0 or error.needed - name_size > error.available:  # leaving the name out would not help
+            raise _of_payload(error, name_size) from None
+    try:
+        return _conceal(photo, replace(payload, name=None), key, last, colors, suffix, progress)
     except CapacityError as error:
         raise _of_payload(error, 0) from None
 

@@ -5,7 +5,7 @@ Whatever is above a codec (envelope, files, command line) does not know which on
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -47,3 +47,13 @@ class Codec(Protocol):
 
         `strict` asks for the margin that hiding demands of its own work: less effort than a receiver may spend.
         """
+
+
+def portions(progress: Progress, count: int) -> Iterator[Progress]:
+    """`progress` for each of `count` equal parts of the work, in turn."""
+    for done in range(count):
+
+        def report(share: float, done: int = done) -> None:
+            progress((done + share) / count)
+
+        yield report

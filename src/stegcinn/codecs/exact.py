@@ -23,7 +23,7 @@ import numpy.typing as npt
 from stegcinn import calibration, colour, envelope, keys, mixture, rangecoder, selftest
 from stegcinn.calibration import Calibration
 from stegcinn.cells import PHASES
-from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8
+from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8, portions
 from stegcinn.colourmodel import ColourModel, Part, plane
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.keys import Keys, RandomBytes
@@ -109,12 +109,8 @@ class ExactCodec:
     def _room(self, rgb: UInt8, fitted: Fit, colors: Colors, progress: Progress) -> int:
         key = keys.derive(None, bytes(keys.KEY_SIZE))
         random = keys.Keystream(key, "rehearsal")
-        rehearsals, settled = REHEARSALS[colors], []
-        for done in range(rehearsals):
-
-            def report(share: float, done: int = done) -> None:
-                progress((done + share) / rehearsals)
-
+        settled = []
+        for report in portions(progress, REHEARSALS[colors]):
             base = self._base(rgb, colors, random)
             settled.append(self._paint(base, b"", fitted.full(colors), fitted.calibration, key, random, report))
         margin = math.ceil(MARGIN * math.sqrt(sum(_pixels(rgb[..., 0]))) / 8)
@@ -141,10 +137,10 @@ class ExactCodec:
         for part, tables in self._body(rgb, luma, load, fitted, key, salt, lambda: header):
             encoder.absorb(tables, part.tile, part.rgb)
             if size == envelope.HEAD_SIZE and encoder.settled >= size + CARRY:
-                size += envelope.body_size(_masked(encoder.peek()[:size], "stream", salt, key), key)
+                size += envelope.body_size(key.masked(encoder.peek()[:size], _stream(salt)), key)
             if encoder.settled >= size + CARRY:
                 break
-        return Extraction(_masked(encoder.peek(), "stream", salt, key), 1.0)
+        return Extraction(key.masked(encoder.peek(), _stream(salt)), 1.0)
 
     def require_known_answer(self) -> None:
         """MachineError unless this machine draws a known container; asked once per machine."""
@@ -176,7 +172,7 @@ class ExactCodec:
         pixels = _pixels(luma)
         total = sum(pixels[load.first :])
         # the salt makes every attempt another draw; an envelope is uniform with or without it
-        decoder, done = Decoder(_masked(stream, "stream", salt, key) + random(FILLING * total)), 0
+        decoder, done = Decoder(key.masked(stream, _stream(salt)) + random(FILLING * total)), 0
 
         def finish() -> _Header:
             header = _Header(list(self.model.parts(rgb, luma, *LAST)), key)
@@ -244,7 +240,7 @@ class ExactCodec:
 
     def _fit(self, rgb: UInt8) -> Fit:
         """From a sample of the host; a gray host has no colours to fit to."""
-        if (rgb == rgb[..., :1]).all():
+        if colour.is_gray(rgb):
             return Fit(Calibration.none(), (0.0,) * len(STEPS))
         luma = colour.luma(rgb)
         samples = [self._sample(rgb, luma, *step) for step in STEPS]
@@ -376,23 +372,22 @@ class _Header:
 def _mask(salt: bytes, load: Load, fitted: Calibration, key: Keys) -> bytes:
     """Salt, then load and calibration under a keystream of key and salt: uniform bytes, other ones every time."""
     plain = _LOAD.pack(load.first, load.share) + fitted.to_bytes()
-    return salt + _masked(plain, "header", salt, key)
+    return salt + key.masked(plain, f"exact header {salt.hex()}")
 
 
 def _unmask(header: bytes, key: Keys) -> tuple[bytes, Load, Calibration]:
     """The inverse of `_mask`; RevealError if no load reads like that."""
     salt = header[:SALT_SIZE]
-    plain = _masked(header[SALT_SIZE:], "header", salt, key)
+    plain = key.masked(header[SALT_SIZE:], f"exact header {salt.hex()}")
     load = Load(*_LOAD.unpack(plain[: _LOAD.size]))
     if load.first >= len(STEPS):
         raise RevealError
     return salt, load, Calibration.from_bytes(plain[_LOAD.size :])
 
 
-def _masked(data: bytes, purpose: str, salt: bytes, key: Keys) -> bytes:
-    """`data` under a keystream of key, purpose and salt; its own inverse."""
-    stream = np.frombuffer(key.stream(f"exact {purpose} {salt.hex()}", len(data)), np.uint8)
-    return (np.frombuffer(data, np.uint8) ^ stream).tobytes()
+def _stream(salt: bytes) -> str:
+    """The purpose of the keystream that masks the stream."""
+    return f"exact stream {salt.hex()}"
 
 
 def _pixels(luma: UInt8) -> list[int]:

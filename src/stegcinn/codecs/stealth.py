@@ -18,10 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import moves, noise, stc
+from stegcinn import colour, moves, noise, stc
 from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8
 from stegcinn.colourmodel import ColourModel
 from stegcinn.errors import CapacityError, RevealError
+from stegcinn.jit import WORKERS
 from stegcinn.keys import Keys
 from stegcinn.moves import LAYERS, Pixels
 
@@ -132,7 +133,7 @@ class StealthCodec:
 
 def _suits(rgb: UInt8, colors: Colors) -> bool:
     """There are no colours to keep in a gray photo, and a single changed pixel would be seen."""
-    return colors == "keep" and not (rgb == rgb[..., :1]).all()
+    return colors == "keep" and not colour.is_gray(rgb)
 
 
 def _capacity(pixels: Pixels) -> int:
@@ -170,17 +171,15 @@ def _headers(sizes: Sequence[int], key: Keys) -> Iterator[UInt8]:
 
 def _masked(salt: bytes, sizes: Sequence[int], key: Keys) -> bytes:
     """Salt, then how many bits each layer holds under a keystream of key and salt, and a piece of that keystream."""
-    mask = key.stream(f"stealth header {salt.hex()}", _SIZES.size + CHECK_SIZE)
-    plain = _SIZES.pack(*sizes) + bytes(CHECK_SIZE)
-    return salt + bytes(a ^ b for a, b in zip(plain, mask, strict=True))
+    return salt + key.masked(_SIZES.pack(*sizes) + bytes(CHECK_SIZE), f"stealth header {salt.hex()}")
 
 
 def _unmasked(header: bytes, key: Keys) -> tuple[int, ...]:
     """The inverse of `_masked`; RevealError if it is no header."""
-    sizes = bytes(a ^ b for a, b in zip(header, _masked(header[:SALT_SIZE], (0,) * LAYERS, key), strict=True))
-    if any(sizes[-CHECK_SIZE:]):
+    plain = key.masked(header[SALT_SIZE:], f"stealth header {header[:SALT_SIZE].hex()}")
+    if any(plain[_SIZES.size :]):
         raise RevealError
-    return _SIZES.unpack(sizes[SALT_SIZE:-CHECK_SIZE])
+    return _SIZES.unpack(plain[: _SIZES.size])
 
 
 def _write(pixels: Pixels, message: UInt8, layers: int, fill: float) -> tuple[int, ...] | None:
@@ -237,9 +236,12 @@ def _room(pixels: Pixels, fill: float) -> Float64:
 
 
 def _in_chunks(pixels: Pixels) -> Iterator[tuple[slice, Float32, UInt8]]:
-    """`moves.chances` of all pixels, piece by piece, computed ahead in other threads."""
+    """`moves.chances` of all pixels, piece by piece, computed ahead in other threads.
+
+    Each layer computes them anew: kept, they would take 80 bytes per pixel.
+    """
     pieces = [slice(start, start + CHUNK) for start in range(0, len(pixels), CHUNK)]
-    with ThreadPoolExecutor(stc.THREADS) as pool:
+    with ThreadPoolExecutor(WORKERS) as pool:
         computed = pool.map(lambda piece: moves.chances(pixels.part(piece)), pieces)
         for piece, (likely, best) in zip(pieces, computed, strict=True):
             yield piece, likely, best
