@@ -63,8 +63,8 @@ class Plan:
 SMALL_PAPER = PaperPlan(
     condition=("stage1.steps=400", "stage1.batch=4", "stage1.learning_rate=2e-3", "network.vgg_width=16"),
     paper=(
-        "stage1.steps=800", "stage1.batch=4", "stage1.learning_rate=1e-3", "stage1.schedule=cosine",
-        "network.hidden=32", "network.features=32", "rounds.batch=4", "rounds.iterations=150",
+        "stage1.steps=500", "stage1.batch=4", "stage1.learning_rate=1e-3", "stage1.schedule=cosine",
+        "network.hidden=32", "network.features=32", "rounds.batch=4", "rounds.iterations=100",
     ),
 )  # fmt: skip
 PLANS: dict[str, Plan] = {
