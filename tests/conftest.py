@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for the tests that load ONNX Runtime themselves
 
 
 @pytest.fixture(scope="module")

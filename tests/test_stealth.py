@@ -193,6 +193,19 @@ def test_a_layer_that_fails_is_tried_with_less(codec, monkeypatch):
         embedded(codec, photo(), stream)
 
 
+def test_progress_is_told_in_small_steps(codec):
+    rgb = photo(300, 400)
+    for work in (
+        lambda report: codec.capacity(rgb, "keep", report),
+        lambda report: codec.embed(rgb, bytes(500), PUBLIC, "keep", report),
+    ):
+        told: list[float] = []
+        work(told.append)
+        assert told == sorted(told)
+        assert told[-1] == 1
+        assert max(np.diff([0, *told])) < 0.4
+
+
 def test_a_flipped_bit_is_noticed(codec):
     host = read_photo(photo())
     container = stego.conceal(host, Payload(b"secret" * 40), codec="stealth").photo.rgb.copy()

@@ -186,16 +186,20 @@ def test_a_file(tabs: Opener, client: Client, photo: Path, tmp_path: Path, downl
     tab = tabs(client).ready().choose(photo, secret)
     expect(tab["hide-thumbnail"]).to_have_js_property("naturalWidth", 192)
     expect(tab["hide-photo-size"]).to_have_text("192 × 192 pixels")
-    room = stegcinn.capacity(photo).bytes
-    expect(tab["hide-capacity"]).to_contain_text(f"Takes {room:,} bytes")
-    expect(tab["hide-fit-text"]).to_have_text(re.compile(r"Fits: 3,000 bytes, \d+ % of what the photo takes\."))
+    room = stegcinn.capacity(photo)
+    assert 3000 < room.stealth_bytes < room.bytes
+    expect(tab["hide-capacity"]).to_contain_text(f"Takes {room.bytes:,} bytes")
+    expect(tab["hide-capacity"]).to_contain_text(f"; up to {room.stealth_bytes:,} bytes in small changes")
+    expect(tab["hide-fit-text"]).to_have_text(
+        re.compile(r"Fits in small changes: 3,000 bytes, \d+ % of what the photo takes\.")
+    )
 
     tab.hide("correct horse battery")
     expect(tab["hide-result-title"]).to_be_focused(timeout=LONG)
     container = tab.hidden(downloads)
     assert container.name == "astronaut.png"  # nothing that gives it away
     facts = tab["hide-facts"].inner_text()
-    assert f"of {room:,} bytes" in facts
+    assert f" % of {room.stealth_bytes:,} bytes in small changes" in facts
     assert "identical at every pixel" in facts
     assert stegcinn.reveal(container, password="correct horse battery") == secret.read_bytes()
 
@@ -257,6 +261,16 @@ def test_a_picture_is_shown(tabs: Opener, quick: Client, small: Path, tmp_path: 
     expect(tab["reveal-picture"]).to_have_js_property("naturalWidth", 21)
 
 
+def test_what_only_begins_like_a_picture_is_not_shown(
+    tabs: Opener, quick: Client, small: Path, tmp_path: Path, downloads: Path
+) -> None:
+    (tmp_path / "red.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99))
+    tab = tabs(quick).ready().choose(small, tmp_path / "red.png")
+    tab.reveal(tab.hide().hidden(downloads)).revealed()
+    expect(tab["reveal-preview-hint"]).to_have_text("No preview for this kind of file.")
+    expect(tab["reveal-picture"]).to_be_hidden()
+
+
 # what goes wrong
 
 
@@ -292,7 +306,10 @@ def test_too_large_a_payload(tabs: Opener, client: Client, photo: Path, tmp_path
     )
     secret.write_bytes(b"a" * size)  # now it does
     tab.choose(file=secret)
-    expect(tab["hide-fit-text"]).to_contain_text("Fits: ")
+    expect(tab["hide-fit-text"]).to_contain_text("Fits in small changes: ")
+    secret.write_bytes(os.urandom((room + stegcinn.capacity(photo).stealth_bytes) // 2))
+    tab.choose(file=secret)
+    expect(tab["hide-fit-text"]).to_contain_text("Fits, in more than small changes: ")
 
 
 def test_what_is_no_photo(tabs: Opener, quick: Client, small: Path, tmp_path: Path) -> None:
@@ -460,6 +477,11 @@ def test_width_and_contrast(
         assert tab.page.evaluate(CONTRAST) == []
 
     check()
+    for name in ("tab-reveal", "tab-hide"):
+        tab[name].hover()
+        check()
+        tab[name].click()
+        check()
     tab["hide-start"].click()
     expect(tab["hide-error"]).to_be_visible()
     check()

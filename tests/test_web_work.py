@@ -54,7 +54,7 @@ def test_pictures_of_a_small_photo_are_whole_and_exact() -> None:
     host = np.random.default_rng(0).integers(50, 200, (70, 90, 3), dtype=np.uint8)
     container = host.copy()
     container[5, 7, 0] += 3
-    files = work._pictures(Photo(host, None, None), Photo(container, None, None))
+    files = work._pictures(Photo(host, None, None), Photo(container, None, None), 8)
     assert set(files) == {f"{n}-whole" for n in ("host", "container", "host-gray", "container-gray", "difference")}
     assert np.array_equal(picture(files["host-whole"]), host)
     assert np.array_equal(picture(files["container-whole"]), container)
@@ -70,7 +70,7 @@ def test_a_detail_of_a_large_photo_is_where_it_changed_most(shape: tuple[int, in
     container = host.copy()
     row, column = shape[0] - 30, shape[1] // 3
     container[row : row + 8, column : column + 8] += 9
-    files = work._pictures(Photo(host, None, None), Photo(container, None, None))
+    files = work._pictures(Photo(host, None, None), Photo(container, None, None), 8)
     detail = picture(files["difference-detail"])
     assert detail.shape[:2] == (min(shape[0], work.DETAIL_SIDE), min(shape[1], work.DETAIL_SIDE))
     assert (detail[..., 0] == 128 + 72).sum() == 64
@@ -85,8 +85,16 @@ def test_averaging_does_not_calm_the_difference() -> None:
     container = host.copy()
     container[::2] += 2
     container[1::2] -= 2
-    files = work._pictures(Photo(host, None, None), Photo(container, None, None))
+    files = work._pictures(Photo(host, None, None), Photo(container, None, None), 8)
     assert set(np.unique(picture(files["difference-whole"]))) <= {112, 144}
+
+
+@pytest.mark.parametrize(("change", "times"), [(0, 127), (1, 127), (-1, 127), (5, 25), (15, 8), (-90, 8)])
+def test_small_changes_are_amplified_more(change: int, times: int) -> None:
+    host = np.full((64, 64, 3), 100, np.uint8)
+    container = host.copy()
+    container[5, 7, 1] = 100 + change
+    assert work.amplification(host, container) == times
 
 
 def test_transparency_and_profile_are_shown() -> None:

@@ -26,6 +26,7 @@ from stegcinn.web import api, server
 from test_cli import LsbCodec
 
 TOKEN = "the-token-of-the-tests"
+OWN = "the client's own token"
 SLOW, CRASHING, STARVING = 97, 98, 99  # widths of photos that make the codec take a minute, die, want memory
 PATIENCE = 60.0  # seconds
 
@@ -98,13 +99,15 @@ class Answer:
 @dataclass(frozen=True)
 class Client:
     port: int
+    token: str = TOKEN
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def ask(self, method: str, path: str, body: Any = None, /, token: str | None = TOKEN, **headers: str) -> Answer:
+    def ask(self, method: str, path: str, body: Any = None, /, token: str | None = OWN, **headers: str) -> Answer:
         """One request; a body that is not bytes goes as JSON. Header names have _ for -."""
+        token = self.token if token == OWN else token
         sent = {"authorization": f"Bearer {token}"} if token else {}
         if body is not None:
             sent["content-type"] = "application/octet-stream" if isinstance(body, bytes) else "application/json"

@@ -278,11 +278,11 @@ def _serve(args: argparse.Namespace) -> None:
     from stegcinn.web import server
 
     def announce(address: str) -> None:
+        if not server.is_loopback(args.host):
+            _say(f"note: {args.host} can be reached by others, and what is sent there, passwords too, is not encrypted")
         print(address, flush=True)
         _say("hide and reveal at this address; it is good until Ctrl-C ends the server")
 
-    if not server.is_loopback(args.host):
-        _say(f"note: {args.host} can be reached by others, and what is sent there, passwords too, is not encrypted")
     with contextlib.suppress(KeyboardInterrupt), _in_order():  # the usual end
         server.serve(args.host, args.port, announce=announce, browser=not args.no_browser)
 

@@ -106,9 +106,9 @@ def readme() -> str:
     return str(text)
 
 
-def amplified(host: UInt8, container: UInt8) -> UInt8:
-    """The change of each channel times AMPLIFY, around MID_GRAY."""
-    change = AMPLIFY * (container.astype(np.int16) - host)
+def amplified(host: UInt8, container: UInt8, times: int = AMPLIFY) -> UInt8:
+    """The change of each channel that many times as strong, around MID_GRAY."""
+    change = times * (container.astype(np.int16) - host)
     shown: UInt8 = np.clip(MID_GRAY + change, 0, 255).astype(np.uint8)
     return shown
 

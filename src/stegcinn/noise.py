@@ -5,6 +5,7 @@ Only a sender needs this. It may look at all of the host, as a receiver never ha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -26,7 +27,7 @@ _LOG_SCALES = np.log(mixture.scales()).astype(np.float32)
 _WEIGHTS = mixture.weights().astype(np.float32)
 
 
-def scales(model: ColourModel, rgb: UInt8) -> Float32:
+def scales(model: ColourModel, rgb: UInt8, progress: Callable[[float], None] = lambda share: None) -> Float32:
     """Predicted scales of red and of blue in levels, (2, H, W), averaged over 3x3 pixels; `rgb` (H, W, 3)."""
     luma = colour.luma(rgb)
     found = np.zeros((2, *luma.shape), np.float32)
@@ -36,6 +37,7 @@ def scales(model: ColourModel, rgb: UInt8) -> Float32:
             for symbol, first in enumerate((mixture.RED, mixture.BLUE)):
                 mixed = part.tile.parameters[first : first + 4 * K]
                 _compiled_scale()(mixed, _LOG_SCALES, _WEIGHTS, places[symbol, part.rows, part.columns])
+            progress((phase + part.rows.stop / places.shape[1]) / len(PHASES))
     found[:, ::2, ::2] = _mean_of_others(found)
     return _smoothed(np.maximum(found, np.float32(LEAST)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -13,9 +14,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+# Official builds from 1.29 on tell their makers of every start and session, and keep what they tell in the user's
+# home. What is asked for once they are loaded comes too late for the first reports.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 import onnxruntime as ort
 
 from stegcinn.errors import WeightsError
+
+ort.disable_telemetry_events()  # those of Windows builds, which know no such variable
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 

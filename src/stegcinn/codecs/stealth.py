@@ -48,6 +48,7 @@ STEPS = 14  # of that search
 FORBIDDING = 1e9  # at any of those; finite, so that the code may still cross a wide flat area
 EXPONENTS = (-20.0, 14.0)  # between which powers of two it lies: moves are free at one end, and never made at the other
 CHUNK = 16384  # pixels at a time
+PRICING_SHARE = 0.4  # of the work of `embed`
 
 
 class StealthCodec:
@@ -62,23 +63,23 @@ class StealthCodec:
         """The least of two bounds: a load that is hard to see, and a share of what there is room for."""
         if not _suits(rgb, colors):
             return 0
-        return _capacity(self._pixels(rgb))
+        return _capacity(self._pixels(rgb, progress))
 
     def embed(self, rgb: UInt8, stream: bytes, key: Keys, colors: Colors, progress: Progress) -> UInt8:
         """Takes no more than `capacity`, even where more would fit: `exact` is there for that."""
         if not _suits(rgb, colors) or 8 * len(stream) > LOAD * rgb[..., 0].size:
             raise CapacityError(len(stream), self.capacity(rgb, colors, progress))
-        host = self._pixels(rgb)
+        host = self._pixels(rgb, lambda share: progress(PRICING_SHARE * share))
         available = _capacity(host)
         if len(stream) > available:
             raise CapacityError(len(stream), available)
-        progress(0.4)
+        progress(PRICING_SHARE)
         order = key.permutation("stealth order", rgb[..., 0].size)
         pixels, split = host.taken(order), _header_pixels(len(order))
         header, body = pixels.part(slice(split)), pixels.part(slice(split, None))
         message = np.unpackbits(np.frombuffer(stream, np.uint8))
         for fill in FILLS:
-            sizes = _write(body, message, LAYERS, fill)
+            sizes = _write(body, message, LAYERS, fill, lambda s: progress(PRICING_SHARE + (1 - PRICING_SHARE) * s))
             if sizes is None:
                 continue
             progress(1.0)
@@ -120,12 +121,12 @@ class StealthCodec:
             total += float(np.square(added, dtype=np.float64).sum()) / 2
         return math.sqrt(total)
 
-    def _pixels(self, rgb: UInt8) -> Pixels:
+    def _pixels(self, rgb: UInt8, progress: Progress = lambda share: None) -> Pixels:
         """All pixels in raster order. One level's change costs one over the predicted variance.
 
         Hardly any price is high enough where all pixels around have the same colour: a single other one is seen.
         """
-        red, blue = 1 / np.square(noise.scales(self._model(), rgb).reshape(2, -1))
+        red, blue = 1 / np.square(noise.scales(self._model(), rgb, progress).reshape(2, -1))
         prices = np.stack([red, (red + blue) / 2, blue], axis=-1)
         prices[noise.flat(rgb).reshape(-1)] = FORBIDDING
         return Pixels(rgb.reshape(-1, 3), prices)
@@ -182,7 +183,9 @@ def _unmasked(header: bytes, key: Keys) -> tuple[int, ...]:
     return _SIZES.unpack(plain[: _SIZES.size])
 
 
-def _write(pixels: Pixels, message: UInt8, layers: int, fill: float) -> tuple[int, ...] | None:
+def _write(
+    pixels: Pixels, message: UInt8, layers: int, fill: float, progress: Progress = lambda share: None
+) -> tuple[int, ...] | None:
     """Move pixels in place so that the lowest bits of their labels carry `message`.
 
     Returns how many bits each layer holds; None, and nothing is changed, if some layer cannot hold its share.
@@ -204,6 +207,7 @@ def _write(pixels: Pixels, message: UInt8, layers: int, fill: float) -> tuple[in
         if written is None:
             return None
         settled |= written << np.uint8(layer)
+        progress((layer + 1) / (layers + 1))  # moving takes about as long as a layer
     for where, likely, best in _in_chunks(priced):
         pixels.rgb[where] = moves.moved(pixels.rgb[where], likely, best, settled[where], layers)
     return tuple(map(len, parts)) + (0,) * (LAYERS - layers)

@@ -84,6 +84,7 @@ def hide(
             progress=lambda share: progress(HIDING_SHARE * share),
         )  # fmt: skip
         saved = imagefile.read_photo(container.file)  # compared is what the receiver gets
+    times = amplification(photo.rgb, saved.rgb)
     if hidden.name and not container.name:
         notes.append(f"the name {hidden.name} was left out to make the payload fit")
     if container.decoded:
@@ -99,10 +100,10 @@ def hide(
         "changed_pixels": container.changed_pixels,
         "raw_accuracy": container.raw_accuracy,
         "same_gray": float(np.mean(demo.gray(photo.rgb) == demo.gray(saved.rgb))),
-        "amplified": demo.AMPLIFY,
+        "amplified": times,
         "notes": notes,
     }
-    return Outcome(facts, {"container": container.file, **_pictures(photo, saved)})
+    return Outcome(facts, {"container": container.file, **_pictures(photo, saved, times)})
 
 
 def reveal(progress: Progress, *, image: bytes, password: str | None) -> Outcome:
@@ -152,9 +153,9 @@ def _size(photo: Photo) -> dict[str, int]:
     return {"width": width, "height": height}
 
 
-def _pictures(host: Photo, container: Photo) -> dict[str, bytes]:
+def _pictures(host: Photo, container: Photo, times: int) -> dict[str, bytes]:
     """Host, container, gray-scales and amplified difference as PNG: `NAME-whole`, and `NAME-detail` of large photos."""
-    difference = demo.amplified(host.rgb, container.rgb)
+    difference = demo.amplified(host.rgb, container.rgb, times)
     planes = {
         "host": host.to_pil(),
         "container": container.to_pil(),
@@ -175,6 +176,12 @@ def _pictures(host: Photo, container: Photo) -> dict[str, bytes]:
         box = (left, top, min(left + DETAIL_SIDE, width), min(top + DETAIL_SIDE, height))
         files |= {f"{name}-detail": _png(plane.crop(box)) for name, plane in planes.items()}
     return files
+
+
+def amplification(host: UInt8, container: UInt8) -> int:
+    """How much larger than life their difference is shown: more where changes are too small to be seen otherwise."""
+    largest = int(np.abs(container.astype(np.int16) - host).max())
+    return max(demo.AMPLIFY, (255 - demo.MID_GRAY) // max(1, largest))
 
 
 def most_changed(host: UInt8, container: UInt8) -> tuple[int, int]:

@@ -23,9 +23,13 @@ const choice = (id) => $(id).value || null;
 const kind = () => document.querySelector('input[name="payload-kind"]:checked').value;
 
 export function setup(found) {
-  fill($("hide-codec"), [["", "Automatic"], ...found.codecs.map((name) => [name, name])]);
-  const words = { keep: "Keep the photo’s", generate: "Generate new ones" };
-  fill($("hide-colors"), [["", "Automatic"], ...found.colors.map((name) => [name, words[name] ?? name])]);
+  const words = {
+    stealth: "stealth: small changes", exact: "exact: takes the most", cinn: "cinn: the paper’s network",
+    keep: "Keep the photo’s", generate: "Generate new ones",
+  };
+  for (const [id, names] of [["hide-codec", found.codecs], ["hide-colors", found.colors]]) {
+    fill($(id), [["", "Automatic"], ...names.map((name) => [name, words[name] ?? name])]);
+  }
   fill($("hide-format"), found.formats.map((name) => [name, name.toUpperCase()]));
 
   dropzone($("hide-photo-step"), $("hide-photo"), takePhoto);
@@ -99,7 +103,7 @@ async function measure() {
     if (measuring !== mine) return;
     room = facts;
     $("hide-capacity").ariaBusy = "false";
-    const discreet = room.stealth_bytes && room.codec !== "stealth" ? `; up to ${bytes(room.stealth_bytes)} in small changes` : "";
+    const discreet = smaller() ? `; up to ${bytes(smaller())} in small changes` : "";
     say("hide-capacity", room.bytes ? `Takes ${bytes(room.bytes)} (${room.bpp.toFixed(2)} bits per pixel)${discreet}`
       : "Takes nothing; try a larger or more colourful photo.");
   } catch (error) {
@@ -108,6 +112,11 @@ async function measure() {
     say("hide-capacity", error.message);
   }
   weighed();
+}
+
+/** Bytes that small changes take, where more than those may be made. */
+function smaller() {
+  return room.codec === "stealth" ? 0 : room.stealth_bytes;
 }
 
 // The payload
@@ -171,8 +180,13 @@ function weighed() {
   const size = payload.needed !== null && payload.needed < payload.size
     ? `${bytes(payload.size)}, ${bytes(needed)} compressed` : bytes(payload.size);
   $("hide-fit-text").textContent = !known ? (room ? `${size}. Compressing it …` : `${size}.${photo ? "" : " Choose a photo to see whether it fits."}`)
-    : fits ? `Fits: ${size}, ${percent(needed / room.bytes)} of what the photo takes.`
+    : fits ? `${fitting(needed)}: ${size}, ${percent(needed / room.bytes)} of what the photo takes.`
       : `Does not fit: ${size}, and the photo takes ${bytes(room.bytes)}.`;
+}
+
+function fitting(needed) {
+  const named = needed + new Blob([payload.name ?? ""]).size; // its name is hidden, too, unless it would be too much
+  return !smaller() ? "Fits" : named <= smaller() ? "Fits in small changes" : "Fits, in more than small changes";
 }
 
 // The password
@@ -240,10 +254,12 @@ function openResult(job, { facts, files }) {
   say("hide-result-text", `${link.download}, ${bytes(files.container.size)}. Send it as it is; keep the original to yourself.`);
   compare.open(files, facts);
   // Both may have come in meanwhile; neither photo nor choices could change.
-  const used = room?.bytes && job.payload.needed !== null
-    ? `${percent(job.payload.needed / room.bytes)} of ${bytes(room.bytes)}` : "not measured";
+  const small = facts.codec === "stealth" && room?.stealth_bytes;
+  const all = small || room?.bytes;
+  const used = all && job.payload.needed !== null
+    ? `${percent(job.payload.needed / all)} of ${bytes(all)}${small ? " in small changes" : ""}` : "not measured";
   const rows = [
-    ["Hidden", `${bytes(facts.bytes)}, ${Number(facts.bpp.toPrecision(3))} bits per pixel`],
+    ["Hidden", `${bytes(facts.bytes)}, ${facts.bpp.toPrecision(3)} bits per pixel`],
     ["Capacity used", used],
     ["Gray-scale", facts.same_gray === 1 ? "identical at every pixel" : `${percent(facts.same_gray)} of pixels identical`],
     ["Pixels changed", percent(facts.changed_pixels)],

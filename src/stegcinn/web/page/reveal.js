@@ -4,6 +4,7 @@ import { Upload, run } from "./api.js";
 import { $, Addresses, Working, bytes, dropzone, list, say, show } from "./dom.js";
 
 const LOSSY = { "image/jpeg": "JPEG", "image/gif": "GIF", "image/avif": "AVIF", "image/heic": "HEIC", "image/jxl": "JPEG XL" };
+const NO_PREVIEW = "No preview for this kind of file.";
 const thumbnails = new Addresses();
 const results = new Addresses();
 const working = new Working("reveal", "Revealing");
@@ -19,6 +20,10 @@ export function setup() {
     reveal();
   });
   $("reveal-cancel").addEventListener("click", () => revealing?.abort());
+  $("reveal-picture").addEventListener("error", () => {
+    show("reveal-picture", false);
+    say("reveal-preview-hint", NO_PREVIEW);
+  });
 }
 
 async function takeImage(taken) {
@@ -93,7 +98,7 @@ function openResult({ facts, files }) {
   say("reveal-text", preview.kind === "text" ? preview.text : "");
   show("reveal-picture", preview.kind === "image");
   if (preview.kind === "image") $("reveal-picture").src = results.of(new Blob([files.payload], { type: preview.type }));
-  const hint = preview.kind === "none" ? "No preview for this kind of file."
+  const hint = preview.kind === "none" ? NO_PREVIEW
     : preview.kind === "text" && !preview.whole ? "This is its beginning; download it to read on." : "";
   say("reveal-preview-hint", hint);
   list("reveal-notes", facts.notes);
