@@ -2,14 +2,15 @@
 
 python bench/stealth_bound.py PHOTOS [--every 1] [--loads 0.1 0.2 0.4 0.7 1.0]
 
-For each photo and load: the cost of the changes made (sum of price times squared change, `moves.Pixels`), how many bits
-a perfect code would carry at that cost over the same moves, and by how much the codec carries fewer. Header included.
+For each photo and load: the cost of the changes made (`moves.Pixels`: price and reluctance), how many bits a perfect
+code would carry at that cost over the same moves, and by how much the codec carries fewer. Header included.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,24 +20,43 @@ from stegcinn.codecs import load_codec
 from stegcinn.codecs.stealth import EXPONENTS, StealthCodec
 from stegcinn.demo import psnr
 from stegcinn.imagefile import read_photo
-from stegcinn.moves import MOVES, Pixels
+from stegcinn.moves import Pixels
 
 
-def cost_and_bits(pixels: Pixels, price: float) -> tuple[float, float]:
-    """Expected cost and entropy in bits of moves drawn with chances proportional to exp(-price * cost)."""
-    likely, best = moves.chances(pixels.at(price))
-    squares = np.square(MOVES[best]).astype(np.float64)  # (n, LABELS, 3)
-    cost = float((likely * (squares * pixels.prices[:, None]).sum(axis=-1)).sum())
-    return cost, float(-(likely * np.log2(np.maximum(likely, 1e-30))).sum())
+def bits_at_price(pixels: Pixels, price: float) -> float:
+    """Entropy in bits of moves drawn with chances proportional to exp(-cost), their price multiplied by `price`."""
+    return entropy(moves.chances(pixels.at(price))[0])
 
 
-def bits_at_cost(pixels: Pixels, cost: float) -> float:
-    """What a perfect code would carry."""
+def entropy(likely: np.ndarray) -> float:
+    """Bits of one draw for every row."""
+    return float(-(likely * np.log2(np.maximum(likely, 1e-30))).sum())
+
+
+def search(carries: Callable[[float], bool]) -> float:
+    """The largest power of two, within EXPONENTS, at which `carries` still holds."""
     low, high = EXPONENTS
     for _ in range(30):
         middle = (low + high) / 2
-        low, high = (low, middle) if cost_and_bits(pixels, 2.0**middle)[0] < cost else (middle, high)
-    return cost_and_bits(pixels, 2.0**low)[1]
+        low, high = (middle, high) if carries(2.0**middle) else (low, middle)
+    return 2.0**low
+
+
+def bits_at_cost(pixels: Pixels, container: np.ndarray, bits: int) -> float:
+    """What a perfect code would carry at the cost of the changes that were made.
+
+    Costs are those at the price at which a perfect code carries just `bits`.
+    """
+    likely = moves.chances(pixels.at(search(lambda price: bits_at_price(pixels, price) > bits)))[0].astype(np.float64)
+    costs = np.where(likely > 0, -np.log(np.maximum(likely, 1e-300)), 0)  # but for a constant of each pixel
+    spent = float(np.take_along_axis(costs, moves.labels(container).reshape(-1, 1), axis=1).sum())
+
+    def draws(sharpness: float) -> np.ndarray:
+        weights = np.where(likely > 0, likely**sharpness, 0)
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    sharpness = search(lambda value: float((draws(value) * costs).sum()) > spent)
+    return entropy(draws(sharpness))
 
 
 def main() -> None:
@@ -58,12 +78,10 @@ def main() -> None:
             key = stego.photo_keys(photo, None)
             container = codec.embed(photo.rgb, stream, key, "keep", lambda share: None)
             assert codec.extract(container, key).stream == stream
-            pixels = codec._pixels(photo.rgb)
-            change = container.reshape(-1, 3).astype(np.int64) - pixels.rgb
-            cost = float((pixels.prices * change**2).sum())
-            losses.append(1 - 8 * len(stream) / bits_at_cost(pixels, cost))
+            pixels, change = codec._pixels(photo.rgb), container != photo.rgb
+            losses.append(1 - 8 * len(stream) / bits_at_cost(pixels, container, 8 * len(stream)))
             likeness.append(psnr(photo.rgb, container))
-            changed.append(float((change != 0).any(axis=-1).mean()))
+            changed.append(float(change.any(axis=-1).mean()))
         print(
             f"{load:.1f} bits per pixel: {len(losses)} photos ({without} do not take it), "
             f"{np.mean(losses):.1%} below the bound (at most {np.max(losses):.1%}), "

@@ -15,7 +15,7 @@ from stegcinn.moves import LABELS, LAYERS, Pixels
 colours = st.lists(st.tuples(*(st.integers(0, 255),) * 3), min_size=1, max_size=6)
 
 
-def enumerated(pixel: np.ndarray, prices: np.ndarray) -> dict[int, tuple[float, np.ndarray]]:
+def enumerated(pixel: np.ndarray, prices: np.ndarray, reluctance: np.ndarray) -> dict[int, tuple[float, np.ndarray]]:
     """For each label in reach, the chance and the colour of its cheapest move; chances sum to one."""
     found: dict[int, tuple[float, np.ndarray]] = {}
     for move in np.ndindex(3, 3, 3):
@@ -25,7 +25,9 @@ def enumerated(pixel: np.ndarray, prices: np.ndarray) -> dict[int, tuple[float, 
         after = after.astype(np.uint8)
         if colour.luma(after[None]) != colour.luma(pixel[None]):
             continue
-        chance = math.exp(-float((prices * (np.array(move) != 1)).sum()))
+        cost = float((prices * (np.array(move) != 1)).sum())
+        cost += moves.PULL * int(reluctance[np.ravel_multi_index(move, (3, 3, 3))]) / moves.NATS
+        chance = math.exp(-cost)
         label = int(after.astype(int) @ (1, 3, 6)) % LABELS
         if chance > found.get(label, (0, None))[0]:
             found[label] = chance, after
@@ -33,9 +35,16 @@ def enumerated(pixel: np.ndarray, prices: np.ndarray) -> dict[int, tuple[float, 
     return {label: (chance / total, after) for label, (chance, after) in found.items()}
 
 
-def random_pixels(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def random_pixels(count: int, seed: int) -> Pixels:
     rng = np.random.default_rng(seed)
-    return rng.integers(0, 256, (count, 3), dtype=np.uint8), rng.exponential(2, (count, 3)).astype(np.float32)
+    return random_costs(rng.integers(0, 256, (count, 3), dtype=np.uint8), rng)
+
+
+def random_costs(rgb: np.ndarray, rng: np.random.Generator) -> Pixels:
+    prices = rng.exponential(2, rgb.shape).astype(np.float32)
+    reluctance = rng.integers(-40, 41, (len(rgb), 27)).astype(np.int8)
+    reluctance[:, 13] = 0  # of staying
+    return Pixels(rgb, prices, reluctance)
 
 
 def test_constants_of_the_kernels():
@@ -48,10 +57,10 @@ def test_constants_of_the_kernels():
 @given(colours, st.integers(0, 2**32))
 def test_chances_are_those_of_the_cheapest_moves(pixels, seed):
     rgb = np.array(pixels, np.uint8)
-    prices = np.random.default_rng(seed).exponential(2, rgb.shape).astype(np.float32)
-    likely, best = moves.chances(Pixels(rgb, prices))
+    given_ = random_costs(rgb, np.random.default_rng(seed))
+    likely, best = moves.chances(given_)
     for i, pixel in enumerate(rgb):
-        expected = enumerated(pixel, prices[i])
+        expected = enumerated(pixel, given_.prices[i], given_.reluctance[i])
         assert set(np.flatnonzero(likely[i])) == set(expected)
         for label, (chance, _) in expected.items():
             assert likely[i, label] == pytest.approx(chance, rel=1e-4)
@@ -63,14 +72,14 @@ def test_chances_are_those_of_the_cheapest_moves(pixels, seed):
 def test_prices_beyond_measure_still_leave_a_way():
     """Rather a dear move than a message that does not fit."""
     rgb = np.full((1, 3), 128, np.uint8)
-    likely, _ = moves.chances(Pixels(rgb, np.full((1, 3), 1e9, np.float32)))
-    assert (likely > 0).sum() == len(enumerated(rgb[0], np.ones(3)))
+    nothing = np.zeros((1, 27), np.int8)
+    likely, _ = moves.chances(Pixels(rgb, np.full((1, 3), 1e9, np.float32), nothing))
+    assert (likely > 0).sum() == len(enumerated(rgb[0], np.ones(3), nothing[0]))
 
 
 @pytest.mark.parametrize("layer", range(LAYERS))
 def test_entropies_are_those_of_bits_given_lower_bits(layer):
-    rgb, prices = random_pixels(50, 1)
-    likely, _ = moves.chances(Pixels(rgb, prices))
+    likely, _ = moves.chances(random_pixels(50, 1))
     bits, changeable = 0.0, 0.0
     for chances in likely.astype(np.float64):
         for low in range(1 << layer):
@@ -86,8 +95,8 @@ def test_entropies_are_those_of_bits_given_lower_bits(layer):
 def test_settled_layer_by_layer_a_pixel_gets_the_label_it_was_given(seed):
     """Whatever bits are chosen among those in reach."""
     rng = np.random.default_rng(seed)
-    rgb, prices = random_pixels(200, seed)
-    likely, best = moves.chances(Pixels(rgb, prices))
+    pixels = random_pixels(200, seed)
+    rgb, (likely, best) = pixels.rgb, moves.chances(pixels)
     settled = np.zeros(len(rgb), np.uint8)
     for layer in range(LAYERS):
         bits, costs = moves.preferences(likely, settled, layer)
@@ -101,8 +110,7 @@ def test_settled_layer_by_layer_a_pixel_gets_the_label_it_was_given(seed):
 
 
 def test_preferences_are_log_ratios():
-    rgb, prices = random_pixels(100, 3)
-    likely, _ = moves.chances(Pixels(rgb, prices))
+    likely, _ = moves.chances(random_pixels(100, 3))
     bits, costs = moves.preferences(likely, np.zeros(100, np.uint8), 0)
     zero, one = likely[:, ::2].sum(axis=1), likely[:, 1::2].sum(axis=1)
     assert np.array_equal(bits, one > zero)
@@ -112,9 +120,10 @@ def test_preferences_are_log_ratios():
 
 def test_what_costs_nothing_is_nearly_all_that_moves_could_carry():
     """The weights of the label keep moves apart: 0.3 % of the distortion at the bound is what they lose."""
-    rgb, prices = random_pixels(4000, 4)
-    chances, every = moves.chances(Pixels(rgb, prices))[0], []
-    for pixel, price in zip(rgb[:400], prices[:400], strict=True):
+    pixels = random_pixels(400, 4)
+    pixels.reluctance[:] = 0
+    chances, every = moves.chances(pixels)[0], []
+    for pixel, price in zip(pixels.rgb, pixels.prices, strict=True):
         weights = [
             math.exp(-float((price * (np.array(move) != 1)).sum()))
             for move in np.ndindex(3, 3, 3)
@@ -123,5 +132,5 @@ def test_what_costs_nothing_is_nearly_all_that_moves_could_carry():
         ]  # fmt: skip
         p = np.array(weights) / sum(weights)
         every.append(-(p * np.log2(p)).sum())
-    carried = moves.entropies(chances[:400])[0].sum()
+    carried = moves.entropies(chances)[0].sum()
     assert 0.97 * sum(every) < carried <= sum(every) * 1.0001

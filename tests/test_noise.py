@@ -1,4 +1,4 @@
-"""Predicted noise, on the released colour model."""
+"""What the colour model expects of pixels, on the released one; the range coder is the witness for chances."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from skimage import data as skimage_data
 
-from stegcinn import mixture, noise
+from stegcinn import cells, colour, mixture, moves, noise, rangecoder
 from stegcinn.colourmodel import ColourModel
+from stegcinn.moves import MOVES
 from stegcinn.runtime import release
+
+STAY = 13  # index of the move that is none
 
 
 @pytest.fixture(scope="module")
@@ -16,27 +19,102 @@ def model() -> ColourModel:
     return ColourModel(release("exact-1"))
 
 
-def test_constants_of_the_kernel():
-    assert (noise.K, noise.SCALE) == (mixture.K, mixture.SCALE)
+def photo(height: int, width: int) -> np.ndarray:
+    return np.ascontiguousarray(skimage_data.chelsea()[20 : 20 + height, 60 : 60 + width])
 
 
-def test_scale_is_the_geometric_mean_of_a_mixture():
-    parameters = np.random.default_rng(3).integers(0, 256, (12, 5, 4), dtype=np.uint8)
-    out = np.empty((5, 4), np.float32)
-    noise._compiled_scale()(parameters, noise._LOG_SCALES, noise._WEIGHTS, out)
-    weights = mixture.weights()[parameters[:3]].astype(float)
-    expected = np.exp((weights * np.log(mixture.scales()[parameters[9:]])).sum(axis=0) / weights.sum(axis=0))
-    assert out == pytest.approx(expected, rel=1e-4)
+def test_constants_of_the_kernels():
+    assert (noise.K, noise.BLUE, noise.SLOPE) == (mixture.K, mixture.BLUE, mixture.SLOPE)
+    assert (noise.FINE, noise.COARSE, noise.SCALE) == (mixture.FINE, mixture.COARSE, mixture.SCALE)
+    assert (noise.GREEN, noise.GREEN_SCALE, noise.GREEN_UNIT) == (
+        mixture.GREEN,
+        mixture.GREEN_SCALE,
+        mixture.GREEN_UNIT,
+    )
+    assert (noise.SCALE_MIN, noise.SCALE_STEP) == (mixture.SCALE_MIN, mixture.SCALE_STEP)
+    assert (noise.ZERO, noise.LEVEL, noise.PER_NAT) == (mixture.ZERO, cells.UNIT, moves.NATS)
+    assert noise.LEVEL**2 == mixture.SLOPE_UNIT  # what lets blue's mean follow red in whole units
+    assert (noise.WR, noise.WG, noise.WB) == colour.LUMA_WEIGHTS
+    assert not MOVES[STAY].any()
+
+
+def test_a_mixture_is_summed_up_by_its_mean_and_variance(model):
+    rgb = photo(64, 66)
+    luma = colour.luma(rgb)
+    found = noise._summary(model, rgb, lambda share: None)
+    row, column = cells.PHASES[-1]
+    (part,) = model.parts(rgb, luma, 0, noise.LAST)
+    for i, j in ((0, 0), (7, 20), (31, 32)):
+        p = part.tile.parameters[:, i, j].astype(float)
+        y, x = row + 2 * i, column + 2 * j
+        off = [8 * (int(rgb[y, x, c]) - int(luma[y, x])) - int(guess[i, j])
+               for c, guess in ((0, part.tile.guess_r), (2, part.tile.guess_b))]  # fmt: skip
+        off[1] -= (p[mixture.SLOPE] - 128) * off[0] / 64
+        for s, first in enumerate((mixture.RED, mixture.BLUE)):
+            weights = mixture.weights()[p[first : first + 3].astype(int)]
+            means = p[first + 3 : first + 6] - 128 + 8 * (p[first + 6 : first + 9] - 128)
+            mean = np.average(means, weights=weights)
+            index = np.average(p[first + 9 : first + 12], weights=weights)
+            variance = (0.06 * 2 ** (index / 24)) ** 2 + 3 / np.pi**2 * np.average(
+                (means - mean) ** 2, weights=weights
+            ) / 64
+            assert found[noise.OFF_R + s, y, x] == pytest.approx(off[s] - mean, abs=1.01)
+            assert found[noise.SCALE_R + s, y, x] == pytest.approx(24 * np.log2(variance**0.5 / 0.06), abs=0.8)
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (65, 64), (64, 65), (67, 69), (300, 71)])
-def test_every_pixel_has_two_scales(model, shape):
-    rgb = np.ascontiguousarray(skimage_data.chelsea()[: shape[0], : shape[1]])
-    scales = noise.scales(model, rgb)
-    assert scales.shape == (2, *shape)
-    assert scales.dtype == np.float32
-    assert (scales >= noise.LEAST).all()
-    assert scales.max() < 96
+def test_every_pixel_is_expected(model, shape):
+    expected = noise.expectation(model, photo(*shape) if shape[0] < 280 else photo(300, 400)[:, :71])
+    height, width = expected.scales.shape[1:]
+    assert expected.scales.dtype == np.float32
+    assert expected.reluctance.shape == (height, width, len(MOVES))
+    assert (expected.scales >= noise.LEAST).all()
+    assert expected.scales.max() < 200
+    assert not expected.reluctance[..., STAY].any()
+
+
+@pytest.mark.parametrize(("down", "right"), [(0, 1), (1, 0), (1, 1)])
+def test_what_is_expected_does_not_depend_on_where_cells_begin(model, down, right):
+    """Away from the edges: every pixel is predicted from all around it, whatever its place in its cell."""
+    rgb = photo(97, 90)
+    whole = noise._summary(model, rgb, lambda share: None)
+    cut = noise._summary(model, np.ascontiguousarray(rgb[down:, right:]), lambda share: None)
+    inner = slice(24, -24)
+    assert np.array_equal(cut[:, inner, inner], whole[:, down:, right:][:, inner, inner])
+
+
+def test_reluctance_is_what_the_colour_model_says(model):
+    """Of moves of the last phase's pixels, the range coder's own code length, before and after."""
+    rgb = photo(96, 96)
+    luma = colour.luma(rgb)
+    (part,) = model.parts(rgb, luma, 0, noise.LAST)
+    tables = model.tables(0)
+
+    def nats(colours: np.ndarray) -> np.ndarray:
+        counts = np.concatenate([c.copy() for c in rangecoder._counts(tables, part.tile, colours)])
+        return np.log(counts[..., 2] / (counts[..., 1] - counts[..., 0])).sum(axis=1).reshape(luma[1::2, ::2].shape)
+
+    before, there = nats(part.rgb), noise.expectation(model, rgb).reluctance[1::2, ::2]
+    ours, theirs = [], []
+    for index, move in enumerate(MOVES):
+        after = (part.rgb.astype(int) + move).clip(0, 255).astype(np.uint8)
+        kept = colour.luma(after) == part.tile.luma
+        theirs.append((nats(np.where(kept[..., None], after, part.rgb)) - before)[kept].clip(-6, 6))
+        ours.append((there[..., index][kept] / moves.NATS).clip(-6, 6))
+    ours, theirs = np.concatenate(ours), np.concatenate(theirs)
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.9
+    assert 0.7 < np.polyfit(theirs, ours, 1)[0] < 1.3
+
+
+def test_scales_are_fitted_to_what_is_seen():
+    rng = np.random.default_rng(0)
+    distance = np.arange(-128, 128) / 8
+    table = np.stack([-np.abs(distance) / s - np.log(s) for s in mixture.scales()]).astype(np.float32)
+    index = rng.integers(50, 100, 20_000)
+    seen = rng.laplace(0, mixture.scales()[index + 24])  # twice as far as was expected
+    away = np.clip(np.rint(8 * seen), -100, 100).astype(int) + 128
+    fitted = noise._fitted(table, index, (away,))
+    assert np.array_equal(fitted[80], table[104])
 
 
 def test_noise_is_where_the_noise_is(model):
@@ -44,17 +122,9 @@ def test_noise_is_where_the_noise_is(model):
     noisy = rgb.copy()
     noise_added = np.random.default_rng(0).integers(-12, 13, (64, 128, 3))
     noisy[64:] = np.clip(noisy[64:] + noise_added, 0, 255)
-    calm, loud = noise.scales(model, rgb), noise.scales(model, noisy)
+    calm, loud = noise.expectation(model, rgb).scales, noise.expectation(model, noisy).scales
     assert (loud[:, 70:].mean(axis=(1, 2)) > 2 * calm[:, 70:].mean(axis=(1, 2))).all()
-    assert loud[:, :50] == pytest.approx(calm[:, :50])  # far away nothing changes
-
-
-def test_first_pixels_of_cells_are_like_their_neighbours():
-    planes = np.random.default_rng(1).random((2, 5, 7)).astype(np.float32)
-    mean = noise._mean_of_others(planes)
-    assert mean.shape == (2, 3, 4)
-    assert mean[0, 0, 0] == pytest.approx(planes[0, [0, 1, 1], [1, 0, 1]].mean())
-    assert mean[1, 2, 3] == pytest.approx(planes[1, [4, 3, 3], [5, 6, 5]].mean())  # past the edge: mirrored
+    assert loud[:, :40] == pytest.approx(calm[:, :40])  # far away nothing changes
 
 
 def test_smoothing_is_a_mean_of_nine():

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from stegcinn.jit import array, compiled
 
 UInt8 = npt.NDArray[np.uint8]
+Int8 = npt.NDArray[np.int8]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
@@ -29,30 +30,41 @@ LABELS = 1 << LAYERS
 # only. A test compares.
 WR, WG, WB = 19595, 38470, 7471
 MOVES = np.array(list(itertools.product((-1, 0, 1), repeat=3)), np.int64)  # by index
+NATS = 16  # units of reluctance per nat
+PULL = 0.65  # share of a move's reluctance that counts (docs/security.md)
+_EASE = np.exp(-PULL / NATS * np.arange(-128, 128)).astype(np.float32)
 LEAST_CHANCE = 1e-36  # before all are made to sum to one: the dearest move is better than none
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """Pixels that may move: colours (n, 3), and prices (n, 3) of one level's change of each channel."""
+    """Pixels that may move: colours (n, 3), and prices (n, 3) of one level's change of each channel.
+
+    `reluctance` (n, len(MOVES)) is what moves cost besides, whatever the price, in 1/NATS nats: less than nothing for
+    those to a likelier colour.
+    """
 
     rgb: UInt8
     prices: Float32
+    reluctance: Int8
 
     def __len__(self) -> int:
         return len(self.rgb)
 
     def part(self, where: slice) -> Pixels:
         """Some of them, as views."""
-        return Pixels(self.rgb[where], self.prices[where])
+        return Pixels(self.rgb[where], self.prices[where], self.reluctance[where])
 
     def taken(self, order: npt.NDArray[np.integer]) -> Pixels:
         """Those of the given indices, copied."""
-        return Pixels(np.take(self.rgb, order, axis=0), np.take(self.prices, order, axis=0))
+        return Pixels(
+            np.take(self.rgb, order, axis=0), np.take(self.prices, order, axis=0),
+            np.take(self.reluctance, order, axis=0),
+        )  # fmt: skip
 
     def at(self, price: float) -> Pixels:
         """The same with all prices multiplied."""
-        return Pixels(self.rgb, self.prices * np.float32(price))
+        return Pixels(self.rgb, self.prices * np.float32(price), self.reluctance)
 
 
 def labels(rgb: UInt8) -> UInt8:
@@ -63,14 +75,14 @@ def labels(rgb: UInt8) -> UInt8:
 
 
 def chances(pixels: Pixels) -> tuple[Float32, UInt8]:
-    """How likely each label is, (n, LABELS), if moves are drawn with chances proportional to exp(-price).
+    """How likely each label is, (n, LABELS), if moves are drawn with chances proportional to exp(-cost).
 
     A label's chance is that of its cheapest move alone, whose index in MOVES comes second, (n, LABELS); 0 if no move
     leads there.
     """
     shape = len(pixels), LABELS
     likely, best = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
-    _compiled_chances()(pixels.rgb, pixels.prices, likely, best)
+    _compiled_chances()(pixels.rgb, pixels.prices, pixels.reluctance, _EASE, likely, best)
     return likely / likely.sum(axis=1, keepdims=True), best
 
 
@@ -102,8 +114,8 @@ def moved(rgb: UInt8, likely: Float32, best: UInt8, settled: UInt8, layers: int)
     return after
 
 
-def _chances(rgb: Any, prices: Any, likely: Any, best: Any) -> None:
-    """Kernel: what each label's cheapest move by one level costs, as exp(-price), and that move."""
+def _chances(rgb: Any, prices: Any, reluctance: Any, ease: Any, likely: Any, best: Any) -> None:
+    """Kernel: what each label's cheapest move by one level costs, as exp(-cost), and that move."""
     for i in range(len(rgb)):
         r, g, b = np.int64(rgb[i, 0]), np.int64(rgb[i, 1]), np.int64(rgb[i, 2])
         rest = (WR * r + WG * g + WB * b + 32768) & 65535
@@ -117,7 +129,8 @@ def _chances(rgb: Any, prices: Any, likely: Any, best: Any) -> None:
                         continue
                     if not (0 <= r + dr <= 255 and 0 <= g + dg <= 255 and 0 <= b + db <= 255):
                         continue
-                    chance = np.float32(1)
+                    move = 9 * (dr + 1) + 3 * (dg + 1) + db + 1
+                    chance = ease[reluctance[i, move] + 128]
                     if dr:
                         chance *= red
                     if dg:
@@ -127,7 +140,7 @@ def _chances(rgb: Any, prices: Any, likely: Any, best: Any) -> None:
                     target = (label + dr + 3 * dg + 6 * db) & 15
                     chance = max(chance, np.float32(LEAST_CHANCE))
                     if chance > likely[i, target]:
-                        likely[i, target], best[i, target] = chance, 9 * (dr + 1) + 3 * (dg + 1) + db + 1
+                        likely[i, target], best[i, target] = chance, move
 
 
 def _entropies(likely: Any, totals: Any) -> None:
@@ -171,4 +184,5 @@ def _compiled_entropies() -> Any:
 @cache
 def _compiled_chances() -> Any:
     written = array("float32", 2, writable=True), array("uint8", 2, writable=True)
-    return compiled(_chances, (array("uint8", 2), array("float32", 2), *written))
+    read = array("uint8", 2), array("float32", 2), array("int8", 2), array("float32", 1)
+    return compiled(_chances, (*read, *written))

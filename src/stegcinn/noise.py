@@ -1,11 +1,15 @@
-"""How noisy a photo's colours are, pixel by pixel, as the colour model of the `exact` codec sees them.
+"""What the colour model of the `exact` codec expects at each pixel of a photo: how noisy it is, and which colours.
 
-Only a sender needs this. It may look at all of the host, as a receiver never has to repeat it.
+Only a sender needs this. It may look at all of the host, as a receiver never has to repeat it: every pixel is predicted
+from all around it, by the networks of the last phase, which the photo is shown to in four positions.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -15,31 +19,61 @@ import numpy.typing as npt
 from stegcinn import colour, mixture
 from stegcinn.cells import PHASES
 from stegcinn.colourmodel import ColourModel
-from stegcinn.jit import array, compiled
+from stegcinn.jit import WORKERS, array, compiled, inlined
+from stegcinn.moves import MOVES
 
 UInt8 = npt.NDArray[np.uint8]
+Int8 = npt.NDArray[np.int8]
+Int16 = npt.NDArray[np.int16]
+Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
+Int = Any  # compiled: int64
 
-K, SCALE = 3, 9  # as `mixture` has them: the cache of machine code sees changes of this file only. A test compares
 LEAST = 0.15  # levels; what the model thinks less noisy is not told apart from rounding
-_LOG_SCALES = np.log(mixture.scales()).astype(np.float32)
-_WEIGHTS = mixture.weights().astype(np.float32)
+LAST = len(PHASES) - 1
+POSITIONS = ((0, 0), (0, 1), (1, 0), (1, 1))  # rows and columns by which the photo is moved
+STRIP = 64  # rows computed at a time
+FITTED = 8192  # pixels to which the model's scales are fitted
+SHIFTS = range(-36, 37, 4)  # of scale indices, that are tried
+
+# What `mixture`, `cells` and `colour` define is written down again: the cache of machine code sees changes of this file
+# only. A test compares.
+K, FINE, COARSE, SCALE, BLUE, SLOPE, GREEN, GREEN_SCALE = 3, 3, 6, 9, 12, 24, 25, 26
+PER_NAT, SCALE_MIN, SCALE_STEP, ZERO, LEVEL, GREEN_UNIT = 16, 0.06, 24, 128, 8, 64
+WR, WG, WB = 19595, 38470, 7471
+FAR = 100  # 1/LEVEL levels from the mean beyond which nothing is told apart; moves stay within the tables
+GREEN_FAR = 200  # 1/GREEN_UNIT levels
+
+# Planes of a summary: how far red and blue are from their means, in 1/LEVEL levels; their scales' indices; how much
+# blue's mean follows red, in 1/LEVEL levels per level; offset and scale of green, as `mixture` has them.
+OFF_R, OFF_B, SCALE_R, SCALE_B, FOLLOWS, OFFSET_G, SCALE_G = range(7)
+PLANES = 7
 
 
-def scales(model: ColourModel, rgb: UInt8, progress: Callable[[float], None] = lambda share: None) -> Float32:
-    """Predicted scales of red and of blue in levels, (2, H, W), averaged over 3x3 pixels; `rgb` (H, W, 3)."""
-    luma = colour.luma(rgb)
-    found = np.zeros((2, *luma.shape), np.float32)
-    for phase, (row, column) in enumerate(PHASES):
-        places = found[:, row::2, column::2]
-        for part in model.parts(rgb, luma, 0, phase):
-            for symbol, first in enumerate((mixture.RED, mixture.BLUE)):
-                mixed = part.tile.parameters[first : first + 4 * K]
-                _compiled_scale()(mixed, _LOG_SCALES, _WEIGHTS, places[symbol, part.rows, part.columns])
-            progress((phase + part.rows.stop / places.shape[1]) / len(PHASES))
-    found[:, ::2, ::2] = _mean_of_others(found)
-    return _smoothed(np.maximum(found, np.float32(LEAST)))
+@dataclass(frozen=True)
+class Expectation:
+    """What is expected of (H, W) pixels."""
+
+    scales: Float32  # (2, H, W): of red and blue in levels, averaged over 3x3 pixels
+    reluctance: Int8  # (H, W, len(MOVES)): of each move, log(chance before / chance after) in 1/moves.NATS nats
+
+
+def expectation(model: ColourModel, rgb: UInt8, progress: Callable[[float], None] = lambda share: None) -> Expectation:
+    """From the host (H, W, 3) itself. What moves without keeping the luma has no meaning."""
+    found = _summary(model, rgb, progress)
+    scales = np.exp2(found[SCALE_R : SCALE_B + 1] / np.float32(SCALE_STEP)) * np.float32(SCALE_MIN)
+    tables = _Tables.of(model)
+    tables.fit(found, rgb)
+    reluctance = np.full((*rgb.shape[:2], len(MOVES)), 127, np.int8)
+    luma, kernel = colour.luma(rgb), _compiled_reluctance()
+
+    def fill(rows: slice) -> None:
+        kernel(found[:, rows], rgb[rows], luma[rows], tables.near, tables.green, reluctance[rows])
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(fill, [slice(top, top + STRIP) for top in range(0, len(rgb), STRIP)]))
+    return Expectation(_smoothed(np.maximum(scales, np.float32(LEAST))), reluctance)
 
 
 def flat(rgb: UInt8) -> Bool:
@@ -51,30 +85,168 @@ def flat(rgb: UInt8) -> Bool:
     return same
 
 
-def _scale(parameters: Any, logs: Any, weights: Any, out: Any) -> None:
-    """Kernel: the geometric mean of each mixture's scales; `parameters` (4 K, h, w) of one symbol."""
+def _summary(model: ColourModel, rgb: UInt8, progress: Callable[[float], None]) -> Int16:
+    """The mixtures of all pixels, each summed up as one logistic of the same mean and variance: (PLANES, H, W)."""
+    found = np.empty((PLANES, *rgb.shape[:2]), np.int16)
+    weights, widths = mixture.weights(), mixture.scales() ** -2.0
+    row, column = PHASES[LAST]
+    for position, (down, right) in enumerate(POSITIONS):
+        moved = np.pad(rgb, ((down, 0), (right, 0), (0, 0)), mode="reflect")
+        places = found[:, (row - down) % 2 :: 2, (column - right) % 2 :: 2]
+        luma = colour.luma(moved)
+        shape = luma[row::2, column::2].shape
+        plane = np.empty((PLANES, *shape), np.int16)
+        for part in model.parts(moved, luma, 0, LAST):
+            tile, there = part.tile, plane[:, part.rows, part.columns]
+            guesses = tile.guess_r, tile.guess_b
+            _compiled_summary()(tile.parameters, *guesses, tile.luma, part.rgb, weights, widths, there)
+            progress((position + part.rows.stop / shape[0]) / len(POSITIONS))
+        # what was padded comes first, where it is part of the phase at all
+        places[:] = plane[:, shape[0] - places.shape[1] :, shape[1] - places.shape[2] :]
+    return found
+
+
+@inlined
+def _bounded(value: Int, bound: Int) -> Int:
+    return min(max(value, -bound), bound)
+
+
+def _summary_kernel(
+    parameters: Any,
+    guesses_r: Any,
+    guesses_b: Any,
+    luma: Any,
+    rgb: Any,
+    weights: Any,
+    widths: Any,
+    out: Any,
+) -> None:
+    """Kernel. The variance of a logistic of scale s is (pi s)**2 / 3; means that differ add theirs."""
+    for i in range(out.shape[1]):
+        for j in range(out.shape[2]):
+            red = LEVEL * (np.int64(rgb[i, j, 0]) - luma[i, j]) - guesses_r[i, j]
+            blue = LEVEL * (np.int64(rgb[i, j, 2]) - luma[i, j]) - guesses_b[i, j]
+            follows = np.int64(parameters[SLOPE, i, j]) - ZERO  # 1/LEVEL levels per level, as its unit is 1/64
+            for s in range(2):
+                total, mean, square, index = 0.0, 0.0, 0.0, 0.0
+                for k in range(K):
+                    p = BLUE * s + k
+                    weight = np.float64(weights[parameters[p, i, j]])
+                    fine, coarse = np.int64(parameters[p + FINE, i, j]), np.int64(parameters[p + COARSE, i, j])
+                    value = np.float64(fine - ZERO + LEVEL * (coarse - ZERO))
+                    total += weight
+                    mean += weight * value
+                    square += weight * value * value
+                    index += weight * parameters[p + SCALE, i, j]
+                mean, index = mean / total, index / total
+                spread = (square / total - mean * mean) * (3 / (math.pi * LEVEL) ** 2)
+                if spread > 0:
+                    index += 0.5 * SCALE_STEP * np.log2(1 + spread * widths[np.int64(index + 0.5)])
+                out[SCALE_R + s, i, j] = min(np.int64(index + 0.5), 255)
+                away = (
+                    red - np.rint(mean) if s == 0 else blue - np.rint(mean) - np.rint(follows * red / (LEVEL * LEVEL))
+                )
+                out[OFF_R + s, i, j] = np.int64(_bounded(away, 32000))
+            out[FOLLOWS, i, j] = follows
+            out[OFFSET_G, i, j] = np.int64(parameters[GREEN, i, j]) - ZERO
+            out[SCALE_G, i, j] = parameters[GREEN_SCALE, i, j]
+
+
+class _Tables:
+    """Logarithms of chances by scale index, and how they are fitted to a photo."""
+
+    def __init__(self, near: Float32, green: Float32) -> None:
+        self.near = near  # (2, 256, 256): of the level that is d - 128 away from the mean, in 1/LEVEL levels
+        self.green = green  # (256, 2 GREEN_FAR + 1, 2): of green's lower and higher level, by its mean's distance
+
+    @classmethod
+    def of(cls, model: ColourModel) -> _Tables:
+        """Those of the finest level."""
+        logistic = model.tables(0).logistic
+        inverse = mixture.inverse_scales()[:, None]
+
+        def below(symbol: int, distance: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+            reach = mixture.LOGISTIC_REACH * mixture.LOGISTIC_UNIT
+            entry = np.clip((distance * inverse) >> mixture.SCALE_SHIFT, -reach, reach) + reach
+            share: npt.NDArray[np.float64] = (logistic[symbol][entry] + 0.5) / (mixture.MASS + 1)
+            return share
+
+        distance = np.arange(-ZERO, ZERO)
+        half = LEVEL // 2
+        near = [below(s, distance + half) - below(s, distance - half) for s in range(2)]
+        low = below(2, np.arange(-GREEN_FAR, GREEN_FAR + 1))
+        least = 0.5 / mixture.MASS
+        return cls(
+            np.log(np.maximum(near, least)).astype(np.float32),
+            np.log(np.stack([low, 1 - low], axis=-1)).astype(np.float32),
+        )
+
+    def fit(self, found: Int16, rgb: UInt8) -> None:
+        """Shift the scales of red, blue and green by what makes the photo's own colours likeliest."""
+        every = max(1, rgb[..., 0].size // FITTED)
+        sample = found.reshape(PLANES, -1)[:, ::every].astype(np.int64)
+        for symbol in range(2):
+            away = np.clip(sample[OFF_R + symbol], -FAR, FAR) + ZERO
+            self.near[symbol] = _fitted(self.near[symbol], sample[SCALE_R + symbol], (away,))
+        r, g, b = rgb.reshape(-1, 3)[::every].T.astype(np.int64)
+        y = colour.luma(rgb).reshape(-1)[::every].astype(np.int64)
+        low, high, entry = _green_choice(y, r, b, sample[OFFSET_G])
+        open_ = low < high
+        self.green = _fitted(self.green, sample[SCALE_G][open_], (entry[open_], (g - low)[open_]))
+
+
+def _fitted(table: Float32, index: Int64, entries: tuple[Int64, ...]) -> Float32:
+    """`table` with its first axis, scale indices, shifted so that the sum over `entries` is the largest."""
+    shifted = [table[np.clip(np.arange(256) + shift, 0, 255)] for shift in SHIFTS]
+    return max(shifted, key=lambda each: float(each[(index, *entries)].sum()))
+
+
+def _green_choice(y: Int, r: Int, b: Int, offset: Int) -> tuple[Int, Int, Int]:
+    """The one or two levels of green that keep the luma, and which entry tells how likely the lower one is."""
+    rest = 65536 * y - WR * r - WB * b
+    low, high = np.maximum(-((32768 - rest) // WG), 0), np.minimum((rest + 32767) // WG, 255)
+    distance = GREEN_UNIT * low + GREEN_UNIT // 2 - (GREEN_UNIT * rest) // WG - offset
+    return low, high, np.minimum(np.maximum(distance, -GREEN_FAR), GREEN_FAR) + GREEN_FAR
+
+
+_inlined_green_choice = inlined(_green_choice)
+
+
+def _reluctance_kernel(found: Any, rgb: Any, luma: Any, near: Any, green: Any, out: Any) -> None:
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            total, mean = np.float32(0), np.float32(0)
-            for k in range(K):
-                weight = weights[parameters[k, i, j]]
-                total += weight
-                mean += weight * logs[parameters[SCALE + k, i, j]]
-            out[i, j] = np.exp(mean / total)
+            r, g, b, y = np.int64(rgb[i, j, 0]), np.int64(rgb[i, j, 1]), np.int64(rgb[i, j, 2]), np.int64(luma[i, j])
+            red, blue = found[SCALE_R, i, j], found[SCALE_B, i, j]
+            off_r = _bounded(np.int64(found[OFF_R, i, j]), FAR) + ZERO
+            off_b = _bounded(np.int64(found[OFF_B, i, j]), FAR) + ZERO
+            follows, offset, scale_g = np.int64(found[FOLLOWS, i, j]), found[OFFSET_G, i, j], found[SCALE_G, i, j]
+            before = near[0, red, off_r] + near[1, blue, off_b]
+            low, high, entry = _inlined_green_choice(y, r, b, offset)
+            if low < high:
+                before += green[scale_g, entry, g - low]
+            for dr in range(-1, 2):
+                for db in range(-1, 2):
+                    both = near[0, red, off_r + LEVEL * dr] + near[1, blue, off_b + LEVEL * db - (follows * dr >> 3)]
+                    low, high, entry = _inlined_green_choice(y, r + dr, b + db, offset)
+                    for dg in range(max(low - g, -1), min(high - g, 1) + 1):
+                        after = both + green[scale_g, entry, g + dg - low] if low < high else both
+                        cost = _bounded((before - after) * PER_NAT, 127.0)
+                        out[i, j, 9 * (dr + 1) + 3 * (dg + 1) + db + 1] = np.int64(np.rint(cost))
 
 
 @cache
-def _compiled_scale() -> Any:
-    types = array("uint8", 3, "A"), array("float32", 1), array("float32", 1), array("float32", 2, "A", writable=True)
-    return compiled(_scale, types)
+def _compiled_summary() -> Any:
+    tile = array("uint8", 3, "A"), array("int16", 2, "A"), array("int16", 2, "A"), array("uint8", 2, "A")
+    tables = array("int64", 1), array("float64", 1)
+    return compiled(_summary_kernel, (*tile, array("uint8", 3, "A"), *tables, array("int16", 3, "A", writable=True)))
 
 
-def _mean_of_others(found: Float32) -> Float32:
-    """For each 2x2 cell of (2, H, W), the mean over its pixels but the first, which no phase settles."""
-    height, width = found.shape[1:]
-    even = np.pad(found, ((0, 0), (0, height % 2), (0, width % 2)), mode="reflect")
-    mean: Float32 = (even[:, 0::2, 1::2] + even[:, 1::2, 0::2] + even[:, 1::2, 1::2]) / np.float32(3)
-    return mean
+@cache
+def _compiled_reluctance() -> Any:
+    pixels = array("int16", 3, "A"), array("uint8", 3, "A"), array("uint8", 2)
+    return compiled(
+        _reluctance_kernel, (*pixels, array("float32", 3), array("float32", 3), array("int8", 3, writable=True))
+    )
 
 
 def _smoothed(planes: Float32) -> Float32:

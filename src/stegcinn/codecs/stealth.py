@@ -122,14 +122,15 @@ class StealthCodec:
         return math.sqrt(total)
 
     def _pixels(self, rgb: UInt8, progress: Progress = lambda share: None) -> Pixels:
-        """All pixels in raster order. One level's change costs one over the predicted variance.
+        """All pixels in raster order. One level's change is priced at one over the predicted variance.
 
         Hardly any price is high enough where all pixels around have the same colour: a single other one is seen.
         """
-        red, blue = 1 / np.square(noise.scales(self._model(), rgb, progress).reshape(2, -1))
+        expected = noise.expectation(self._model(), rgb, progress)
+        red, blue = 1 / np.square(expected.scales.reshape(2, -1))
         prices = np.stack([red, (red + blue) / 2, blue], axis=-1)
         prices[noise.flat(rgb).reshape(-1)] = FORBIDDING
-        return Pixels(rgb.reshape(-1, 3), prices)
+        return Pixels(rgb.reshape(-1, 3), prices, expected.reluctance.reshape(-1, len(moves.MOVES)))
 
 
 def _suits(rgb: UInt8, colors: Colors) -> bool:
