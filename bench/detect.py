@@ -2,7 +2,8 @@
 
 python bench/detect.py ../shared/data/train --embedders hill@0.4 exact@full --detectors xunet --out runs/detect
 
-Plain LSB matching at 1.0 bits per pixel is always run beside the rest: a detector that misses it proves nothing.
+Plain LSB matching at 1.0 bits per pixel is always run first: a detector that misses it proves nothing, and the others
+begin with what that one learnt.
 Stegos are made once and kept under OUT/stegos; a finished cell of OUT/results.json is not run again, and a training
 that was stopped goes on. `--stegos NAME=PATH` tests ready-made stegos: a folder of lossless images under their hosts'
 names, or an npz file with `names` and `images`.
@@ -18,7 +19,7 @@ import torch
 from stegcinn.benchmark.containers import Embedder, cached_stegos
 from stegcinn.benchmark.detectors import DETECTORS, recipe_of
 from stegcinn.benchmark.hosts import ImageSet, read_hosts, read_stegos
-from stegcinn.benchmark.protocol import PROOF, Cell, Results, run_cell
+from stegcinn.benchmark.protocol import PROOF, Cell, Results, proof_of, run_cell
 
 
 def main() -> None:
@@ -61,10 +62,9 @@ def main() -> None:
             continue
         stegos = stegos_of(name)
         for cell in cells:
-            folder = a.out / "trainings" / cell.name
-            results.add(
-                cell, run_cell(cell, hosts, stegos, recipe_of(cell.detector, a.preset, a.epochs), folder, report)
-            )
+            recipe, trainings = recipe_of(cell.detector, a.preset, a.epochs), a.out / "trainings"
+            start = None if cell == proof_of(cell) else trainings / proof_of(cell).name
+            results.add(cell, run_cell(cell, hosts, stegos, recipe, trainings / cell.name, report, start))
     for row in results.content["detections"]:
         report(" ".join(f"{key} {value}" for key, value in row.items()))
 

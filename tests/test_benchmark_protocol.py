@@ -149,6 +149,21 @@ def test_hosts_of_which_none_takes_the_load(monkeypatch) -> None:
 # cells and results
 
 
+def test_a_host_is_for_the_same_with_every_embedder() -> None:
+    hosts = tuple(f"{i}.png" for i in range(40))
+    whole = protocol._split(hosts, hosts, 3)
+    some = tuple(name for i, name in enumerate(hosts) if i % 3)
+    parts = protocol._split(some, hosts, 3)
+    for part, full in ((parts.train, whole.train), (parts.validation, whole.validation), (parts.test, whole.test)):
+        assert {some[i] for i in part} == {hosts[i] for i in full} & set(some)
+
+
+def test_all_trainings_begin_with_the_proof_of_their_detector() -> None:
+    cell = Cell("cinn@full", "xunet", "gray", 2, "synthetic-cover")
+    assert protocol.proof_of(cell) == Cell(protocol.PROOF, "xunet", "gray", 2)
+    assert protocol.proof_of(protocol.proof_of(cell)) == protocol.proof_of(cell)
+
+
 def test_a_cell_is_trained_and_tested(tmp_path) -> None:
     hosts = image_set()
     stegos = ImageSet(

@@ -178,6 +178,17 @@ def test_the_same_seed_gives_the_same_detector_and_a_break_changes_nothing(tmp_p
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 4  # a header and three epochs
 
 
+def test_a_training_begins_with_what_another_learnt(tmp_path) -> None:
+    covers, stegos = pairs()
+    split = split_hosts(len(covers), 0)
+    first = Trainer(lambda: XuNet(3), RECIPE, covers, stegos, split, seed=0, folder=tmp_path / "a").run()
+    second = Trainer(lambda: XuNet(3), RECIPE, covers, stegos, split, seed=0, start=tmp_path / "a")
+    for name, value in first.detector.state_dict().items():
+        assert torch.equal(second.detector.state_dict()[name], value)
+    fresh = Trainer(lambda: XuNet(3), RECIPE, covers, stegos, split, seed=0)
+    assert not torch.equal(fresh.detector.state_dict()["head.weight"], first.detector.state_dict()["head.weight"])
+
+
 def test_another_training_is_not_continued(tmp_path) -> None:
     covers, stegos = pairs(8)
     short = Recipe(epochs=1, batch=4, optimizer="sgd", learning_rate=1e-3)

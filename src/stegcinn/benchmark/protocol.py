@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from stegcinn.benchmark.containers import paired
 from stegcinn.benchmark.detectors import DETECTORS
 from stegcinn.benchmark.hosts import ImageSet
 from stegcinn.steganalysis.recipe import Recipe
-from stegcinn.steganalysis.trainer import Trainer, planes_of, split_hosts
+from stegcinn.steganalysis.trainer import Split, Trainer, planes_of, split_hosts
 
 Planes = Literal["gray", "colour"]
 Protocol = Literal["natural-cover", "synthetic-cover"]
@@ -50,11 +50,12 @@ class Cell:
 
 def run_cell(
     cell: Cell, covers: ImageSet, stegos: ImageSet, recipe: Recipe | None, folder: Path | None = None,
-    report: Callable[[str], None] = lambda line: None, cache: Path | None = None,
+    report: Callable[[str], None] = lambda line: None, start: Path | None = None, cache: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Train and test one detector; the row of results. `folder` keeps what is needed to go on after a break.
 
-    `recipe` is for steganalysers, `cache` (a folder for its statistics) for the model-aware attackers.
+    `recipe` is for steganalysers, as is `start`, the folder of a training whose weights this one begins with; `cache`
+    (a folder for its statistics) is for the model-aware attackers.
 
     Where covers and stegos are the very same images to the detector (gray detectors, by the luma lock), any decision
     rule is right for exactly one of each pair: 50 % without training.
@@ -64,7 +65,7 @@ def run_cell(
     row: dict[str, Any] = {**asdict(cell), "hosts": len(names), "size": list(seen.shape[1:3])}
     if np.array_equal(seen, changed):
         return row | {"accuracy": 0.5, "identical": True}
-    split = split_hosts(len(names), cell.seed)
+    split = _split(names, covers.names, cell.seed)
     if cell.detector in ATTACKERS:
         if cache is None:
             raise ValueError("an attacker needs a folder for its statistics")
@@ -77,7 +78,7 @@ def run_cell(
     planes = seen.shape[-1]
     trainer = Trainer(
         lambda: DETECTORS[cell.detector][0](planes), recipe, seen, changed, split,
-        seed=cell.seed, folder=folder, report=lambda line: report(f"{cell.name}: {line}"),
+        seed=cell.seed, folder=folder, start=start, report=lambda line: report(f"{cell.name}: {line}"),
     )  # fmt: skip
     result = trainer.run()
     return row | {
@@ -85,6 +86,25 @@ def run_cell(
         "seconds": round(result.seconds, 1), "train_hosts": len(split.train), "test_hosts": len(split.test),
         "recipe": asdict(recipe), "identical": False,
     }  # fmt: skip
+
+
+def _split(names: tuple[str, ...], hosts: tuple[str, ...], seed: int) -> Split:
+    """Which of the `names` are for what: as all hosts are split, so that a host is for the same with every embedder."""
+    place = {name: index for index, name in enumerate(names)}
+    whole = split_hosts(len(hosts), seed)
+    parts = (
+        [place[hosts[i]] for i in part if hosts[i] in place] for part in (whole.train, whole.validation, whole.test)
+    )
+    return Split(*(np.array(part, np.int64) for part in parts))
+
+
+def proof_of(cell: Cell) -> Cell:
+    """The cell that proves the detector of another.
+
+    Small changes are learnt slowly or not at all from nothing, which would flatter the embedder. So every steganalyser
+    first learns to see plain LSB matching, and all its other trainings begin there.
+    """
+    return replace(cell, embedder=PROOF, protocol="natural-cover")
 
 
 class Results:

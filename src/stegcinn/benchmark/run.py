@@ -31,7 +31,7 @@ from stegcinn.benchmark.detectors import DETECTORS, Preset, recipe_of
 from stegcinn.benchmark.hosts import ImageSet, read_hosts
 from stegcinn.benchmark.learnt import LEARNT, STEG_CINN, LearntPlan, trained
 from stegcinn.benchmark.paper import PaperPlan
-from stegcinn.benchmark.protocol import PROOF, Cell, Results, run_cell
+from stegcinn.benchmark.protocol import PROOF, Cell, Results, proof_of, run_cell
 from stegcinn.benchmark.quality import codec_row, judges, learnt_row, looks
 from stegcinn.benchmark.speed import LSB, measure
 from stegcinn.benchmark.synthetic import METHODS as SYNTHETIC
@@ -111,9 +111,11 @@ def run(
 
     cells = [cell for cell in cells_of(plan) if cell not in results]
     report(f"{len(cells)} trainings and attacks left")
-    for cell, row in spread(jobs, _run_cell, [(cell, hosts, out, plan) for cell in cells]):
-        results.add(cell, row)
-        report(f"{cell.name}: {100 * row['accuracy']:.1f} %")
+    proofs = [cell for cell in cells if cell.embedder == PROOF]
+    for part in (proofs, [cell for cell in cells if cell not in proofs]):  # all others begin with a proof's weights
+        for cell, row in spread(jobs, _run_cell, [(cell, hosts, out, plan) for cell in part]):
+            results.add(cell, row)
+            report(f"{cell.name}: {100 * row['accuracy']:.1f} %")
 
     speed = results.content.setdefault("speed", [])
     for method in (LSB, *CODECS):  # one after the other: they are timed
@@ -241,7 +243,9 @@ def _run_cell(cell: Cell, hosts: ImageSet, out: Path, plan: Plan) -> tuple[Cell,
     else:
         covers, stegos = hosts, ImageSet.load(_stegos_path(out, hosts, cell.embedder, plan.seed))
     recipe = None if cell.detector in ATTACKERS else recipe_of(cell.detector, plan.preset)
-    return cell, run_cell(cell, covers, stegos, recipe, out / "trainings" / cell.name, cache=out / "statistics")
+    start = None if cell == proof_of(cell) else out / "trainings" / proof_of(cell).name
+    folder = out / "trainings" / cell.name
+    return cell, run_cell(cell, covers, stegos, recipe, folder, start=start, cache=out / "statistics")
 
 
 def _rows(

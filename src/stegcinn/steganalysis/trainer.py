@@ -155,14 +155,19 @@ class Trainer:
 
     def __init__(
         self, build: Callable[[], Detector], recipe: Recipe, covers: UInt8, stegos: UInt8, split: Split, *, seed: int,
-        folder: Path | None = None, report: Callable[[str], None] = lambda line: None,
+        folder: Path | None = None, start: Path | None = None, report: Callable[[str], None] = lambda line: None,
     ) -> None:  # fmt: skip
-        """`covers` and `stegos`: (N, H, W, P) uint8 of the same hosts. `folder` keeps checkpoint and log.csv."""
+        """`covers` and `stegos`: (N, H, W, P) uint8 of the same hosts. `folder` keeps checkpoint and log.csv.
+
+        A new training begins with the best weights of the one in the folder `start`, if one is given.
+        """
         self.recipe, self.split, self.seed, self.folder, self.report = recipe, split, seed, folder, report
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.detector = build().to(device)
+        if start is not None:
+            self.detector.load_state_dict(_best_weights(start))
         self.pairs = Pairs.of(covers, stegos, device)
         self.optimizer = _optimizer(self.detector, recipe)
         self.best = Score(-1.0, math.inf)
@@ -248,7 +253,12 @@ class Trainer:
         if state["facts"] != self._facts():
             raise StegcinnError(f"{folder} holds another training; choose another folder")
         checkpoint.restore(tensors, self.detector, self.optimizer)
-        best, _ = checkpoint.read(folder / "best.safetensors")
-        self.best_weights = {k.removeprefix("model."): v for k, v in best.items() if k.startswith("model.")}
+        self.best_weights = _best_weights(folder)
         self.best, self.best_epoch = Score(**state["best"]), state["best_epoch"]
         self.epoch, self.seconds = state["epoch"], state["seconds"]
+
+
+def _best_weights(folder: Path) -> dict[str, Tensor]:
+    """The weights of the training in `folder` that were best on its validation hosts."""
+    tensors, _ = checkpoint.read(folder / "best.safetensors")
+    return {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
