@@ -1,6 +1,6 @@
 """The paper's Table 3 and Figure 3 from runs of `stegcinn train`: accuracy after each round, and histograms of z.
 
-    python bench/rounds.py runs/paper runs/default --hosts ../shared/data/test/small128 --out docs/results/rounds
+    python bench/rounds.py runs/paper runs/default --hosts test/small128 --out docs/results/rounds
 
 writes OUT.json, OUT.md and OUT.png. Hosts are resized to the run's size; colours are generated for their gray-scale.
 Every latent carries a bit, those of black and white pixels too. `net_bpp` counts bits that decode after error
