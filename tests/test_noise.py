@@ -58,7 +58,7 @@ def test_a_mixture_is_summed_up_by_its_mean_and_variance(model):
             variance = (0.06 * 2 ** (index / 24)) ** 2 + 3 / np.pi**2 * np.average(
                 (means - mean) ** 2, weights=weights
             ) / 64
-            assert found[noise.OFF_R + s, y, x] == pytest.approx(off[s] - mean, abs=1.01)
+            assert found[noise.OFF_R + s, y, x] == pytest.approx(off[s] - mean, abs=0.51)
             assert found[noise.SCALE_R + s, y, x] == pytest.approx(24 * np.log2(variance**0.5 / 0.06), abs=0.8)
 
 

@@ -7,6 +7,7 @@ from all around it, by the networks of the last phase, which the photo is shown 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ class Expectation:
 
 
 def expectation(model: ColourModel, rgb: UInt8, progress: Callable[[float], None] = lambda share: None) -> Expectation:
-    """From the host (H, W, 3) itself. What moves without keeping the luma has no meaning."""
+    """Of the host (H, W, 3), by what it is itself. Reluctance of moves that change the luma means nothing."""
     found = _summary(model, rgb, progress)
     scales = np.exp2(found[SCALE_R : SCALE_B + 1] / np.float32(SCALE_STEP)) * np.float32(SCALE_MIN)
     tables = _Tables.of(model)
@@ -72,7 +73,7 @@ def expectation(model: ColourModel, rgb: UInt8, progress: Callable[[float], None
         kernel(found[:, rows], rgb[rows], luma[rows], tables.near, tables.green, reluctance[rows])
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(fill, [slice(top, top + STRIP) for top in range(0, len(rgb), STRIP)]))
+        deque(pool.map(fill, [slice(top, top + STRIP) for top in range(0, len(rgb), STRIP)]), maxlen=0)
     return Expectation(_smoothed(np.maximum(scales, np.float32(LEAST))), reluctance)
 
 
@@ -112,14 +113,7 @@ def _bounded(value: Int, bound: Int) -> Int:
 
 
 def _summary_kernel(
-    parameters: Any,
-    guesses_r: Any,
-    guesses_b: Any,
-    luma: Any,
-    rgb: Any,
-    weights: Any,
-    widths: Any,
-    out: Any,
+    parameters: Any, guesses_r: Any, guesses_b: Any, luma: Any, rgb: Any, weights: Any, widths: Any, out: Any
 ) -> None:
     """Kernel. The variance of a logistic of scale s is (pi s)**2 / 3; means that differ add theirs."""
     for i in range(out.shape[1]):
@@ -143,10 +137,8 @@ def _summary_kernel(
                 if spread > 0:
                     index += 0.5 * SCALE_STEP * np.log2(1 + spread * widths[np.int64(index + 0.5)])
                 out[SCALE_R + s, i, j] = min(np.int64(index + 0.5), 255)
-                away = (
-                    red - np.rint(mean) if s == 0 else blue - np.rint(mean) - np.rint(follows * red / (LEVEL * LEVEL))
-                )
-                out[OFF_R + s, i, j] = np.int64(_bounded(away, 32000))
+                away = red - mean if s == 0 else blue - follows * red / (LEVEL * LEVEL) - mean
+                out[OFF_R + s, i, j] = np.int64(np.rint(_bounded(away, 32000.0)))
             out[FOLLOWS, i, j] = follows
             out[OFFSET_G, i, j] = np.int64(parameters[GREEN, i, j]) - ZERO
             out[SCALE_G, i, j] = parameters[GREEN_SCALE, i, j]
