@@ -1,4 +1,4 @@
-"""The stealth codec: the payload in changes of one level, where the colour model expects noise anyway.
+"""The stealth codec: the payload in changes of one level, where the colour model expects noise, to likely colours.
 
 embed:   stream bits -> (syndrome-trellis codes, layer by layer) labels of pixels -> the cheapest moves to these labels
 extract: labels -> syndromes -> the stream; no network, and no rounding anywhere
