@@ -75,6 +75,20 @@ def test_capacity_is_taken_to_the_last_byte(codec):
         assert (error.value.needed, error.value.available) == (room + 1, room)
 
 
+@pytest.mark.parametrize("free", [12, 15, 18, 22, 30])
+def test_capacity_holds_where_little_may_move_whatever_pixels_the_key_chooses(codec, free):
+    rgb = np.full((64, 64, 3), 90, np.uint8)
+    rgb[:, :free] = photo(64, free)
+    room, promised = codec.capacity(rgb, "keep", silent), 0
+    for seed in range(6):
+        key = keys.derive(None, np.random.default_rng(seed).bytes(32))
+        stream = np.random.default_rng(seed).bytes(room)
+        if room:
+            promised += 1
+            assert codec.extract(codec.embed(rgb, stream, key, "keep", silent), key).stream == stream
+    assert promised == (6 if free > 20 else 0 if free < 16 else promised)
+
+
 def test_capacity_is_a_load_per_pixel_that_may_move(codec):
     rgb = photo()
     assert codec.capacity(rgb, "keep", silent) == int(stealth.LOAD * (~noise.flat(rgb)).sum() / 8)

@@ -43,6 +43,7 @@ CHEAPEST = 0.1  # price, over the squared change in standardised levels, below w
 # the code's blocks need some open bits each, so the part shrinks with the share of bits that are.
 FILLS = (0.8, 0.5, 0.3)
 PROMISED = FILLS[1]
+RESERVE = 1.3  # of the room that a sample shows, over what is promised: the key chooses other pixels
 SAMPLE = 8192  # pixels from which the price of a change is found
 STEPS = 14  # of that search
 FORBIDDING = 1e9  # at any of those; finite, so that the code may still cross a wide flat area
@@ -143,12 +144,12 @@ def _capacity(pixels: Pixels) -> int:
     count = len(pixels)
     sample = _evenly(pixels)
     header = _header_pixels(count)
-    at_any_price = moves.entropies(moves.chances(sample.at(2.0 ** EXPONENTS[0]))[0]) / len(sample)
-    if PROMISED * at_any_price[1, 0] * header < 8 * HEADER_SIZE:
+    in_header = _room(sample.at(2.0 ** EXPONENTS[0]), PROMISED)[0] / len(sample) * header
+    if in_header < RESERVE * 8 * HEADER_SIZE:
         return 0
-    room = _room(sample.at(CHEAPEST), PROMISED) / len(sample)
+    in_body = _room(sample.at(CHEAPEST), PROMISED).sum() / len(sample) * (count - header)
     free = float((pixels.prices[:, 0] < FORBIDDING).sum())
-    return int(min(LOAD * free, room.sum() * (count - header)) // 8)
+    return int(min(LOAD * free, in_body / RESERVE) // 8)
 
 
 def _evenly(pixels: Pixels) -> Pixels:
