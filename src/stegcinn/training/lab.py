@@ -15,6 +15,7 @@ from stegcinn.training.networks import Float32, Inputs, Network, Painting, Train
 
 REACH = 110.0  # Lab units; a and b of all sRGB colours lie within
 MAX_CHROMA = 400.0  # Lab units; where an extreme draw overflows, this stands in for it
+FAR = 24.0  # levels, as far as the luma-locked network can go at all
 HALF = 0.5  # level; what lies nearer to the cube is within it once rounded
 
 
@@ -65,7 +66,8 @@ class LabNetwork(Network):
         overshoot = (-HALF - colours).clamp(min=0) + (colours - 255 - HALF).clamp(min=0)
         lab = rgb_to_lab(straight_through_round(colours.clamp(0, 255)))
         read, _ = self.flow(lab[:, 1:], lab[:, :1])
-        return read.flatten(1), overshoot.square().mean()
+        # beyond FAR linear: a few colours far outside, which a long tail of the flow makes, would outweigh all others
+        return read.flatten(1), (overshoot * overshoot.clamp(max=FAR)).mean()
 
     @torch.no_grad()
     def paint(self, rgb: UInt8, z: Tensor, roots: Float32) -> Painting:
