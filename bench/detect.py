@@ -19,7 +19,7 @@ import torch
 from stegcinn.benchmark.containers import Embedder, cached_stegos
 from stegcinn.benchmark.detectors import DETECTORS, recipe_of
 from stegcinn.benchmark.hosts import ImageSet, read_hosts, read_stegos
-from stegcinn.benchmark.protocol import PROOF, Cell, Results, proof_of, run_cell
+from stegcinn.benchmark.protocol import PROOF, Cell, Results, run_cell, start_of
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def main() -> None:
         stegos = stegos_of(name)
         for cell in cells:
             recipe, trainings = recipe_of(cell.detector, a.preset, a.epochs), a.out / "trainings"
-            start = None if cell == proof_of(cell) else trainings / proof_of(cell).name
+            start = start_of(cell, trainings)
             results.add(cell, run_cell(cell, hosts, stegos, recipe, trainings / cell.name, report, start))
     for row in results.content["detections"]:
         report(" ".join(f"{key} {value}" for key, value in row.items()))

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from stegcinn import colour, colourmodel, envelope, moves, stego
 from stegcinn.codecs import cinn, exact, load_codec, stealth
-from stegcinn.codecs.base import Colors, UInt8
+from stegcinn.codecs.base import Colors, UInt8, silent
 from stegcinn.codecs.exact import Load
 from stegcinn.envelope import Payload
 from stegcinn.imagefile import Photo, encode_photo, read_photo
@@ -138,7 +138,7 @@ def _told(payload: Payload) -> dict[str, Any]:
 def painted(codec: str, rgb: UInt8, make: Callable[[Keys], bytes], colors: Colors, password: str | None) -> UInt8:
     """A host with any stream in its colours."""
     key = stego.photo_keys(read_photo(rgb), password)
-    return load_codec(codec).embed(rgb, make(key), key, colors, lambda share: None)
+    return load_codec(codec).embed(rgb, make(key), key, colors, silent)
 
 
 def carried(codec: str, payload: Payload, size: tuple[int, int], colors: Colors, password: str | None) -> UInt8:

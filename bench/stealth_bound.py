@@ -17,6 +17,7 @@ import numpy as np
 
 from stegcinn import moves, stego
 from stegcinn.codecs import load_codec
+from stegcinn.codecs.base import silent
 from stegcinn.codecs.stealth import EXPONENTS, StealthCodec
 from stegcinn.demo import psnr
 from stegcinn.imagefile import read_photo
@@ -72,11 +73,11 @@ def main() -> None:
         for path in sorted(p for p in arguments.photos.iterdir() if p.is_file())[:: arguments.every]:
             photo = read_photo(path)
             stream = os.urandom(int(load * photo.rgb[..., 0].size / 8))
-            if photo.is_gray or codec.capacity(photo.rgb, "keep", lambda share: None) < len(stream):
+            if photo.is_gray or codec.capacity(photo.rgb, "keep", silent) < len(stream):
                 without += 1
                 continue
             key = stego.photo_keys(photo, None)
-            container = codec.embed(photo.rgb, stream, key, "keep", lambda share: None)
+            container = codec.embed(photo.rgb, stream, key, "keep", silent)
             assert codec.extract(container, key).stream == stream
             pixels, change = codec._pixels(photo.rgb), container != photo.rgb
             losses.append(1 - 8 * len(stream) / bits_at_cost(pixels, container, 8 * len(stream)))

@@ -19,7 +19,7 @@ from PIL import Image
 
 from stegcinn import colour, envelope, keys, ycc
 from stegcinn.codecs import AUTO, CODECS, load_codec
-from stegcinn.codecs.base import Codec, Colors, Progress, portions
+from stegcinn.codecs.base import Codec, Colors, Progress, portions, silent
 from stegcinn.envelope import Payload
 from stegcinn.errors import CapacityError, MachineError, RevealError, SelfCheckError, StegcinnWarning, UsageError
 from stegcinn.imagefile import ImageSource, Photo, check_format, encode_photo, read_photo
@@ -53,10 +53,6 @@ class Container:
     raw_accuracy: float  # share of embedded bits that read back right before error correction
     changed_pixels: float  # share of pixels with any other colour than the host's
     decoded: bool  # whether the host was as a JPEG decoder left it, so that the changes can be proved
-
-
-def _silent(share: float) -> None:
-    pass
 
 
 def hide(
@@ -94,7 +90,7 @@ def capacity(host: ImageSource, *, codec: str | None = None, colors: Colors | No
 
 
 def measure(
-    photo: Photo, *, codec: str | None = None, colors: Colors | None = None, progress: Progress = _silent
+    photo: Photo, *, codec: str | None = None, colors: Colors | None = None, progress: Progress = silent
 ) -> Capacity:
     """`capacity` of a photo that is already read."""
     names, colors = _choose(photo, codec, colors)
@@ -107,7 +103,7 @@ def measure(
 
 def conceal(
     photo: Photo, payload: Payload, *, password: str | None = None, codec: str | None = None,
-    colors: Colors | None = None, suffix: str = ".png", progress: Progress = _silent,
+    colors: Colors | None = None, suffix: str = ".png", progress: Progress = silent,
 ) -> Container:  # fmt: skip
     """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned."""
     (*first, last), colors = _choose(photo, codec, colors)

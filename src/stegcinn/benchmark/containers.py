@@ -14,6 +14,7 @@ from stegcinn import keys
 from stegcinn.baselines import hill, lsb
 from stegcinn.benchmark.hosts import ImageSet, UInt8
 from stegcinn.codecs import CODECS, load_codec
+from stegcinn.codecs.base import silent
 from stegcinn.errors import CapacityError, UsageError
 
 SIMULATED = {"lsb": lsb.embed, "lsb-coded": lsb.embed_coded, "hill": hill.embed}
@@ -59,17 +60,13 @@ def _hide(method: str, load: float | None, host: UInt8, rng: np.random.Generator
     """A container with random bytes of exactly the load; its other random draws are the system's, as in real use."""
     codec = load_codec(method)
     if load is None:
-        size = codec.capacity(host, "keep", _silent)
+        size = codec.capacity(host, "keep", silent)
         if not size:
             raise CapacityError(1, 0)
     else:
         size = round(load * host[..., 0].size / 8)
     key = keys.derive(None, rng.bytes(keys.KEY_SIZE))  # a detector has no key: any will do
-    return codec.embed(host, rng.bytes(size), key, "keep", _silent)
-
-
-def _silent(share: float) -> None:
-    pass
+    return codec.embed(host, rng.bytes(size), key, "keep", silent)
 
 
 def make_stegos(

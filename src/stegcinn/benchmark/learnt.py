@@ -19,7 +19,7 @@ from stegcinn.baselines.training import Hidden, HiderConfig, hide_in, train
 from stegcinn.baselines.udh import UDH
 from stegcinn.benchmark import paper
 from stegcinn.benchmark.hosts import ImageSet, UInt8
-from stegcinn.benchmark.paper import PaperPlan
+from stegcinn.benchmark.paper import Hide, PaperPlan
 
 STEG_CINN = "cinn-paper@2.0"  # the paper's own method; the others are its baselines
 LEARNT = ("ddh@1.0", "ddh@0.25", "udh@1.0", "udh@0.25", "hidden@0.0018", STEG_CINN)
@@ -37,9 +37,6 @@ class LearntPlan:
     batch: int | None = None
     narrow: int = 1  # the published widths are divided by this
     paper: PaperPlan = field(default_factory=PaperPlan)
-
-
-Hide = Callable[[ImageSet, int], Hidden]  # hides random bits, drawn from a seed, in all hosts
 
 
 def build(name: str, narrow: int) -> DDH | UDH | HiDDeN:
@@ -64,8 +61,7 @@ def trained(
         report(f"{name}: {line}")
 
     if name == STEG_CINN:
-        steg_cinn = paper.trained(photos, plan.paper, folder, vgg, seed, tell)
-        return partial(paper.hidden_in, steg_cinn)
+        return paper.trained(photos, plan.paper, folder, vgg, seed, tell)
     config: HiderConfig = replace(CONFIGS[name.partition("@")[0]], seed=seed, crop=photos.shape[1])
     if plan.steps is not None:
         config = replace(config, steps=plan.steps)

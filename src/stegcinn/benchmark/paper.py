@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,14 @@ from PIL import Image
 
 from stegcinn.baselines.training import Hidden
 from stegcinn.benchmark.hosts import ImageSet, UInt8
-from stegcinn.training.build import build_flow, load_weights
-from stegcinn.training.config import ConditionConfig, RunConfig, override, preset
-from stegcinn.training.evaluation import AT_ONCE, magnitudes
+from stegcinn.training.config import ConditionConfig, override, preset
+from stegcinn.training.evaluation import AT_ONCE, hidden
 from stegcinn.training.loop import Progress, train
 from stegcinn.training.networks import Network
 from stegcinn.training.release import export
 
 Report = Callable[[str], None]
+Hide = Callable[[ImageSet, int], Hidden]  # hides random bits, drawn from a seed, in all hosts
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,7 @@ class PaperPlan:
     paper: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Trained:
-    """The network after the last round, and the alpha it hides with."""
-
-    network: Network
-    alpha: float
-
-
-def trained(photos: UInt8, plan: PaperPlan, folder: Path, vgg: Path | None, seed: int, report: Report) -> Trained:
+def trained(photos: UInt8, plan: PaperPlan, folder: Path, vgg: Path | None, seed: int, report: Report) -> Hide:
     """Train on photos (N, H, W, 3), going on where `folder` stopped: both stages, and first the condition.
 
     `vgg`: a state dict of VGG-16 in torchvision's layout; without it, features of its shape learn to colour `photos`.
@@ -62,8 +55,9 @@ def trained(photos: UInt8, plan: PaperPlan, folder: Path, vgg: Path | None, seed
         assert isinstance(config.network, ConditionConfig)
         settings = (*settings, f"network.vgg_width={config.network.vgg_width}")
     config = override(preset("paper"), [*settings, f"network.vgg={vgg}"])
-    train(config, [(source, 1.0)], folder / "run", report=tell)
-    return _last_round(config, folder / "run")
+    network = train(config, [(source, 1.0)], folder / "run", report=tell)
+    assert isinstance(network, Network)
+    return partial(_hidden_in, network, config.alpha)
 
 
 def _lay_out(photos: UInt8, folder: Path) -> None:
@@ -77,16 +71,9 @@ def _lay_out(photos: UInt8, folder: Path) -> None:
             temporary.replace(path)
 
 
-def _last_round(config: RunConfig, run: Path) -> Trained:
-    network = build_flow(config)
-    load_weights(run / f"round-{config.rounds.rounds}.safetensors", network)
-    return Trained(network.eval(), config.alpha)
-
-
 @torch.no_grad()
-def hidden_in(model: Trained, hosts: ImageSet, seed: int) -> Hidden:
-    """Containers of all hosts with random bits, two per pixel, and how many of them come back."""
-    network, rng = model.network, np.random.default_rng(seed)
+def _hidden_in(network: Network, alpha: float, hosts: ImageSet, seed: int) -> Hidden:
+    rng = np.random.default_rng(seed)
     images: list[UInt8] = []
     unrounded: list[float] = []
     rounded: list[float] = []
@@ -94,8 +81,7 @@ def hidden_in(model: Trained, hosts: ImageSet, seed: int) -> Hidden:
     for start in range(0, len(hosts.images), AT_ONCE):
         rgb = hosts.images[start : start + AT_ONCE]
         signs = rng.choice(np.array([-1, 1], np.float32), (len(rgb), size))
-        z = torch.from_numpy(magnitudes(signs.shape, model.alpha, rng) * signs)
-        painting = network.paint(rgb, z, network.draw_roots(len(rgb), rng))
+        _, painting = hidden(network, rgb, signs, alpha, rng)
         images.append(painting.rgb)
         for inputs, kept in ((painting.unrounded, unrounded), (network.inputs(painting.rgb), rounded)):
             read = network.read(inputs)[0].cpu().numpy()

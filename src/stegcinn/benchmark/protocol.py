@@ -107,6 +107,12 @@ def proof_of(cell: Cell) -> Cell:
     return replace(cell, embedder=PROOF, protocol="natural-cover")
 
 
+def start_of(cell: Cell, trainings: Path) -> Path | None:
+    """The folder of the training that a cell's own begins with, of those in the folder `trainings`."""
+    proof = proof_of(cell)
+    return None if cell == proof else trainings / proof.name
+
+
 class Results:
     """Rows of finished cells in one JSON file, written anew and atomically after each."""
 

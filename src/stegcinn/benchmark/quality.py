@@ -10,7 +10,8 @@ import numpy as np
 
 from stegcinn import colour, stego
 from stegcinn.benchmark.hosts import ImageSet, UInt8
-from stegcinn.benchmark.learnt import Hide, bch_accuracy, net_share
+from stegcinn.benchmark.learnt import bch_accuracy, net_share
+from stegcinn.benchmark.paper import Hide
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.cinn import CinnCodec, _chroma, _coarse
 from stegcinn.envelope import Payload

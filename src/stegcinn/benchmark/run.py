@@ -31,7 +31,7 @@ from stegcinn.benchmark.detectors import DETECTORS, Preset, recipe_of
 from stegcinn.benchmark.hosts import ImageSet, read_hosts
 from stegcinn.benchmark.learnt import LEARNT, STEG_CINN, LearntPlan, trained
 from stegcinn.benchmark.paper import PaperPlan
-from stegcinn.benchmark.protocol import PROOF, Cell, Results, proof_of, run_cell
+from stegcinn.benchmark.protocol import PROOF, Cell, Results, run_cell, start_of
 from stegcinn.benchmark.quality import codec_row, judges, learnt_row, looks
 from stegcinn.benchmark.speed import LSB, measure
 from stegcinn.benchmark.synthetic import METHODS as SYNTHETIC
@@ -246,9 +246,12 @@ def _run_cell(cell: Cell, hosts: ImageSet, out: Path, plan: Plan) -> tuple[Cell,
     else:
         covers, stegos = hosts, ImageSet.load(_stegos_path(out, hosts, cell.embedder, plan.seed))
     recipe = None if cell.detector in ATTACKERS else recipe_of(cell.detector, plan.preset)
-    start = None if cell == proof_of(cell) else out / "trainings" / proof_of(cell).name
-    folder = out / "trainings" / cell.name
-    return cell, run_cell(cell, covers, stegos, recipe, folder, start=start, cache=out / "statistics")
+    trainings = out / "trainings"
+    row = run_cell(
+        cell, covers, stegos, recipe, trainings / cell.name,
+        start=start_of(cell, trainings), cache=out / "statistics",
+    )  # fmt: skip
+    return cell, row
 
 
 def _rows(

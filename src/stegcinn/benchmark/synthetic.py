@@ -14,6 +14,7 @@ import numpy as np
 from stegcinn import colour, keys, mapping
 from stegcinn.benchmark.hosts import ImageSet, UInt8
 from stegcinn.codecs import load_codec
+from stegcinn.codecs.base import silent
 from stegcinn.codecs.cinn import CinnCodec
 from stegcinn.lattice import CARRIERS, Lattice
 from stegcinn.pyramid import DETAILS
@@ -27,13 +28,13 @@ def synthetic_pairs(hosts: ImageSet, method: str, *, seed: int) -> tuple[ImageSe
     names, covers, stegos = [], [], []
     for index, (name, host) in enumerate(zip(hosts.names, hosts.images, strict=True)):
         rng = np.random.default_rng((seed, index))
-        room = codec.capacity(host, "generate", _silent)
+        room = codec.capacity(host, "generate", silent)
         if not room:
             continue
 
         def container(room: int = room, host: UInt8 = host, rng: np.random.Generator = rng) -> UInt8:
             key = keys.derive(None, rng.bytes(keys.KEY_SIZE))
-            return codec.embed(host, rng.bytes(room), key, "generate", _silent)
+            return codec.embed(host, rng.bytes(room), key, "generate", silent)
 
         names.append(name)
         stegos.append(container())
@@ -53,7 +54,3 @@ def _drawn(codec: CinnCodec, host: UInt8) -> UInt8:
         latents = [mapping.standard_normal(int(np.prod(shape)), os.urandom).reshape(shape) for shape in shapes]
         painted[tile.at(0)] = codec._inverse(luma, coarse[:, *tile.at(CARRIERS)], latents)
     return painted
-
-
-def _silent(share: float) -> None:
-    pass

@@ -19,6 +19,10 @@ Colors = Literal["keep", "generate"]
 Progress = Callable[[float], None]  # called with the share of the work done, 0..1
 
 
+def silent(share: float) -> None:
+    """The progress of work that nobody follows."""
+
+
 @dataclass(frozen=True)
 class Extraction:
     """A stream read from a container, and how well its bits read before error correction."""

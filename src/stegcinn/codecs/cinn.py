@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stegcinn import colour, ecc, keys, mapping
-from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8
+from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8, silent
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.keys import Keys, RandomBytes
 from stegcinn.lattice import CARRIERS, CELL, Lattice, Tile
@@ -139,7 +139,7 @@ class CinnCodec:
         worst = 1.0
         for draw in range(draws):
             bits = (np.frombuffer(random(lattice.positions), np.uint8) & 1).astype(np.uint8)
-            painted = self._paint(rgb, lattice, bits, colors, random, lambda share: None)
+            painted = self._paint(rgb, lattice, bits, colors, random, silent)
             information = mapping.information(self._soft_bits(painted, lattice), bits)
             margin = LUCK * float(information.std()) / lattice.positions**0.5
             worst = min(worst, float(information.mean()) - margin)

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from stegcinn import calibration, colour, envelope, keys, mixture, rangecoder, selftest
 from stegcinn.calibration import Calibration
 from stegcinn.cells import PHASES
-from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8, portions
+from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8, portions, silent
 from stegcinn.colourmodel import ColourModel, Part, plane
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.keys import Keys, RandomBytes
@@ -154,7 +154,7 @@ class ExactCodec:
         key = keys.derive(None, bytes(keys.KEY_SIZE))
         random = keys.Keystream(key, "known answer")
         painted = self._base(np.repeat(gray[..., None], 3, axis=-1), "generate", random)
-        self._paint(painted, b"", FULL, Calibration.none(), key, random, lambda share: None)
+        self._paint(painted, b"", FULL, Calibration.none(), key, random, silent)
         return hashlib.sha256(painted.tobytes()).hexdigest()
 
     # -- the pixels that are used, in their order

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stegcinn import colour, moves, noise, stc
-from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8
+from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8, silent
 from stegcinn.colourmodel import ColourModel
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.jit import WORKERS
@@ -122,7 +122,7 @@ class StealthCodec:
             total += float(np.square(added, dtype=np.float64).sum()) / 2
         return math.sqrt(total)
 
-    def _pixels(self, rgb: UInt8, progress: Progress = lambda share: None) -> Pixels:
+    def _pixels(self, rgb: UInt8, progress: Progress = silent) -> Pixels:
         """All pixels in raster order. One level's change is priced at one over the predicted variance.
 
         Hardly any price is high enough where all pixels around have the same colour: a single other one is seen.
@@ -186,7 +186,7 @@ def _unmasked(header: bytes, key: Keys) -> tuple[int, ...]:
 
 
 def _write(
-    pixels: Pixels, message: UInt8, layers: int, fill: float, progress: Progress = lambda share: None
+    pixels: Pixels, message: UInt8, layers: int, fill: float, progress: Progress = silent
 ) -> tuple[int, ...] | None:
     """Move pixels in place so that the lowest bits of their labels carry `message`.
 

@@ -64,6 +64,14 @@ def magnitudes(shape: tuple[int, ...], alpha: float, rng: np.random.Generator) -
     return size
 
 
+def hidden(
+    network: Network, hosts: UInt8, signs: Float32, alpha: float, rng: np.random.Generator
+) -> tuple[Float32, Painting]:
+    """Latents (N, D) with these signs, drawn by Algorithm 1, and the containers painted from them."""
+    z = magnitudes(signs.shape, alpha, rng) * signs
+    return z, network.paint(hosts, torch.from_numpy(z), network.draw_roots(len(hosts), rng))
+
+
 @torch.no_grad()
 def embed(network: Network, hosts: UInt8, bits: Bits, alpha: float, rng: np.random.Generator) -> Trial:
     """Bits (N, D) into latents, colours, 8-bit images, and back into latents."""
@@ -83,8 +91,7 @@ def embed(network: Network, hosts: UInt8, bits: Bits, alpha: float, rng: np.rand
 
 
 def _embed(network: Network, hosts: UInt8, signs: Float32, alpha: float, rng: np.random.Generator) -> Trial:
-    z = magnitudes(signs.shape, alpha, rng) * signs
-    painting = network.paint(hosts, torch.from_numpy(z), network.draw_roots(len(hosts), rng))
+    z, painting = hidden(network, hosts, signs, alpha, rng)
     rounded = repaired = _read(network, painting.rgb)
     rgb = painting.rgb
     for _ in range(REPAIRS):
@@ -110,8 +117,7 @@ def _read(network: Network, rgb: UInt8, offset: Float32 | None = None) -> Float3
 def probe(network: Network, hosts: UInt8, alpha: float, rng: np.random.Generator) -> tuple[Probe, UInt8]:
     """The figures that guard a round, and the containers they are taken from."""
     signs = np.where(rng.random((len(hosts), network.dimensions(hosts.shape[1]))) < 0.5, np.float32(-1), np.float32(1))
-    z = magnitudes(signs.shape, alpha, rng) * signs
-    painting = network.paint(hosts, torch.from_numpy(z), network.draw_roots(len(hosts), rng))
+    z, painting = hidden(network, hosts, signs, alpha, rng)
     accuracy = float(((_read(network, painting.rgb) >= 0) == (z >= 0)).mean())
     ratio = chroma_energy(painting.rgb) / max(chroma_energy(hosts), 1e-9)
     return Probe(accuracy, float(painting.clipped.mean()), ratio), painting.rgb
