@@ -65,11 +65,11 @@ def test_the_message_comes_back(bits, rate, seed):
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 9), st.integers(1, 400), st.integers(0, 2**32))
 def test_no_cheaper_flips_exist(count, more, seed):
-    """Wide blocks too, whose bits share columns."""
+    """Wide blocks too, whose bits share columns. Costs are what the trellis counts in: 32nds."""
     rng = np.random.default_rng(seed)
     bits = count + more
     before, message = (rng.integers(0, 2, n).astype(np.uint8) for n in (bits, count))
-    costs = rng.random(bits).astype(np.float32)
+    costs = (rng.integers(0, 80 * 32 + 1, bits) / 32).astype(np.float32)
     costs[rng.random(bits) < 0.3] = np.inf
     parity = matrix(bits, count)
     assert np.array_equal(stc.decode(before, count), parity @ before % 2)
@@ -84,10 +84,12 @@ def test_no_cheaper_flips_exist(count, more, seed):
 
 @pytest.mark.parametrize("rate", [0.5, 0.25, 0.1, 0.03])
 def test_close_to_the_bound(rate):
-    """Ten per cent: what codes of this height lose on costs as they occur."""
+    """Ten per cent: what codes of this height lose on costs as they occur, log ratios of chances at that rate."""
     rng = np.random.default_rng(1)
     bits = rng.integers(0, 2, 40_000).astype(np.uint8)
     costs = -np.log(rng.random(len(bits)))
+    while binary_entropy(1 / (1 + np.exp(costs))).mean() > rate:
+        costs *= 1.01
     message = rng.integers(0, 2, int(rate * len(bits))).astype(np.uint8)
     after = stc.encode(bits, costs.astype(np.float32), message)
     assert len(message) > 0.9 * bits_at_cost(costs, costs[after != bits].sum())
@@ -103,6 +105,20 @@ def test_many_segments_with_few_lanes_left_over():
     segments, length, _ = stc._layout(len(bits), len(message))
     assert segments == 5
     assert all((after != bits)[i * length : (i + 1) * length].any() for i in range(segments))
+
+
+def test_prices_that_have_risen_far_are_taken_down():
+    """Where every flip is as dear as can be, one lane soon reaches what 16 bits hold; another has hardly begun."""
+    rng = np.random.default_rng(5)
+    bits = rng.integers(0, 2, 2 * stc.SEGMENT).astype(np.uint8)
+    message = rng.integers(0, 2, len(bits) // 4).astype(np.uint8)
+    costs = np.concatenate([np.full(stc.SEGMENT, 1000.0), rng.random(stc.SEGMENT)]).astype(np.float32)
+    costs[rng.random(len(costs)) < 0.2] = np.inf
+    after = stc.encode(bits, costs, message)
+    assert np.array_equal(stc.decode(after, len(message)), message)
+    assert np.isfinite(costs[after != bits]).all()
+    flips = (after != bits).reshape(2, -1).sum(axis=1)
+    assert flips[0] < flips[1]  # all costs alike: as few as can be
 
 
 def test_wet_bits_stay():

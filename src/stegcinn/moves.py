@@ -8,21 +8,25 @@ moves could (docs/decisions.md).
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn.jit import array, compiled
+from stegcinn.jit import WORKERS, array, compiled
 
 UInt8 = npt.NDArray[np.uint8]
 Int8 = npt.NDArray[np.int8]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
+Result = TypeVar("Result")
 
+PIECE = 4096  # pixels that one thread works on at a time
 LABEL_WEIGHTS = (1, 3, 6)
 LAYERS = 4
 LABELS = 1 << LAYERS
@@ -30,10 +34,14 @@ LABELS = 1 << LAYERS
 # only. A test compares.
 WR, WG, WB = 19595, 38470, 7471
 MOVES = np.array(list(itertools.product((-1, 0, 1), repeat=3)), np.int64)  # by index
-NATS = 16  # units of reluctance per nat
+NATS = 16  # units of reluctance, and of costs up to BEND, per nat
 PULL = 0.65  # share of a move's reluctance that counts (docs/security.md)
-_EASE = np.exp(-PULL / NATS * np.arange(-128, 128)).astype(np.float32)
-LEAST_CHANCE = 1e-36  # before all are made to sum to one: the dearest move is better than none
+# Costs are kept as bytes: in units up to BEND, in steps of STEEP units beyond, up to 83 nats. The dearest move is
+# better than none.
+NO_MOVE = 255
+BEND, STEEP = 192, 18.4
+_UNITS = np.append(np.where((c := np.arange(NO_MOVE)) < BEND, c, BEND + STEEP * (c - BEND)), np.inf)
+_CHANCES = np.exp(-_UNITS / NATS).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -57,14 +65,17 @@ class Pixels:
 
     def taken(self, order: npt.NDArray[np.integer]) -> Pixels:
         """Those of the given indices, copied."""
-        return Pixels(
-            np.take(self.rgb, order, axis=0), np.take(self.prices, order, axis=0),
-            np.take(self.reluctance, order, axis=0),
-        )  # fmt: skip
+        copies = Pixels(
+            *(np.empty((len(order), size), kind) for size, kind in ((3, np.uint8), (3, np.float32), (27, np.int8)))
+        )
 
-    def at(self, price: float) -> Pixels:
-        """The same with all prices multiplied."""
-        return Pixels(self.rgb, self.prices * np.float32(price), self.reluctance)
+        def part(where: slice) -> None:
+            copies.rgb[where] = self.rgb[order[where]]
+            copies.prices[where] = self.prices[order[where]]
+            copies.reluctance[where] = self.reluctance[order[where]]
+
+        _in_parts(part, len(order))
+        return copies
 
 
 def labels(rgb: UInt8) -> UInt8:
@@ -74,54 +85,105 @@ def labels(rgb: UInt8) -> UInt8:
     return label
 
 
-def chances(pixels: Pixels) -> tuple[Float32, UInt8]:
-    """How likely each label is, (n, LABELS), if moves are drawn with chances proportional to exp(-cost).
+def label_costs(pixels: Pixels, price: float) -> UInt8:
+    """What each label's cheapest move costs, (n, LABELS), with all prices multiplied by `price`.
 
-    A label's chance is that of its cheapest move alone, whose index in MOVES comes second, (n, LABELS); 0 if no move
-    leads there.
+    Costs are over that of the pixel's cheapest label, as bytes: NO_MOVE if no move leads there, else see `chances`.
     """
-    shape = len(pixels), LABELS
-    likely, best = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
-    _compiled_chances()(pixels.rgb, pixels.prices, pixels.reluctance, _EASE, likely, best)
-    return likely / likely.sum(axis=1, keepdims=True), best
+    return _costs_and_moves(pixels, price)[0]
 
 
-def entropies(likely: Float32) -> Float64:
-    """Of `likely` (n, LABELS), per layer: its bits' entropies given the layers before, summed, and how many are open.
+def cheapest(pixels: Pixels, price: float) -> UInt8:
+    """The move that costs it, by index in MOVES, (n, LABELS); where there is none, any."""
+    return _costs_and_moves(pixels, price)[1]
 
-    (2, LAYERS). A bit is open if both of its values can be reached; layer k is bit k of the label.
+
+def chances(costs: UInt8) -> Float32:
+    """How likely each label is, (n, LABELS), if moves are drawn with chances proportional to exp(-cost)."""
+    likely = _CHANCES[costs]
+    shares: Float32 = likely / likely.sum(axis=1, keepdims=True)
+    return shares
+
+
+def entropies(costs: UInt8) -> Float64:
+    """Of labels of `costs` (n, LABELS), per layer: entropies of their bits given the layers before, and open bits.
+
+    (2, LAYERS), summed. A bit is open if both of its values can be reached; layer k is bit k of the label.
     """
-    totals = np.zeros((2, LAYERS))
-    _compiled_entropies()(likely, totals)
-    return totals
+
+    def part(where: slice) -> Float64:
+        totals = np.zeros((2, LAYERS))
+        _compiled_entropies()(costs[where], _CHANCES, totals)
+        return totals
+
+    total: Float64 = np.sum(_in_parts(part, len(costs)), axis=0)
+    return total
 
 
-def preferences(likely: Float32, settled: UInt8, layer: int) -> tuple[UInt8, Float32]:
+def preferences(costs: UInt8, settled: UInt8, layer: int) -> tuple[UInt8, Float32]:
     """The likelier value of each label's bit `layer` given the `settled` ones below it, and what the other one costs.
 
-    Costs are logarithms of how many times likelier (Filler and Fridrich 2010); infinite where there is no choice.
+    The latter is the logarithm of how many times likelier (Filler and Fridrich 2010); infinite where there is no
+    choice.
     """
-    bits, costs = np.empty(len(likely), np.uint8), np.empty(len(likely), np.float32)
-    _compiled_preferences()(likely, settled, layer, bits, costs)
-    return bits, costs
+    bits, flips = np.empty(len(costs), np.uint8), np.empty(len(costs), np.float32)
+
+    def part(where: slice) -> None:
+        _compiled_preferences()(costs[where], _CHANCES, settled[where], layer, bits[where], flips[where])
+
+    _in_parts(part, len(costs))
+    return bits, flips
 
 
-def moved(rgb: UInt8, likely: Float32, best: UInt8, settled: UInt8, layers: int) -> UInt8:
-    """Pixels (n, 3) after the likeliest moves to labels whose `layers` lowest bits are `settled`."""
-    rest = likely.reshape(len(likely), -1, 1 << layers)[np.arange(len(likely)), :, settled]
-    chosen = best[np.arange(len(best)), settled + (rest.argmax(axis=1) << layers)]
-    after: UInt8 = (rgb + MOVES[chosen]).astype(np.uint8)
+def moved(pixels: Pixels, price: float, costs: UInt8, settled: UInt8, layers: int) -> UInt8:
+    """Colours (n, 3) after the cheapest moves to labels whose `layers` lowest bits are `settled`.
+
+    `costs` are those of the labels at that price.
+    """
+    after = pixels.rgb.copy()
+
+    def part(where: slice) -> None:
+        ours, low = costs[where], settled[where]
+        rest = ours.reshape(len(ours), -1, 1 << layers)[np.arange(len(ours)), :, low]
+        target = low + (rest.argmin(axis=1) << layers)
+        changed = np.flatnonzero(target != labels(after[where]))  # with another label, another colour
+        best = cheapest(pixels.part(where).taken(changed), price)
+        after[where][changed] += MOVES[best[np.arange(len(changed)), target[changed]]].astype(np.uint8)  # modulo 256
+
+    _in_parts(part, len(after))
     return after
 
 
-def _chances(rgb: Any, prices: Any, reluctance: Any, ease: Any, likely: Any, best: Any) -> None:
-    """Kernel: what each label's cheapest move by one level costs, as exp(-cost), and that move."""
+def _costs_and_moves(pixels: Pixels, price: float) -> tuple[UInt8, UInt8]:
+    costs, best = (np.empty((len(pixels), LABELS), np.uint8) for _ in range(2))
+
+    def part(where: slice) -> None:
+        ours = pixels.part(where)
+        _compiled_costs()(ours.rgb, ours.prices, np.float32(price), ours.reluctance, costs[where], best[where])
+
+    _in_parts(part, len(pixels))
+    return costs, best
+
+
+def _in_parts(work: Callable[[slice], Result], count: int) -> list[Result]:
+    """Results of `work` for all of `count` pixels, piece by piece, in several threads."""
+    pieces = [slice(start, start + PIECE) for start in range(0, count, PIECE)]
+    if len(pieces) < 2:  # not worth a thread
+        return list(map(work, pieces))
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(work, pieces))
+
+
+def _costs(rgb: Any, prices: Any, price: Any, reluctance: Any, found: Any, best: Any) -> None:
+    """Kernel: over all moves that keep the luma."""
+    pull = np.float32(PULL / NATS)
+    cost = np.empty(LABELS, np.float32)
     for i in range(len(rgb)):
         r, g, b = np.int64(rgb[i, 0]), np.int64(rgb[i, 1]), np.int64(rgb[i, 2])
         rest = (WR * r + WG * g + WB * b + 32768) & 65535
         label = r + 3 * g + 6 * b
-        likely[i, label & 15], best[i, label & 15] = 1, 13
-        red, green, blue = np.exp(-prices[i, 0]), np.exp(-prices[i, 1]), np.exp(-prices[i, 2])
+        red, green, blue = prices[i, 0] * price, prices[i, 1] * price, prices[i, 2] * price
+        cost[:] = np.inf
         for dr in range(-1, 2):
             for dg in range(-1, 2):
                 for db in range(-1, 2):
@@ -130,59 +192,76 @@ def _chances(rgb: Any, prices: Any, reluctance: Any, ease: Any, likely: Any, bes
                     if not (0 <= r + dr <= 255 and 0 <= g + dg <= 255 and 0 <= b + db <= 255):
                         continue
                     move = 9 * (dr + 1) + 3 * (dg + 1) + db + 1
-                    chance = ease[reluctance[i, move] + 128]
+                    each = pull * reluctance[i, move]
                     if dr:
-                        chance *= red
+                        each += red
                     if dg:
-                        chance *= green
+                        each += green
                     if db:
-                        chance *= blue
+                        each += blue
                     target = (label + dr + 3 * dg + 6 * db) & 15
-                    chance = max(chance, np.float32(LEAST_CHANCE))
-                    if chance > likely[i, target]:
-                        likely[i, target], best[i, target] = chance, move
+                    if each < cost[target]:
+                        cost[target], best[i, target] = each, move
+        least = cost[0]
+        for k in range(1, LABELS):
+            least = min(least, cost[k])
+        for k in range(LABELS):
+            units = (cost[k] - least) * np.float32(NATS)
+            if units >= BEND:
+                units = BEND + (units - BEND) * np.float32(1 / STEEP)
+            # infinities are told apart before they would become integers
+            found[i, k] = NO_MOVE if cost[k] == np.inf else np.int64(min(units + np.float32(0.5), np.float32(254)))
 
 
-def _entropies(likely: Any, totals: Any) -> None:
-    values = np.empty(LABELS, np.float64)
-    for i in range(len(likely)):
+def _entropies(costs: Any, chance: Any, totals: Any) -> None:
+    """Kernel. A bit's entropy is the difference of x log x of the sum of its values' chances and of each of them."""
+    values, logs = np.empty(LABELS), np.empty(LABELS)
+    chance_log = np.zeros(NO_MOVE + 1)
+    for k in range(NO_MOVE):
+        chance_log[k] = chance[k] * np.log2(np.float64(chance[k]))
+    for i in range(len(costs)):
+        whole = 0.0
         for label in range(LABELS):
-            values[label] = likely[i, label]
+            values[label], logs[label] = chance[costs[i, label]], chance_log[costs[i, label]]
+            whole += values[label]
         for layer in range(LAYERS - 1, -1, -1):
             half = 1 << layer
             for low in range(half):
                 a, b = values[low], values[low + half]
-                both = a + b
+                values[low] = a + b
                 if a > 0 and b > 0:
-                    totals[0, layer] += both * np.log2(both) - a * np.log2(a) - b * np.log2(b)
-                    totals[1, layer] += both
-                values[low] = both
+                    both = (a + b) * np.log2(a + b)
+                    totals[0, layer] += (both - logs[low] - logs[low + half]) / whole
+                    totals[1, layer] += (a + b) / whole
+                    logs[low] = both
+                else:
+                    logs[low] += logs[low + half]
 
 
-def _preferences(likely: Any, settled: Any, layer: int, bits: Any, costs: Any) -> None:
+def _preferences(costs: Any, chance: Any, settled: Any, layer: int, bits: Any, flips: Any) -> None:
     half = 1 << layer
-    for i in range(len(likely)):
-        zero, one = 0.0, 0.0
+    for i in range(len(costs)):
+        zero, one = np.float32(0), np.float32(0)
         for low in range(settled[i], LABELS, 2 * half):
-            zero += likely[i, low]
-            one += likely[i, low + half]
+            zero += chance[costs[i, low]]
+            one += chance[costs[i, low + half]]
         bits[i] = one > zero
-        costs[i] = abs(np.log(one / zero)) if zero > 0 and one > 0 else np.inf
+        flips[i] = abs(np.log(one / zero)) if zero > 0 and one > 0 else np.inf
 
 
 @cache
 def _compiled_preferences() -> Any:
-    types = array("float32", 2), array("uint8", 1), numba.types.int64
+    types = array("uint8", 2), array("float32", 1), array("uint8", 1), numba.types.int64
     return compiled(_preferences, (*types, array("uint8", 1, writable=True), array("float32", 1, writable=True)))
 
 
 @cache
 def _compiled_entropies() -> Any:
-    return compiled(_entropies, (array("float32", 2), array("float64", 2, writable=True)))
+    return compiled(_entropies, (array("uint8", 2), array("float32", 1), array("float64", 2, writable=True)))
 
 
 @cache
-def _compiled_chances() -> Any:
-    written = array("float32", 2, writable=True), array("uint8", 2, writable=True)
-    read = array("uint8", 2), array("float32", 2), array("int8", 2), array("float32", 1)
-    return compiled(_chances, (*read, *written))
+def _compiled_costs() -> Any:
+    written = array("uint8", 2, writable=True), array("uint8", 2, writable=True)
+    read = array("uint8", 2), array("float32", 2), numba.types.float32, array("int8", 2)
+    return compiled(_costs, (*read, *written))

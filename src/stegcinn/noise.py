@@ -42,6 +42,7 @@ SHIFTS = range(-36, 37, 4)  # of scale indices, that are tried
 # only. A test compares.
 K, FINE, COARSE, SCALE, BLUE, SLOPE, GREEN, GREEN_SCALE = 3, 3, 6, 9, 12, 24, 25, 26
 PER_NAT, SCALE_MIN, SCALE_STEP, ZERO, LEVEL, GREEN_UNIT = 16, 0.06, 24, 128, 8, 64
+FINER = 4  # times: units of the tables' logarithms, of the units of reluctance
 WR, WG, WB = 19595, 38470, 7471
 FAR = 100  # 1/LEVEL levels from the mean beyond which nothing is told apart; moves stay within the tables
 GREEN_FAR = 200  # 1/GREEN_UNIT levels
@@ -112,6 +113,12 @@ def _bounded(value: Int, bound: Int) -> Int:
     return min(max(value, -bound), bound)
 
 
+@inlined
+def _rounded(value: Int) -> Int:
+    """In units of reluctance."""
+    return (value + FINER // 2) // FINER
+
+
 def _summary_kernel(
     parameters: Any, guesses_r: Any, guesses_b: Any, luma: Any, rgb: Any, weights: Any, widths: Any, out: Any
 ) -> None:
@@ -147,7 +154,7 @@ def _summary_kernel(
 class _Tables:
     """Logarithms of chances by scale index, and how they are fitted to a photo."""
 
-    def __init__(self, near: Float32, green: Float32) -> None:
+    def __init__(self, near: Int16, green: Int16) -> None:
         self.near = near  # (2, 256, 256): of the level that is d - 128 away from the mean, in 1/LEVEL levels
         self.green = green  # (256, 2 GREEN_FAR + 1, 2): of green's lower and higher level, by its mean's distance
 
@@ -167,11 +174,8 @@ class _Tables:
         half = LEVEL // 2
         near = [below(s, distance + half) - below(s, distance - half) for s in range(2)]
         low = below(2, np.arange(-GREEN_FAR, GREEN_FAR + 1))
-        least = 0.5 / mixture.MASS
-        return cls(
-            np.log(np.maximum(near, least)).astype(np.float32),
-            np.log(np.stack([low, 1 - low], axis=-1)).astype(np.float32),
-        )
+        shares = np.maximum(near, 0.5 / mixture.MASS), np.stack([low, 1 - low], axis=-1)
+        return cls(*(np.rint(FINER * PER_NAT * np.log(share)).astype(np.int16) for share in shares))
 
     def fit(self, found: Int16, rgb: UInt8) -> None:
         """Shift the scales of red, blue and green by what makes the photo's own colours likeliest."""
@@ -182,21 +186,25 @@ class _Tables:
             self.near[symbol] = _fitted(self.near[symbol], sample[SCALE_R + symbol], (away,))
         r, g, b = rgb.reshape(-1, 3)[::every].T.astype(np.int64)
         y = colour.luma(rgb).reshape(-1)[::every].astype(np.int64)
-        low, high, entry = _green_choice(y, r, b, sample[OFFSET_G])
+        low, high, entry = _green_choice(65536 * y - WR * r - WG * g - WB * b, g, sample[OFFSET_G])
         open_ = low < high
-        self.green = _fitted(self.green, sample[SCALE_G][open_], (entry[open_], (g - low)[open_]))
+        self.green = _fitted(self.green, sample[SCALE_G][open_], (entry[open_], -low[open_]))
 
 
-def _fitted(table: Float32, index: Int64, entries: tuple[Int64, ...]) -> Float32:
+def _fitted(table: Int16, index: Int64, entries: tuple[Int64, ...]) -> Int16:
     """`table` with its first axis, scale indices, shifted so that the sum over `entries` is the largest."""
     shifted = [table[np.clip(np.arange(256) + shift, 0, 255)] for shift in SHIFTS]
-    return max(shifted, key=lambda each: float(each[(index, *entries)].sum()))
+    return max(shifted, key=lambda each: int(each[(index, *entries)].sum(dtype=np.int64)))
 
 
-def _green_choice(y: Int, r: Int, b: Int, offset: Int) -> tuple[Int, Int, Int]:
-    """The one or two levels of green that keep the luma, and which entry tells how likely the lower one is."""
-    rest = 65536 * y - WR * r - WB * b
-    low, high = np.maximum(-((32768 - rest) // WG), 0), np.minimum((rest + 32767) // WG, 255)
+def _green_choice(rest: Int, g: Int, offset: Int) -> tuple[Int, Int, Int]:
+    """The one or two levels of green that keep the luma, over `g`, and which entry tells how likely the lower one is.
+
+    `rest` is what the luma of red, `g` and blue lacks, in 1/65536 levels: the luma is kept from -32767 to 32768.
+    """
+    low = (rest > 32768) * 1 + (rest > 32768 - WG) + (rest > 32768 - 2 * WG) - 2
+    high = (rest >= -32767) * 1 + (rest >= WG - 32767) + (rest >= 2 * WG - 32767) - 1
+    low, high = np.maximum(low, -g), np.minimum(high, 255 - g)
     distance = GREEN_UNIT * low + GREEN_UNIT // 2 - (GREEN_UNIT * rest) // WG - offset
     return low, high, np.minimum(np.maximum(distance, -GREEN_FAR), GREEN_FAR) + GREEN_FAR
 
@@ -208,22 +216,25 @@ def _reluctance_kernel(found: Any, rgb: Any, luma: Any, near: Any, green: Any, o
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             r, g, b, y = np.int64(rgb[i, j, 0]), np.int64(rgb[i, j, 1]), np.int64(rgb[i, j, 2]), np.int64(luma[i, j])
+            rest = 65536 * y - WR * r - WG * g - WB * b
             red, blue = found[SCALE_R, i, j], found[SCALE_B, i, j]
             off_r = _bounded(np.int64(found[OFF_R, i, j]), FAR) + ZERO
             off_b = _bounded(np.int64(found[OFF_B, i, j]), FAR) + ZERO
             follows, offset, scale_g = np.int64(found[FOLLOWS, i, j]), found[OFFSET_G, i, j], found[SCALE_G, i, j]
-            before = near[0, red, off_r] + near[1, blue, off_b]
-            low, high, entry = _inlined_green_choice(y, r, b, offset)
+            before = np.int64(near[0, red, off_r]) + near[1, blue, off_b]
+            low, high, entry = _inlined_green_choice(rest, g, offset)
             if low < high:
-                before += green[scale_g, entry, g - low]
+                before += green[scale_g, entry, -low]
             for dr in range(-1, 2):
                 for db in range(-1, 2):
-                    both = near[0, red, off_r + LEVEL * dr] + near[1, blue, off_b + LEVEL * db - (follows * dr >> 3)]
-                    low, high, entry = _inlined_green_choice(y, r + dr, b + db, offset)
-                    for dg in range(max(low - g, -1), min(high - g, 1) + 1):
-                        after = both + green[scale_g, entry, g + dg - low] if low < high else both
-                        cost = _bounded((before - after) * PER_NAT, 127.0)
-                        out[i, j, 9 * (dr + 1) + 3 * (dg + 1) + db + 1] = np.int64(np.rint(cost))
+                    both = (
+                        np.int64(near[0, red, off_r + LEVEL * dr])
+                        + near[1, blue, off_b + LEVEL * db - (follows * dr >> 3)]
+                    )
+                    low, high, entry = _inlined_green_choice(rest - WR * dr - WB * db, g, offset)
+                    for dg in range(max(low, -1), min(high, 1) + 1):
+                        after = both + green[scale_g, entry, dg - low] if low < high else both
+                        out[i, j, 9 * (dr + 1) + 3 * (dg + 1) + db + 1] = _bounded(_rounded(before - after), 127)
 
 
 @cache
@@ -237,7 +248,7 @@ def _compiled_summary() -> Any:
 def _compiled_reluctance() -> Any:
     pixels = array("int16", 3, "A"), array("uint8", 3, "A"), array("uint8", 2)
     return compiled(
-        _reluctance_kernel, (*pixels, array("float32", 3), array("float32", 3), array("int8", 3, writable=True))
+        _reluctance_kernel, (*pixels, array("int16", 3), array("int16", 3), array("int8", 3, writable=True))
     )
 
 

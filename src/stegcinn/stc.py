@@ -21,6 +21,7 @@ from stegcinn.jit import WORKERS, array, compiled, inlined
 
 UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
+Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
 
 HEIGHT = 10  # constraint height h: one column touches h bits of the message, and a trellis has 2**h states
@@ -28,8 +29,14 @@ WIDTH = 64  # different columns of a block; wider blocks repeat them
 FIRST = 8  # bits by which the first block of a segment is longer than others
 SEGMENT = 4096  # bits of a segment, about: every segment is a code of its own
 LEAST = 256  # message bits of a segment, about, where there are fewer than that for every SEGMENT bits
-LANES = 8  # segments that run through one trellis side by side
+MULTIPLE = 8  # of which there is a multiple of segments, where there are more
 STATES = 1 << HEIGHT
+
+# The encoder's own: prices are 16-bit integers, over that of the cheapest state.
+LANES = 16  # segments that run through one trellis side by side
+UNIT = 32  # of prices, per nat
+MOST = 80  # nats; dearer bits are all as dear, so that states 10 flips apart still fit
+NEVER = (1 << 15) - 1
 
 
 def _columns() -> Int32:
@@ -50,7 +57,8 @@ COLUMNS = _columns()
 def encode(bits: UInt8, costs: Float32, message: UInt8) -> UInt8 | None:
     """The bits (n,) after the cheapest flips found that make them carry `message` (m,); None if nothing does.
 
-    `costs` (n,): of flipping each, at least 0; infinite for bits that must stay (wet).
+    `costs` (n,): of flipping each, at least 0, in nats: they are rounded to 1/32, and what is dearer than 80 counts as
+    80. Infinite for bits that must stay (wet).
     """
     out = bits.copy()
     if len(message) == 0:
@@ -60,7 +68,7 @@ def encode(bits: UInt8, costs: Float32, message: UInt8) -> UInt8 | None:
     padded[: len(message)] = message
     padded[len(message) :] = decode(bits, segments * size)[len(message) :]  # nobody reads them
     view = out[: segments * length].reshape(segments, length)
-    weights = costs[: segments * length].reshape(segments, length)
+    weights = _rounded(costs[: segments * length]).reshape(segments, length)
     targets = padded.reshape(segments, size)
 
     def run(first: int) -> bool:
@@ -85,8 +93,15 @@ def decode(bits: UInt8, count: int) -> UInt8:
 def _layout(bits: int, count: int) -> tuple[int, int, int]:
     """How many segments there are, and each one's bits and message bits."""
     segments = max(1, min(bits // SEGMENT, count // LEAST))
-    segments -= segments % LANES if segments > LANES else 0
+    segments -= segments % MULTIPLE if segments > MULTIPLE else 0
     return segments, bits // segments, -(-count // segments)
+
+
+def _rounded(costs: Float32) -> Int16:
+    """As the trellis adds them up."""
+    units = np.rint(np.minimum(costs, np.float32(MOST)) * np.float32(UNIT)).astype(np.int16)
+    units[np.isinf(costs)] = NEVER
+    return units
 
 
 @inlined
@@ -110,36 +125,80 @@ def _decode(bits: Any, columns: Any, out: Any) -> None:
             register >>= 1
 
 
+def _types() -> tuple[Any, Any]:
+    """A price in each lane, and a bit for each."""
+    return ir.VectorType(ir.IntType(16), LANES), ir.VectorType(ir.IntType(1), LANES)
+
+
+def _addresses(builder: Any, numbers: Any, types: Any) -> Any:
+    return [builder.inttoptr(number, kind.as_pointer()) for number, kind in zip(numbers, types, strict=True)]
+
+
 def _all_states(typing: Any, price: Any, weight: Any, flipped: Any, column: Any) -> Any:
     """One bit's step through all states, LANES at a time, in place.
 
-    Addresses of price (STATES, LANES) float32, weight (LANES,) and flipped (STATES,), and the bit's column. It is
+    Addresses of price (STATES, LANES) int16, weight (LANES,) and flipped (STATES,), and the bit's column. It is
     written in vector instructions because the compiler, afraid that rows overlap, would make none.
     """
-    integer, vector = ir.IntType(64), ir.VectorType(ir.FloatType(), LANES)
+    integer, (vector, _), mask = ir.IntType(64), _types(), ir.IntType(LANES)
 
-    def generate(context: Any, builder: Any, signature: Any, addresses: Any) -> Any:
-        prices, weights, flips = (
-            builder.inttoptr(address, kind.as_pointer())
-            for address, kind in zip(addresses, (vector, vector, ir.IntType(LANES)), strict=False)
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        prices, weights, flips = _addresses(builder, arguments[:3], (vector, vector, mask))
+        name = f"llvm.sadd.sat.v{LANES}i16"
+        add = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, ir.FunctionType(vector, (vector, vector)), name
         )
-        w = builder.load(weights, align=4)
+        w = builder.load(weights, align=2)
         with cgutils.for_range(builder, ir.Constant(integer, STATES // 2)) as loop:
             even = builder.shl(loop.index, ir.Constant(integer, 1))
-            odd = builder.xor(even, addresses[3])  # columns are odd
+            odd = builder.xor(even, arguments[3])  # columns are odd
             states = (even, odd)
-            old = [builder.load(builder.gep(prices, [state]), align=4) for state in states]
+            old = [builder.load(builder.gep(prices, [state]), align=2) for state in states]
             for state, stay, other in zip(states, old, reversed(old), strict=True):
-                flip = builder.fadd(other, w)
-                cheaper = builder.fcmp_ordered("<", flip, stay)
-                builder.store(builder.bitcast(cheaper, ir.IntType(LANES)), builder.gep(flips, [state]))
-                builder.store(builder.select(cheaper, flip, stay), builder.gep(prices, [state]), align=4)
+                flip = builder.call(add, (other, w))
+                cheaper = builder.icmp_signed("<", flip, stay)
+                builder.store(builder.bitcast(cheaper, mask), builder.gep(flips, [state]), align=2)
+                builder.store(builder.select(cheaper, flip, stay), builder.gep(prices, [state]), align=2)
         return context.get_dummy_value()
 
     return numba.types.void(numba.types.intp, numba.types.intp, numba.types.intp, numba.types.int64), generate
 
 
+def _end_of_block(typing: Any, price: Any, wanted: Any, least: Any) -> Any:
+    """Only states whose lowest bit is the wanted one go on, without it; in place.
+
+    Addresses of price (STATES, LANES) int16, wanted (LANES,) int16, of which the lowest bit counts, and least (LANES,)
+    int16: what is taken off all prices, then the least one that is left.
+    """
+    integer, (vector, bits) = ir.IntType(64), _types()
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        prices, choice, lowest = _addresses(builder, arguments, (vector, vector, vector))
+        odd = builder.trunc(builder.load(choice, align=2), bits)
+        never = ir.Constant(vector, [NEVER] * LANES)
+        excess = builder.load(lowest, align=2)
+        builder.store(never, lowest, align=2)
+        with cgutils.for_range(builder, ir.Constant(integer, STATES // 2)) as loop:
+            first = builder.shl(loop.index, ir.Constant(integer, 1))
+            pair = [builder.gep(prices, [builder.or_(first, ir.Constant(integer, k))]) for k in (0, 1)]
+            zero, one = (builder.load(address, align=2) for address in pair)
+            kept = builder.select(odd, one, zero)
+            kept = builder.select(builder.icmp_signed("==", kept, never), never, builder.sub(kept, excess))
+            builder.store(kept, builder.gep(prices, [loop.index]), align=2)
+            before = builder.load(lowest, align=2)
+            less = builder.icmp_signed("<", kept, before)
+            builder.store(builder.select(less, kept, before), lowest, align=2)
+        with cgutils.for_range_slice(
+            builder, ir.Constant(integer, STATES // 2), ir.Constant(integer, STATES), ir.Constant(integer, 1)
+        ) as (state, _):
+            builder.store(never, builder.gep(prices, [state]), align=2)
+        return context.get_dummy_value()
+
+    return numba.types.void(numba.types.intp, numba.types.intp, numba.types.intp), generate
+
+
 _step: Any = intrinsic(_all_states)
+_shift: Any = intrinsic(_end_of_block)
 
 
 def _encode(bits: Any, costs: Any, targets: Any, columns: Any) -> bool:
@@ -151,9 +210,9 @@ def _encode(bits: Any, costs: Any, targets: Any, columns: Any) -> bool:
     for block in range(size):
         start, end = end, _end(block, length, size)
         steps += min(WIDTH, end - start)
-    weight = np.full((steps, LANES), np.float32(np.inf), np.float32)
+    weight = np.full((steps, LANES), NEVER, np.int16)
     cheapest = np.zeros((steps, LANES), np.int32)
-    wanted = np.zeros((size, LANES), np.uint8)
+    wanted = np.zeros((size, LANES), np.int16)
     for lane in range(lanes):
         step, end = 0, 0
         register = np.int32(0)
@@ -169,11 +228,10 @@ def _encode(bits: Any, costs: Any, targets: Any, columns: Any) -> bool:
             wanted[block, lane] = (register & 1) ^ targets[lane, block]
             register >>= 1
             step += min(WIDTH, end - start)
-    for lane in range(lanes, LANES):
-        weight[:, lane] = 0
-    flipped = np.empty((steps, STATES), np.uint8)  # one bit per lane
-    price = np.full((STATES, LANES), np.float32(np.inf), np.float32)
+    flipped = np.empty((steps, STATES), np.uint16)  # one bit per lane
+    price = np.full((STATES, LANES), NEVER, np.int16)
     price[0] = 0
+    least = np.zeros(LANES, np.int16)
     step, end = 0, 0
     half = STATES // 2
     for block in range(size):
@@ -181,32 +239,32 @@ def _encode(bits: Any, costs: Any, targets: Any, columns: Any) -> bool:
         for place in range(min(WIDTH, end - start)):
             _step(price.ctypes.data, weight[step].ctypes.data, flipped[step].ctypes.data, np.int64(columns[place]))
             step += 1
-        for state in range(half):
-            for lane in range(LANES):
-                price[state, lane] = price[2 * state + 1, lane] if wanted[block, lane] else price[2 * state, lane]
-        price[half:] = np.inf
+        _shift(price.ctypes.data, wanted[block].ctypes.data, least.ctypes.data)
+        for lane in range(lanes):
+            if least[lane] == NEVER:
+                return False
+    states = np.zeros(LANES, np.int64)
     for lane in range(lanes):
-        state = 0
-        for other in range(STATES):
-            if price[other, lane] < price[state, lane]:
-                state = other
-        if not np.isfinite(price[state, lane]):
-            return False
-        step = steps
-        for block in range(size - 1, -1, -1):
-            start, end = _end(block - 1, length, size), _end(block, length, size)
-            state = 2 * state + wanted[block, lane]
-            for place in range(min(WIDTH, end - start) - 1, -1, -1):
-                step -= 1
-                if (flipped[step, state] >> lane) & 1:
+        for state in range(half):
+            if price[state, lane] < price[states[lane], lane]:
+                states[lane] = state
+    # All lanes go back together: each waits for memory at every step.
+    for block in range(size - 1, -1, -1):
+        start, end = _end(block - 1, length, size), _end(block, length, size)
+        for lane in range(lanes):
+            states[lane] = 2 * states[lane] + wanted[block, lane]
+        for place in range(min(WIDTH, end - start) - 1, -1, -1):
+            step -= 1
+            for lane in range(lanes):
+                if (flipped[step, states[lane]] >> lane) & 1:
                     bits[lane, cheapest[step, lane]] ^= 1
-                    state ^= columns[place]
+                    states[lane] ^= columns[place]
     return True
 
 
 @cache
 def _compiled_encode() -> Any:
-    types = (array("uint8", 2, writable=True), array("float32", 2), array("uint8", 2), array("int32", 1))
+    types = (array("uint8", 2, writable=True), array("int16", 2), array("uint8", 2), array("int32", 1))
     return compiled(_encode, types)
 
 

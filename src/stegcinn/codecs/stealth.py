@@ -13,7 +13,6 @@ import math
 import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,6 @@ from stegcinn import colour, moves, noise, stc
 from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8, silent
 from stegcinn.colourmodel import ColourModel
 from stegcinn.errors import CapacityError, RevealError
-from stegcinn.jit import WORKERS
 from stegcinn.keys import Keys
 from stegcinn.moves import LAYERS, Pixels
 
@@ -117,8 +115,11 @@ class StealthCodec:
         if size > _capacity(pixels) or found is None:
             return None
         total = 0.0
-        for where, likely, best in _in_chunks(pixels.at(found[0])):
-            added = (likely[..., None] * np.square(moves.MOVES[best])).sum(axis=1) * pixels.prices[where]
+        for start in range(0, len(pixels), CHUNK):
+            part = pixels.part(slice(start, start + CHUNK))
+            likely = moves.chances(moves.label_costs(part, found[0]))
+            squares = np.square(moves.MOVES[moves.cheapest(part, found[0])])
+            added = (likely[..., None] * squares).sum(axis=1) * part.prices
             total += float(np.square(added, dtype=np.float64).sum()) / 2
         return math.sqrt(total)
 
@@ -144,10 +145,10 @@ def _capacity(pixels: Pixels) -> int:
     count = len(pixels)
     sample = _evenly(pixels)
     header = _header_pixels(count)
-    in_header = _room(sample.at(2.0 ** EXPONENTS[0]), PROMISED)[0] / len(sample) * header
+    in_header = _room(sample, 2.0 ** EXPONENTS[0], PROMISED)[0] / len(sample) * header
     if in_header < RESERVE * 8 * HEADER_SIZE:
         return 0
-    in_body = _room(sample.at(CHEAPEST), PROMISED).sum() / len(sample) * (count - header)
+    in_body = _room(sample, CHEAPEST, PROMISED).sum() / len(sample) * (count - header)
     free = float((pixels.prices[:, 0] < FORBIDDING).sum())
     return int(min(LOAD * free, in_body / RESERVE) // 8)
 
@@ -199,31 +200,27 @@ def _write(
     price, room = found
     ends = np.rint(np.cumsum(room) / room.sum() * len(message)).astype(np.int64)
     parts = np.split(message, ends[:-1])
-    priced = pixels.at(price)
+    costs = moves.label_costs(pixels, price)
     settled = np.zeros(len(pixels), np.uint8)
     for layer, part in enumerate(parts):
-        bits, costs = np.empty_like(settled), np.empty(len(pixels), np.float32)
-        for where, likely, _ in _in_chunks(priced):
-            bits[where], costs[where] = moves.preferences(likely, settled[where], layer)
-        written = stc.encode(bits, costs, part)
+        written = stc.encode(*moves.preferences(costs, settled, layer), part)
         if written is None:
             return None
         settled |= written << np.uint8(layer)
-        progress((layer + 1) / (layers + 1))  # moving takes about as long as a layer
-    for where, likely, best in _in_chunks(priced):
-        pixels.rgb[where] = moves.moved(pixels.rgb[where], likely, best, settled[where], layers)
+        progress((layer + 1) / (layers + 1))  # pricing and moving take about as long as a layer
+    pixels.rgb[:] = moves.moved(pixels, price, costs, settled, layers)
     return tuple(map(len, parts)) + (0,) * (LAYERS - layers)
 
 
 def _price_of_change(pixels: Pixels, size: float, layers: int, fill: float) -> tuple[float, Float64] | None:
     """The highest price at which `size` bits find room, and the room in each layer; None if they never do."""
     low, high = EXPONENTS
-    best = _room(pixels.at(2.0**low), fill)[:layers]
+    best = _room(pixels, 2.0**low, fill)[:layers]
     if best.sum() < size:
         return None
     for _ in range(STEPS):
         middle = (low + high) / 2
-        room = _room(pixels.at(2.0**middle), fill)[:layers]
+        room = _room(pixels, 2.0**middle, fill)[:layers]
         if room.sum() < size:
             high = middle
         else:
@@ -231,23 +228,8 @@ def _price_of_change(pixels: Pixels, size: float, layers: int, fill: float) -> t
     return 2.0**low, best
 
 
-def _room(pixels: Pixels, fill: float) -> Float64:
+def _room(pixels: Pixels, price: float, fill: float) -> Float64:
     """Bits for which there is room in each layer, (LAYERS,)."""
-    totals = np.zeros((2, LAYERS))
-    for _, likely, _ in _in_chunks(pixels):
-        totals += moves.entropies(likely)
-    entropy, open_bits = totals
+    entropy, open_bits = moves.entropies(moves.label_costs(pixels, price))
     room: Float64 = np.minimum(entropy, fill * open_bits * (open_bits / len(pixels)))
     return room
-
-
-def _in_chunks(pixels: Pixels) -> Iterator[tuple[slice, Float32, UInt8]]:
-    """`moves.chances` of all pixels, piece by piece, computed ahead in other threads.
-
-    Each layer computes them anew: kept, they would take 80 bytes per pixel.
-    """
-    pieces = [slice(start, start + CHUNK) for start in range(0, len(pixels), CHUNK)]
-    with ThreadPoolExecutor(WORKERS) as pool:
-        computed = pool.map(lambda piece: moves.chances(pixels.part(piece)), pieces)
-        for piece, (likely, best) in zip(pieces, computed, strict=True):
-            yield piece, likely, best
