@@ -137,13 +137,15 @@ def _addresses(builder: Any, numbers: Any, types: Any) -> Any:
 def _all_states(typing: Any, price: Any, weight: Any, flipped: Any, column: Any) -> Any:
     """One bit's step through all states, LANES at a time, in place.
 
-    Addresses of price (STATES, LANES) int16, weight (LANES,) and flipped (STATES,), and the bit's column. It is
-    written in vector instructions because the compiler, afraid that rows overlap, would make none.
+    Addresses of price (STATES, LANES) int16, weight (LANES,) and flipped (STATES / 2,) int32, and the bit's column.
+    A flip leads from each state to one other and back: an entry tells of both, of the even one in its lower LANES bits.
+    It is written in vector instructions because the compiler, afraid that rows overlap, would make none.
     """
-    integer, (vector, _), mask = ir.IntType(64), _types(), ir.IntType(LANES)
+    integer, (vector, _), masks = ir.IntType(64), _types(), ir.IntType(2 * LANES)
+    joined = ir.Constant(ir.VectorType(ir.IntType(32), 2 * LANES), list(range(2 * LANES)))
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        prices, weights, flips = _addresses(builder, arguments[:3], (vector, vector, mask))
+        prices, weights, flips = _addresses(builder, arguments[:3], (vector, vector, masks))
         name = f"llvm.sadd.sat.v{LANES}i16"
         add = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
             builder.module, ir.FunctionType(vector, (vector, vector)), name
@@ -152,13 +154,15 @@ def _all_states(typing: Any, price: Any, weight: Any, flipped: Any, column: Any)
         with cgutils.for_range(builder, ir.Constant(integer, STATES // 2)) as loop:
             even = builder.shl(loop.index, ir.Constant(integer, 1))
             odd = builder.xor(even, arguments[3])  # columns are odd
-            states = (even, odd)
-            old = [builder.load(builder.gep(prices, [state]), align=2) for state in states]
-            for state, stay, other in zip(states, old, reversed(old), strict=True):
+            places = [builder.gep(prices, [state]) for state in (even, odd)]
+            old = [builder.load(place, align=2) for place in places]
+            cheaper = []
+            for place, stay, other in zip(places, old, reversed(old), strict=True):
                 flip = builder.call(add, (other, w))
-                cheaper = builder.icmp_signed("<", flip, stay)
-                builder.store(builder.bitcast(cheaper, mask), builder.gep(flips, [state]), align=2)
-                builder.store(builder.select(cheaper, flip, stay), builder.gep(prices, [state]), align=2)
+                cheaper.append(builder.icmp_signed("<", flip, stay))
+                builder.store(builder.select(cheaper[-1], flip, stay), place, align=2)
+            both = builder.shuffle_vector(*cheaper, joined)
+            builder.store(builder.bitcast(both, masks), builder.gep(flips, [loop.index]), align=4)
         return context.get_dummy_value()
 
     return numba.types.void(numba.types.intp, numba.types.intp, numba.types.intp, numba.types.int64), generate
@@ -177,7 +181,7 @@ def _end_of_block(typing: Any, price: Any, wanted: Any, least: Any) -> Any:
         odd = builder.trunc(builder.load(choice, align=2), bits)
         never = ir.Constant(vector, [NEVER] * LANES)
         excess = builder.load(lowest, align=2)
-        builder.store(never, lowest, align=2)
+        found = cgutils.alloca_once_value(builder, never)  # type: ignore[no-untyped-call]
         with cgutils.for_range(builder, ir.Constant(integer, STATES // 2)) as loop:
             first = builder.shl(loop.index, ir.Constant(integer, 1))
             pair = [builder.gep(prices, [builder.or_(first, ir.Constant(integer, k))]) for k in (0, 1)]
@@ -185,9 +189,9 @@ def _end_of_block(typing: Any, price: Any, wanted: Any, least: Any) -> Any:
             kept = builder.select(odd, one, zero)
             kept = builder.select(builder.icmp_signed("==", kept, never), never, builder.sub(kept, excess))
             builder.store(kept, builder.gep(prices, [loop.index]), align=2)
-            before = builder.load(lowest, align=2)
-            less = builder.icmp_signed("<", kept, before)
-            builder.store(builder.select(less, kept, before), lowest, align=2)
+            before = builder.load(found)
+            builder.store(builder.select(builder.icmp_signed("<", kept, before), kept, before), found)
+        builder.store(builder.load(found), lowest, align=2)
         with cgutils.for_range_slice(
             builder, ir.Constant(integer, STATES // 2), ir.Constant(integer, STATES), ir.Constant(integer, 1)
         ) as (state, _):
@@ -228,7 +232,7 @@ def _encode(bits: Any, costs: Any, targets: Any, columns: Any) -> bool:
             wanted[block, lane] = (register & 1) ^ targets[lane, block]
             register >>= 1
             step += min(WIDTH, end - start)
-    flipped = np.empty((steps, STATES), np.uint16)  # one bit per lane
+    flipped = np.empty((steps, STATES // 2), np.uint32)
     price = np.full((STATES, LANES), NEVER, np.int16)
     price[0] = 0
     least = np.zeros(LANES, np.int16)
@@ -256,9 +260,11 @@ def _encode(bits: Any, costs: Any, targets: Any, columns: Any) -> bool:
         for place in range(min(WIDTH, end - start) - 1, -1, -1):
             step -= 1
             for lane in range(lanes):
-                if (flipped[step, states[lane]] >> lane) & 1:
+                odd = states[lane] & 1
+                other = states[lane] ^ columns[place]
+                if flipped[step, (other if odd else states[lane]) >> 1] >> (lane + LANES * odd) & 1:
                     bits[lane, cheapest[step, lane]] ^= 1
-                    states[lane] ^= columns[place]
+                    states[lane] = other
     return True
 
 
