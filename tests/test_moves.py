@@ -106,7 +106,7 @@ def test_settled_layer_by_layer_a_pixel_gets_the_label_it_was_given(seed):
         assert (costs >= 0).all()
         flips = (rng.random(len(rgb)) < 0.5) & np.isfinite(costs)
         settled |= (bits ^ flips).astype(np.uint8) << np.uint8(layer)
-        after = moves.moved(pixels, 1.0, every, settled, layer + 1)
+        after = moves.moved(pixels, 1.0, moves.cheapest_labels(every, settled, layer + 1))
         assert np.array_equal(moves.labels(after) % (2 << layer), settled)
         assert np.array_equal(colour.luma(after), colour.luma(rgb))
         assert np.abs(after.astype(int) - rgb).max() <= 1
@@ -115,17 +115,19 @@ def test_settled_layer_by_layer_a_pixel_gets_the_label_it_was_given(seed):
 def test_pieces_make_no_difference():
     """Work is spread over threads by pieces."""
     pixels = random_pixels(2 * moves.PIECE + 77, 6)
-    costs, settled = (
-        moves.label_costs(pixels, 0.7),
-        np.random.default_rng(7).integers(0, 16, len(pixels)).astype(np.uint8),
-    )
+    costs = moves.label_costs(pixels, 0.7)
+    in_reach = np.random.default_rng(7).random(costs.shape) * (costs != moves.NO_MOVE)
+    settled = in_reach.argmax(axis=1).astype(np.uint8)
     last = slice(2 * moves.PIECE, None)
     assert np.array_equal(costs[last], moves.label_costs(pixels.part(last), 0.7))
     totals = sum(moves.entropies(costs[i : i + 1000]) for i in range(0, len(costs), 1000))
     assert moves.entropies(costs) == pytest.approx(totals)
     whole, part = (moves.preferences(costs[at], settled[at] & 1, 1) for at in (slice(None), last))
     assert all(np.array_equal(x[last], y) for x, y in zip(whole, part, strict=True))
-    assert np.array_equal(pixels.taken(np.arange(len(pixels))[::-1]).rgb, pixels.rgb[::-1])
+    after = moves.moved(pixels, 0.7, settled)
+    assert np.array_equal(moves.labels(after), settled)
+    assert np.array_equal(after[last], moves.moved(pixels.part(last), 0.7, settled[last]))
+    assert np.array_equal(moves.cheapest_labels(costs, settled, LAYERS), settled)
 
 
 def test_preferences_are_log_ratios():

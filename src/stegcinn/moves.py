@@ -24,6 +24,7 @@ UInt8 = npt.NDArray[np.uint8]
 Int8 = npt.NDArray[np.int8]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
+Places = npt.NDArray[np.integer]
 Result = TypeVar("Result")
 
 PIECE = 4096  # pixels that one thread works on at a time
@@ -63,19 +64,12 @@ class Pixels:
         """Some of them, as views."""
         return Pixels(self.rgb[where], self.prices[where], self.reluctance[where])
 
-    def taken(self, order: npt.NDArray[np.integer]) -> Pixels:
+    def taken(self, places: Places) -> Pixels:
         """Those of the given indices, copied."""
-        copies = Pixels(
-            *(np.empty((len(order), size), kind) for size, kind in ((3, np.uint8), (3, np.float32), (27, np.int8)))
-        )
-
-        def part(where: slice) -> None:
-            copies.rgb[where] = self.rgb[order[where]]
-            copies.prices[where] = self.prices[order[where]]
-            copies.reluctance[where] = self.reluctance[order[where]]
-
-        _in_parts(part, len(order))
-        return copies
+        return Pixels(
+            np.take(self.rgb, places, axis=0), np.take(self.prices, places, axis=0),
+            np.take(self.reluctance, places, axis=0),
+        )  # fmt: skip
 
 
 def labels(rgb: UInt8) -> UInt8:
@@ -135,20 +129,27 @@ def preferences(costs: UInt8, settled: UInt8, layer: int) -> tuple[UInt8, Float3
     return bits, flips
 
 
-def moved(pixels: Pixels, price: float, costs: UInt8, settled: UInt8, layers: int) -> UInt8:
-    """Colours (n, 3) after the cheapest moves to labels whose `layers` lowest bits are `settled`.
+def cheapest_labels(costs: UInt8, settled: UInt8, layers: int) -> UInt8:
+    """Of all labels (n,) whose `layers` lowest bits are `settled`, by `costs` (n, LABELS)."""
 
-    `costs` are those of the labels at that price.
-    """
+    def part(where: slice) -> UInt8:
+        low = settled[where]
+        rest = costs[where].reshape(len(low), -1, 1 << layers)[np.arange(len(low)), :, low]
+        label: UInt8 = low + (rest.argmin(axis=1) << layers).astype(np.uint8)
+        return label
+
+    return np.concatenate(_in_parts(part, len(costs)))
+
+
+def moved(pixels: Pixels, price: float, targets: UInt8) -> UInt8:
+    """Colours (n, 3) after the cheapest moves to labels `targets` (n,), which have to be in reach."""
     after = pixels.rgb.copy()
 
     def part(where: slice) -> None:
-        ours, low = costs[where], settled[where]
-        rest = ours.reshape(len(ours), -1, 1 << layers)[np.arange(len(ours)), :, low]
-        target = low + (rest.argmin(axis=1) << layers)
-        changed = np.flatnonzero(target != labels(after[where]))  # with another label, another colour
-        best = cheapest(pixels.part(where).taken(changed), price)
-        after[where][changed] += MOVES[best[np.arange(len(changed)), target[changed]]].astype(np.uint8)  # modulo 256
+        ours, there = pixels.part(where), targets[where]
+        changed = np.flatnonzero(there != labels(ours.rgb))  # with another label, another colour
+        best = cheapest(ours.taken(changed), price)[np.arange(len(changed)), there[changed]]
+        after[where][changed] += MOVES[best].astype(np.uint8)  # modulo 256
 
     _in_parts(part, len(after))
     return after

@@ -26,6 +26,7 @@ from stegcinn.moves import LAYERS, Pixels
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
+Places = npt.NDArray[np.integer]
 
 SALT_SIZE = 8
 _SIZES = struct.Struct(f">{LAYERS}I")
@@ -74,19 +75,20 @@ class StealthCodec:
             raise CapacityError(len(stream), available)
         progress(PRICING_SHARE)
         order = key.permutation("stealth order", rgb[..., 0].size)
-        pixels, split = host.taken(order), _header_pixels(len(order))
-        header, body = pixels.part(slice(split)), pixels.part(slice(split, None))
+        split = _header_pixels(len(order))
+        header, body = order[:split], order[split:]
         message = np.unpackbits(np.frombuffer(stream, np.uint8))
         for fill in FILLS:
-            sizes = _write(body, message, LAYERS, fill, lambda s: progress(PRICING_SHARE + (1 - PRICING_SHARE) * s))
-            if sizes is None:
+            written = _written(host, body, message, LAYERS, fill, _later(progress))
+            if written is None:
                 continue
             progress(1.0)
-            if not any(_write(header, bits, 1, fill) for bits in _headers(sizes, key)):
-                break
-            painted = np.empty_like(pixels.rgb)
-            painted[order] = pixels.rgb  # of which header and body are views
-            return painted.reshape(rgb.shape)
+            sizes, painted = written
+            for bits in _headers(sizes, key):
+                written = _written(host.taken(header), np.arange(split), bits, 1, fill)
+                if written is not None:
+                    painted[header] = written[1]
+                    return painted.reshape(rgb.shape)
         raise CapacityError(len(stream), len(stream) - 1)
 
     def extract(self, rgb: UInt8, key: Keys, *, strict: bool = False) -> Extraction:
@@ -186,30 +188,37 @@ def _unmasked(header: bytes, key: Keys) -> tuple[int, ...]:
     return _SIZES.unpack(plain[: _SIZES.size])
 
 
-def _write(
-    pixels: Pixels, message: UInt8, layers: int, fill: float, progress: Progress = silent
-) -> tuple[int, ...] | None:
-    """Move pixels in place so that the lowest bits of their labels carry `message`.
+def _later(progress: Progress) -> Progress:
+    """Of the work after pricing."""
+    return lambda share: progress(PRICING_SHARE + (1 - PRICING_SHARE) * share)
 
-    Returns how many bits each layer holds; None, and nothing is changed, if some layer cannot hold its share.
+
+def _written(
+    pixels: Pixels, places: Places, message: UInt8, layers: int, fill: float, progress: Progress = silent
+) -> tuple[tuple[int, ...], UInt8] | None:
+    """How many bits each layer holds, and the pixels' colours where the labels of those at `places` carry `message`.
+
+    None if some layer cannot hold its share.
     """
-    sample = pixels.part(slice(SAMPLE))
-    found = _price_of_change(sample, len(message) * len(sample) / len(pixels), layers, fill)
+    sample = pixels.taken(places[:SAMPLE])
+    found = _price_of_change(sample, len(message) * len(sample) / len(places), layers, fill)
     if found is None:
         return None
     price, room = found
     ends = np.rint(np.cumsum(room) / room.sum() * len(message)).astype(np.int64)
     parts = np.split(message, ends[:-1])
-    costs = moves.label_costs(pixels, price)
-    settled = np.zeros(len(pixels), np.uint8)
+    costs = np.take(moves.label_costs(pixels, price), places, axis=0)
+    settled = np.zeros(len(places), np.uint8)
     for layer, part in enumerate(parts):
         written = stc.encode(*moves.preferences(costs, settled, layer), part)
         if written is None:
             return None
         settled |= written << np.uint8(layer)
         progress((layer + 1) / (layers + 1))  # pricing and moving take about as long as a layer
-    pixels.rgb[:] = moves.moved(pixels, price, costs, settled, layers)
-    return tuple(map(len, parts)) + (0,) * (LAYERS - layers)
+    sizes = tuple(map(len, parts)) + (0,) * (LAYERS - layers)
+    labels = moves.labels(pixels.rgb)
+    labels[places] = moves.cheapest_labels(costs, settled, layers)
+    return sizes, moves.moved(pixels, price, labels)
 
 
 def _price_of_change(pixels: Pixels, size: float, layers: int, fill: float) -> tuple[float, Float64] | None:
