@@ -26,7 +26,7 @@ from stegcinn.training.config import from_dict
 from stegcinn.training.data import PhotoSet
 from stegcinn.training.evaluation import Probe
 from stegcinn.training.loop import resume_config, train
-from stegcinn.training.objectives import Likelihood, prepare
+from stegcinn.training.objectives import Likelihood, outside, prepare
 from training_runs import HELD_OUT, tiny, write_photos
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -276,12 +276,41 @@ def test_the_printed_form_has_no_guard(photos, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("clipped", "ratio", "good"),
-    [(0.004, 1.0, True), (0.006, 1.0, False), (0.004, 1.2, False)],
+    [(0.004, 1.0, True), (0.006, 1.0, False), (0.004, 1.2, False), (0.004, 0.45, True), (0.004, 0.3, False)],
 )
 def test_guards(clipped, ratio, good):
-    rounds = tiny().rounds
+    rounds = tiny(rounds__min_energy_ratio=0.4).rounds
     assert loop._within(Probe(0.9, clipped, ratio), Probe(0.9, 0.0, 0.5), rounds) == good
     assert loop._within(Probe(0.9, clipped, ratio), Probe(0.9, clipped, ratio), rounds)  # no worse than before
+
+
+def test_a_falling_rate_spans_all_rounds(photos, tmp_path):
+    config = tiny(rounds__form="straight-through", rounds__schedule="cosine", rounds__iterations=3, log__save_every=1)
+    train(config, photos, tmp_path, device="cpu")
+    rates = [float(row["learning_rate"]) for row in log(tmp_path) if row["round"] != "0"]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] == pytest.approx(config.rounds.learning_rate)
+    assert rates[-1] < 0.2 * rates[0]
+
+
+def test_what_is_beyond_a_bound_is_charged_for():
+    ratios = torch.tensor([0.2, 0.4, 1.0, 1.1, 2.2])
+    charged = outside(ratios, 0.4, 1.1)
+    assert charged.tolist() == pytest.approx([math.log(2) ** 2, 0, 0, 0, math.log(2) ** 2], abs=1e-6)
+    assert outside(ratios, 0.0, 1.1)[0] == 0
+
+
+@pytest.mark.parametrize(("weight", "low", "high"), [(0.0, 0.0, 0.1), (100.0, 0.5, 1.5)])
+def test_the_charge_on_energy_brings_colours_back(photos, tmp_path, weight, low, high):
+    """The weights begin with hardly any."""
+    config = tiny(
+        rounds__form="straight-through", rounds__rounds=1, rounds__iterations=40, rounds__learning_rate=1e-2,
+        rounds__schedule="constant", rounds__energy_weight=weight, rounds__min_energy_ratio=0.9,
+        stage1__steps=20, log__save_every=10,
+    )  # fmt: skip
+    train(config, photos, tmp_path, device="cpu")
+    energies = [float(row["energy"]) for row in log(tmp_path) if row["energy"]]
+    assert low < energies[-1] < high
 
 
 @pytest.mark.parametrize("form", ["printed", "anchored", "straight-through"])

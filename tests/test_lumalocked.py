@@ -10,6 +10,7 @@ from stegcinn import colour, pyramid
 from stegcinn.model import lumalocked
 from stegcinn.pyramid import LumaPyramid
 from stegcinn.training.build import build_flow
+from stegcinn.training.networks import chroma_energy
 from training_runs import stripes, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -75,13 +76,15 @@ def test_a_round_trip_is_painting_and_reading_with_gradients(kind, monkeypatch):
     rng = np.random.default_rng(0)
     z = torch.from_numpy(rng.standard_normal((2, network.dimensions(16)), np.float32))
     roots = network.draw_roots(2, rng)
-    read, overshoot = network.round_trip(rgb, z, roots)
+    read, overshoot, energy = network.round_trip(rgb, z, roots)
     with torch.no_grad():
-        expected = network.read(network.inputs(network.paint(rgb, z, roots).rgb))[0]
+        container = network.paint(rgb, z, roots).rgb
+        expected = network.read(network.inputs(container))[0]
+    assert energy.item() == pytest.approx(chroma_energy(container), rel=0.02)
     assert (read - z).abs().mean() > 1e-3  # rounding took its share
     # a green of two candidates is the only thing that may differ, and in Lab a pixel near one half
     assert ((read - expected).abs() < 1e-2).float().mean() > 0.98
-    ((read - z).square().mean() + overshoot).backward()
+    ((read - z).square().mean() + overshoot + energy).backward()
     gradients = [p.grad for p in network.parameters() if p.requires_grad]
     assert all(g is not None and torch.isfinite(g).all() for g in gradients)
     assert sum(g.abs().sum() for g in gradients) > 0

@@ -84,13 +84,14 @@ class RoundsConfig:
     iterations: int = 4000  # per round
     batch: int = 48
     learning_rate: float = 1e-4
-    schedule: Literal["constant", "plateau"] = "plateau"
+    schedule: Literal["constant", "plateau", "cosine"] = "plateau"  # cosine: over all rounds
     weight: float = 1.0  # of the distance between z and z'
     overshoot_weight: float = 0.0  # of colours that leave the RGB cube, in levels squared (straight-through)
-    max_clipped: float = 0.005  # share of pixels; a round beyond this and the last is not taken over
-    max_energy_ratio: float = (
-        1.1  # chroma energy of containers over hosts; likewise. The printed form has neither guard
-    )
+    energy_weight: float = 0.0  # of chroma energy beyond the bounds below, square of its logarithm (straight-through)
+    # Guards: a round beyond one of these, and beyond the round before, is not taken over. The printed form has none.
+    max_clipped: float = 0.005  # share of pixels
+    min_energy_ratio: float = 0.0  # chroma energy of containers over hosts
+    max_energy_ratio: float = 1.1
     clip_norm: float = 1.0
 
 

@@ -6,12 +6,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stegcinn.colour import LUMA_WEIGHTS
 from stegcinn.model.lab import lab_to_rgb, rgb_to_lab
 from stegcinn.model.labflow import LabFlow
 from stegcinn.model.lumalocked import straight_through_round
 from stegcinn.model.vgg import WIDTHS, VGGFeatures
 from stegcinn.training.config import ConditionConfig, LabConfig
-from stegcinn.training.networks import Float32, Inputs, Network, Painting, Trainable, UInt8, negative_log_likelihood
+from stegcinn.training.networks import (
+    Float32,
+    Inputs,
+    Network,
+    Painting,
+    RoundTrip,
+    Trainable,
+    UInt8,
+    negative_log_likelihood,
+)
 
 REACH = 110.0  # Lab units; a and b of all sRGB colours lie within
 MAX_CHROMA = 400.0  # Lab units; where an extreme draw overflows, this stands in for it
@@ -60,14 +70,17 @@ class LabNetwork(Network):
     def read_roots(self, rgb: UInt8) -> Float32:
         return np.zeros((len(rgb), 0), np.float32)
 
-    def round_trip(self, rgb: UInt8, z: Tensor, roots: Float32) -> tuple[Tensor, Tensor]:
+    def round_trip(self, rgb: UInt8, z: Tensor, roots: Float32) -> RoundTrip:
         lightness = rgb_to_lab(_planes(rgb).to(self.device))[:, :1]
         colours = lab_to_rgb(torch.cat([lightness, self._chroma(z, lightness)], 1))
         overshoot = (-HALF - colours).clamp(min=0) + (colours - 255 - HALF).clamp(min=0)
-        lab = rgb_to_lab(straight_through_round(colours.clamp(0, 255)))
+        rounded = straight_through_round(colours.clamp(0, 255))
+        lab = rgb_to_lab(rounded)
         read, _ = self.flow(lab[:, 1:], lab[:, :1])
         # beyond FAR linear: a few colours far outside, which a long tail of the flow makes, would outweigh all others
-        return read.flatten(1), (overshoot * overshoot.clamp(max=FAR)).mean()
+        luma = torch.einsum("nchw,c->nhw", rounded, rounded.new_tensor(LUMA_WEIGHTS) / sum(LUMA_WEIGHTS))
+        energy = (rounded[:, ::2] - luma[:, None]).square().mean()
+        return RoundTrip(read.flatten(1), (overshoot * overshoot.clamp(max=FAR)).mean(), energy)
 
     @torch.no_grad()
     def paint(self, rgb: UInt8, z: Tensor, roots: Float32) -> Painting:

@@ -274,7 +274,10 @@ class _Run:
 
     def _rate(self, number: int) -> float:
         if self.state.round:
-            return self.config.rounds.learning_rate * self.state.plateau.factor
+            rounds = self.config.rounds
+            rate = rounds.learning_rate * self.state.plateau.factor
+            done = (number - self.ends[0]) / (self.ends[-1] - self.ends[0])
+            return rate * cosine(done) if rounds.schedule == "cosine" else rate
         stage = self.config.stage1
         rate = stage.learning_rate * self.state.plateau.factor * warmup(number, stage.warmup)
         return rate * cosine(number / stage.steps) if stage.schedule == "cosine" else rate
@@ -351,7 +354,7 @@ class _Run:
 
 
 def _within(found: Probe, last: Probe, rounds: RoundsConfig) -> bool:
-    """Whether a round made colours neither louder nor clip more than allowed, or than they already did."""
-    return found.clipped <= max(rounds.max_clipped, last.clipped) and found.chroma_energy_ratio <= max(
-        rounds.max_energy_ratio, last.chroma_energy_ratio
-    )
+    """Whether a round made colours neither louder nor paler nor clip more than allowed, or than they already did."""
+    ratio, before = found.chroma_energy_ratio, last.chroma_energy_ratio
+    in_bounds = min(rounds.min_energy_ratio, before) <= ratio <= max(rounds.max_energy_ratio, before)
+    return in_bounds and found.clipped <= max(rounds.max_clipped, last.clipped)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,14 @@ class Painting:
     rgb: UInt8  # (N, H, W, 3)
     unrounded: Inputs  # what `read` takes, of the colours before rounding and clipping
     clipped: Float32  # (N,), share of pixels that had to be moved into the RGB cube
+
+
+class RoundTrip(NamedTuple):
+    """What became of latents, with gradients."""
+
+    read: Tensor  # the latents (N, D) of the rounded containers
+    overshoot: Tensor  # mean square, in levels, by which colours left the cube
+    energy: Tensor  # of the containers, as `chroma_energy` has it
 
 
 class Trainable(nn.Module, ABC):
@@ -86,9 +95,8 @@ class Network(Trainable):
         """The same, read off images."""
 
     @abstractmethod
-    def round_trip(self, rgb: UInt8, z: Tensor, roots: Float32) -> tuple[Tensor, Tensor]:
-        """Latents read back from rounded containers, (N, D), and the mean square in levels by which colours left the
-        cube; both with gradients through painting, rounding (straight through) and reading."""
+    def round_trip(self, rgb: UInt8, z: Tensor, roots: Float32) -> RoundTrip:
+        """Containers painted, rounded (straight through) and read, with gradients through all of it."""
 
     @abstractmethod
     def paint(self, rgb: UInt8, z: Tensor, roots: Float32) -> Painting:
@@ -152,7 +160,7 @@ class PyramidNetwork(Network):
         moved = ((colours <= colour.LOW + near) | (colours >= colour.HIGH - near)).any(0)
         return Painting(colour.quantise(y, colours), self._inputs(y, mean), moved.mean((1, 2)).astype(np.float32))
 
-    def round_trip(self, rgb: UInt8, z: Tensor, roots: Float32) -> tuple[Tensor, Tensor]:
+    def round_trip(self, rgb: UInt8, z: Tensor, roots: Float32) -> RoundTrip:
         y, levels, device = colour.luma(rgb), self.config.levels, self.device
         n, height, width = y.shape
         luma = torch.from_numpy(y.astype(np.float32)).to(device)
@@ -172,7 +180,8 @@ class PyramidNetwork(Network):
         for level in range(1, levels + 1):
             mean, details = lumalocked.split(mean)
             read.append(self.cinn.flow(level)(details, conditions.at(level, mean))[0].flatten(1))
-        return torch.cat(read, 1), painted.overshoot.square().mean()
+        energy = ((red - luma).square().mean() + (blue - luma).square().mean()) / 2
+        return RoundTrip(torch.cat(read, 1), painted.overshoot.square().mean(), energy)
 
     def _inputs(self, y: UInt8, chroma: Float32) -> Inputs:
         return _flatten(pyramid_batch(y, chroma, self.config.run_noise, self.config.levels))

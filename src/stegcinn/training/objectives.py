@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from stegcinn.training.config import RoundsConfig
-from stegcinn.training.networks import Inputs, Network, Trainable, UInt8
+from stegcinn.training.networks import Inputs, Network, Trainable, UInt8, chroma_energy
 
 ROBUST = 1.0  # |z' - z| beyond which an error counts linearly: a clipped pixel must not outweigh all others
 
@@ -34,6 +34,13 @@ def prepare(network: Trainable, rgb: UInt8, rounds: RoundsConfig | None, rng: np
     return Step(rgb, photos, z, network.draw_roots(len(rgb), rng))
 
 
+def outside(ratio: Tensor, low: float, high: float) -> Tensor:
+    """Square of the logarithm by which `ratio`, above 0, is beyond one of its bounds; no lower one if that is 0."""
+    above = (ratio / high).clamp(min=1).log()
+    below = (low / ratio.clamp(min=1e-3)).clamp(min=1).log() if low > 0 else torch.zeros_like(ratio)
+    return above.square() + below.square()
+
+
 class Likelihood(nn.Module):
     """Stage 1: L1 = -log N(z; 0, I) |det dz/dc|, in nats per dimension."""
 
@@ -54,7 +61,8 @@ class Rounds(nn.Module):
     image over the square root of its dimension, which puts both terms on one scale.
     anchored: the first term is the likelihood of photos instead, so that containers cannot pull the model along.
     straight-through: every step is a round. R itself paints, and gradients pass through painting, rounding and
-    reading; the likelihood of photos stays, and colours that leave the RGB cube are charged for.
+    reading; the likelihood of photos stays, and colours that leave the RGB cube are charged for, as are those that
+    become paler or louder than the guards allow: the likelihood hardly feels either.
     """
 
     def __init__(self, network: Network, hider: Network, config: RoundsConfig) -> None:
@@ -66,12 +74,17 @@ class Rounds(nn.Module):
         assert step.z is not None
         assert step.roots is not None
         z = step.z.to(next(self.network.parameters()).device)
-        form, out = self.config.form, {}
+        form = self.config.form
+        out: dict[str, Tensor] = {}
         if form == "straight-through":
-            read, overshoot = self.network.round_trip(step.rgb, step.z, step.roots)
+            trip = self.network.round_trip(step.rgb, step.z, step.roots)
+            read, config = trip.read, self.config
             distance = nn.functional.huber_loss(read, z, delta=ROBUST)
-            loss = self.config.weight * distance + self.config.overshoot_weight * overshoot
-            out["overshoot"] = overshoot
+            ratio = trip.energy / max(chroma_energy(step.rgb), 1.0)
+            beyond = outside(ratio, config.min_energy_ratio, config.max_energy_ratio)
+            charges = config.overshoot_weight * trip.overshoot + config.energy_weight * beyond
+            loss = config.weight * distance + charges
+            out |= {"overshoot": trip.overshoot, "energy": ratio}
         else:
             painting = self._hider[0].paint(step.rgb, step.z, step.roots)
             read, nll = self.network.read(self.network.inputs(painting.rgb))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stegcinn.training import plot
 
-COLUMNS = ("loss", "nll", "container_nll", "distance", "accuracy", "overshoot")
+COLUMNS = ("loss", "nll", "container_nll", "distance", "accuracy", "overshoot", "energy")
 HEADER = ("step", "round", "seconds", "learning_rate", *COLUMNS)
 CURVES = {  # charts of `curves.png`, and what is drawn in each
     "loss": ("loss",),
