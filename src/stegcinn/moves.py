@@ -27,7 +27,7 @@ Float64 = npt.NDArray[np.float64]
 Places = npt.NDArray[np.integer]
 Result = TypeVar("Result")
 
-PIECE = 4096  # pixels that one thread works on at a time
+PIECE = 16384  # pixels that one thread works on at a time
 LABEL_WEIGHTS = (1, 3, 6)
 LAYERS = 4
 LABELS = 1 << LAYERS
@@ -131,6 +131,8 @@ def preferences(costs: UInt8, settled: UInt8, layer: int) -> tuple[UInt8, Float3
 
 def cheapest_labels(costs: UInt8, settled: UInt8, layers: int) -> UInt8:
     """Of all labels (n,) whose `layers` lowest bits are `settled`, by `costs` (n, LABELS)."""
+    if layers == LAYERS:
+        return settled
 
     def part(where: slice) -> UInt8:
         low = settled[where]
