@@ -41,8 +41,9 @@ PULL = 0.65  # share of a move's reluctance that counts (docs/security.md)
 # better than none.
 NO_MOVE = 255
 BEND, STEEP = 192, 18.4
-_UNITS = np.append(np.where((c := np.arange(NO_MOVE)) < BEND, c, BEND + STEEP * (c - BEND)), np.inf)
-_CHANCES = np.exp(-_UNITS / NATS).astype(np.float32)
+_BYTES = np.arange(NO_MOVE + 1)
+_UNITS = np.where(_BYTES < BEND, _BYTES, BEND + STEEP * (_BYTES - BEND))
+_CHANCES = np.where(_BYTES < NO_MOVE, np.exp(-_UNITS / NATS), 0).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -133,14 +134,9 @@ def cheapest_labels(costs: UInt8, settled: UInt8, layers: int) -> UInt8:
     """Of all labels (n,) whose `layers` lowest bits are `settled`, by `costs` (n, LABELS)."""
     if layers == LAYERS:
         return settled
-
-    def part(where: slice) -> UInt8:
-        low = settled[where]
-        rest = costs[where].reshape(len(low), -1, 1 << layers)[np.arange(len(low)), :, low]
-        label: UInt8 = low + (rest.argmin(axis=1) << layers).astype(np.uint8)
-        return label
-
-    return np.concatenate(_in_parts(part, len(costs)))
+    rest = costs.reshape(len(costs), -1, 1 << layers)[np.arange(len(costs)), :, settled]
+    label: UInt8 = settled + (rest.argmin(axis=1) << layers).astype(np.uint8)
+    return label
 
 
 def moved(pixels: Pixels, price: float, targets: UInt8) -> UInt8:
