@@ -43,7 +43,7 @@ def random_pixels(count: int, seed: int) -> Pixels:
 def random_costs(rgb: np.ndarray, rng: np.random.Generator) -> Pixels:
     prices = rng.exponential(2, rgb.shape).astype(np.float32)
     reluctance = rng.integers(-40, 41, (len(rgb), 27)).astype(np.int8)
-    reluctance[:, 13] = 0  # of staying
+    reluctance[:, moves.STAY] = 0
     return Pixels(rgb, prices, reluctance)
 
 
@@ -51,6 +51,7 @@ def test_constants_of_the_kernels():
     assert (moves.WR, moves.WG, moves.WB) == colour.LUMA_WEIGHTS
     assert moves.LABEL_WEIGHTS == (1, 3, 6)
     assert (LAYERS, LABELS) == (4, 16)
+    assert not moves.MOVES[moves.STAY].any()
 
 
 @settings(max_examples=60, deadline=None)
@@ -63,6 +64,7 @@ def test_chances_are_those_of_the_cheapest_moves(pixels, seed):
     for i, pixel in enumerate(rgb):
         expected = enumerated(pixel, given_.prices[i], given_.reluctance[i])
         assert set(np.flatnonzero(likely[i])) == set(expected)
+        assert (best[i][likely[i] == 0] == moves.STAY).all()
         for label, (chance, _) in expected.items():
             dear = chance < math.exp(-moves.BEND / moves.NATS) * max(chance for chance, _ in expected.values())
             assert math.log(likely[i, label] / chance) == pytest.approx(0, abs=0.7 if dear else 0.07)

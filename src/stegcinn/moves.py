@@ -35,6 +35,7 @@ LABELS = 1 << LAYERS
 # only. A test compares.
 WR, WG, WB = 19595, 38470, 7471
 MOVES = np.array(list(itertools.product((-1, 0, 1), repeat=3)), np.int64)  # by index
+STAY = 13
 NATS = 16  # units of reluctance, and of costs up to BEND, per nat
 PULL = 0.65  # share of a move's reluctance that counts (docs/security.md)
 # Costs are kept as bytes: in units up to BEND, in steps of STEEP units beyond, up to 83 nats. The dearest move is
@@ -89,7 +90,7 @@ def label_costs(pixels: Pixels, price: float) -> UInt8:
 
 
 def cheapest(pixels: Pixels, price: float) -> UInt8:
-    """The move that costs it, by index in MOVES, (n, LABELS); where there is none, any."""
+    """The move that costs it, by index in MOVES, (n, LABELS); where there is none, STAY."""
     return _costs_and_moves(pixels, price)[1]
 
 
@@ -208,8 +209,10 @@ def _costs(rgb: Any, prices: Any, price: Any, reluctance: Any, found: Any, best:
             units = (cost[k] - least) * np.float32(NATS)
             if units >= BEND:
                 units = BEND + (units - BEND) * np.float32(1 / STEEP)
-            # infinities are told apart before they would become integers
-            found[i, k] = NO_MOVE if cost[k] == np.inf else np.int64(min(units + np.float32(0.5), np.float32(254)))
+            if cost[k] == np.inf:
+                found[i, k], best[i, k] = NO_MOVE, STAY
+            else:
+                found[i, k] = np.int64(min(units + np.float32(0.5), np.float32(NO_MOVE - 1)))
 
 
 def _entropies(costs: Any, chance: Any, totals: Any) -> None:
