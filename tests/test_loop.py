@@ -220,8 +220,12 @@ def test_a_run_can_start_from_other_weights(photos, uninterrupted, tmp_path):
     other = build(tiny())
     load_weights(released, other)
     assert_same(dict(other.state_dict()), dict(network.state_dict()))
-    with pytest.raises(WeightsError, match="cannot be read"):
-        load_weights(tmp_path / "missing", other)
+    other = build(tiny(seed=1))
+    load_weights(tmp_path, other)  # its folder
+    assert_same(dict(other.state_dict()), dict(network.state_dict()))
+    for nothing in (tmp_path / "missing", photos[0][0]):
+        with pytest.raises(WeightsError, match="cannot be read"):
+            load_weights(nothing, other)
     (tmp_path / "noise.safetensors").write_bytes(b"noise" * 100)
     with pytest.raises(WeightsError, match="damaged"):
         load_weights(tmp_path / "noise.safetensors", other)

@@ -151,7 +151,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--config", metavar="TOML", help="a configuration of your own instead of a preset")
     setting = "change one key of it: seed=7, rounds.rounds=0 (may be repeated)"
     train.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help=setting)
-    train.add_argument("--start", metavar="WEIGHTS", help="begin with the weights of a checkpoint or release")
+    train.add_argument("--start", metavar="WEIGHTS", help="begin with the weights of a checkpoint, run or release")
     train.add_argument("--resume", action="store_true", help="go on with the run in RUN")
     train.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: auto)")
     export.add_argument("run", metavar="RUN", help="folder of the run")
