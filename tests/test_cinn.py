@@ -95,6 +95,38 @@ def test_another_key_and_a_clean_photo_reveal_nothing(codec, host, container):
             codec.extract(rgb, key)
 
 
+def test_a_photo_without_a_header_is_read_once(codec, host, container, monkeypatch):
+    """How sure latents are takes a second reading, and is asked for only where a header was found."""
+    dithered = []
+    real = CinnCodec._latents
+
+    def latents(self, rgb, lattice, *, dither=False):
+        dithered.append(dither)
+        return real(self, rgb, lattice, dither=dither)
+
+    monkeypatch.setattr(CinnCodec, "_latents", latents)
+    for rgb, key in ((host, PUBLIC), (container, OTHER)):
+        with pytest.raises(RevealError):
+            codec.extract(rgb, key)
+    assert dithered == [False, False]
+    codec.extract(container, PUBLIC)
+    assert dithered == [False, False, False, True]
+
+
+def test_a_header_is_found_where_a_quarter_of_the_signs_are_wrong(codec, container, monkeypatch):
+    real, rng = CinnCodec._latents, np.random.default_rng(0)
+
+    def latents(self, rgb, lattice, *, dither=False):
+        return [z * np.where(rng.random(z.shape) < 0.25, -1, 1) for z in real(self, rgb, lattice)]
+
+    monkeypatch.setattr(CinnCodec, "_latents", latents)
+    asked = []
+    monkeypatch.setattr(CinnCodec, "_soft_bits", lambda self, rgb, lattice, z: asked.append(z) or lattice.gather(z))
+    with contextlib.suppress(RevealError):
+        codec.extract(container, PUBLIC)
+    assert len(asked) == 1
+
+
 def test_the_same_stream_twice_gives_unrelated_colours(codec, host, stream, container):
     again = codec.embed(host, stream, PUBLIC, "keep", silent)
     changed = (container != host).any(axis=-1)

@@ -29,6 +29,7 @@ Bits = npt.NDArray[np.uint8]
 Signs = npt.NDArray[np.int8]
 
 HEADER = 256  # positions that name the code's rate
+AGREEMENT = 64  # by how many more of them agree than not, at least; four standard deviations of chance
 SAMPLE_PIXELS = 1 << 16  # how much of a photo the rehearsal of `capacity` paints
 SAMPLE_BLOCK = 64  # pixels; side of the blocks it is put together from
 GOLDEN_RATIO = 0.6180339887498949  # its multiples spread evenly over 0..1, whatever their number
@@ -108,13 +109,23 @@ class CinnCodec:
         raise RevealError
 
     def _extract(self, rgb: UInt8, key: Keys, effort: int) -> Extraction:
-        """The rate is the one whose keyed pattern fits the header best; a wrong guess fails like a wrong key."""
+        """The rate is the one whose keyed pattern fits the header best; a wrong guess fails like a wrong key.
+
+        Where no pattern fits, how sure the latents are is not asked for: that takes as long again.
+        """
         lattice = Lattice(colour.luma(rgb))
         if lattice.positions <= HEADER:
             raise RevealError
-        llr = self._soft_bits(rgb, lattice)[key.permutation("positions", lattice.positions)]
-        np.negative(llr, out=llr, where=key.bits("whitening", lattice.positions).view(np.bool_))
-        scores = (1 - 2 * _rate_patterns(key).astype(np.float32)) @ llr[:HEADER]
+        order = key.permutation("positions", lattice.positions)
+        inverted = key.bits("whitening", lattice.positions).view(np.bool_)
+        patterns = 1 - 2 * _rate_patterns(key).astype(np.float32)
+        latents = self._latents(rgb, lattice)
+        header = np.sign(lattice.gather(latents)[order[:HEADER]])
+        if (patterns @ np.where(inverted[:HEADER], header, -header)).max() < AGREEMENT:
+            raise RevealError
+        llr = self._soft_bits(rgb, lattice, latents)[order]
+        np.negative(llr, out=llr, where=inverted)
+        scores = patterns @ llr[:HEADER]
         plan = ecc.plan(lattice.positions - HEADER, int(np.argmax(scores)))
         received = llr[HEADER : HEADER + plan.used]
         first = replace(plan, words=min(plan.words, 1))  # a photo without payload should not cost all words
@@ -140,7 +151,7 @@ class CinnCodec:
         for draw in range(draws):
             bits = (np.frombuffer(random(lattice.positions), np.uint8) & 1).astype(np.uint8)
             painted = self._paint(rgb, lattice, bits, colors, random, silent)
-            information = mapping.information(self._soft_bits(painted, lattice), bits)
+            information = mapping.information(self._soft_bits(painted, lattice, self._latents(painted, lattice)), bits)
             margin = LUCK * float(information.std()) / lattice.positions**0.5
             worst = min(worst, float(information.mean()) - margin)
             progress((draw + 1) / draws)
@@ -167,12 +178,11 @@ class CinnCodec:
                 levels[level - 1][:, *tile.at(level)] = z
         return levels
 
-    def _soft_bits(self, rgb: UInt8, lattice: Lattice) -> Float32:
-        """Soft decisions at all live positions.
+    def _soft_bits(self, rgb: UInt8, lattice: Lattice, latents: list[Float32]) -> Float32:
+        """Soft decisions at all live positions, from the photo's latents.
 
         How far a second rounding error moves the latents around a lattice point tells how far the first one did.
         """
-        latents = self._latents(rgb, lattice)
         sigmas = []
         for z, moved in zip(latents, self._latents(rgb, lattice, dither=True), strict=True):
             variance = _smooth(np.square(moved - z).mean(axis=0))
