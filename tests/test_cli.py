@@ -694,10 +694,10 @@ def test_progress_of_training_on_a_terminal(
 
 def test_export(run: Run, training: types.SimpleNamespace) -> None:
     assert run("export", "run", "-o", "new") == Outcome(0, b"", "stegcinn: exported run to new\n")
-    assert run("export", "run", ".", "-o", "new", "--json") == Outcome(0, b'{"noise": 2.0}\n', "")
+    assert run("export", "run", ".", "-o", "new", "--noise", "2.5", "--json") == Outcome(0, b'{"noise": 2.0}\n', "")
     assert training.calls == [
-        (Path("run"), Path("new"), {"folders": None}),
-        (Path("run"), Path("new"), {"folders": [(Path(), 1.0)]}),
+        (Path("run"), Path("new"), {"folders": None, "noise": None}),
+        (Path("run"), Path("new"), {"folders": [(Path(), 1.0)], "noise": 2.5}),
     ]
 
 

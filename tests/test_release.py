@@ -67,6 +67,24 @@ def test_a_release_is_complete(tmp_path, kind):
             assert torch.equal(twin.state_dict()[name], value)
 
 
+def test_a_release_is_run_at_the_noise_that_was_asked_for(tmp_path):
+    _, source = run("pyramid", tmp_path)
+    for noise in (None, 1.25):
+        facts = release.export(source, tmp_path / f"at-{noise}", noise=noise)
+        assert facts["noise"] == Release(tmp_path / f"at-{noise}").config["noise"] == (noise or 2.0)
+    assert "at a dequantisation noise of 1.25 levels" in (tmp_path / "at-1.25" / "README.md").read_text()
+    for noise in (0.1, 3.5, float("nan")):
+        with pytest.raises(UsageError, match=r"noise of 0\.5 to 3\.0 levels"):
+            release.export(source, tmp_path / "refused", noise=noise)
+    assert not (tmp_path / "refused").exists()
+
+
+def test_only_pyramids_have_a_noise(tmp_path):
+    _, source = run("condition", tmp_path)
+    with pytest.raises(UsageError, match="not run at a noise"):
+        release.export(source, tmp_path / "refused", noise=2.0)
+
+
 def test_what_does_not_agree_is_not_released(tmp_path, monkeypatch):
     _, source = run("pyramid", tmp_path)
     monkeypatch.setattr(exporting, "TOLERANCE", -1.0)

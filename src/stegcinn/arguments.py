@@ -157,6 +157,7 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("run", metavar="RUN", help="folder of the run")
     export.add_argument("data", metavar="DATA", nargs="*", type=weighted_folder, help="photos, if they have moved")
     export.add_argument("-o", "--output", metavar="DIR", required=True, help="new folder to write")
+    export.add_argument("--noise", metavar="LEVELS", type=float, help="run a pyramid at another noise than in training")
     export.add_argument("--json", action="store_true", help="print the facts of the release as one JSON object")
     benchmark.add_argument("photos", metavar="PHOTOS", type=existing_folder, help="folder of photos")
     benchmark.add_argument("-o", "--output", metavar="OUT", required=True, help="folder of results, new or to go on")

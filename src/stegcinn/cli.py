@@ -250,7 +250,7 @@ def _lines(progress: TrainingProgress) -> tuple[str, bool]:
 def _export(args: argparse.Namespace) -> None:
     from stegcinn.training.release import export
 
-    facts = export(Path(args.run), Path(args.output), folders=args.data or None)
+    facts = export(Path(args.run), Path(args.output), folders=args.data or None, noise=args.noise)
     if args.json:
         print(json.dumps(facts))
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -69,16 +70,20 @@ def root_statistics(rgb: UInt8) -> dict[str, list[float]]:
     return {"mean": means.mean(axis=0).round(3).tolist(), "std": means.std(axis=0).round(3).tolist()}
 
 
-def export(run: Path, out: Path, *, folders: Folders | None = None) -> dict[str, Any]:
+def export(run: Path, out: Path, *, folders: Folders | None = None, noise: float | None = None) -> dict[str, Any]:
     """Write the network of the run in `run` to the new folder `out`; returns the facts of its `config.json`.
 
-    `folders` stand in for the run's photo folders, whose held-out photos give the validation figures. UsageError if
-    `out` exists; WeightsError if what was exported does not compute what PyTorch does. Either way nothing is left.
+    `folders` stand in for the run's photo folders, whose held-out photos give the validation figures. `noise`, in
+    levels, is what a pyramid is run at, if not at the `run_noise` of its training. UsageError if `out` exists, or the
+    noise is not one that the network knows; WeightsError if what was exported does not compute what PyTorch does.
+    Either way nothing is left.
     """
     if out.exists():
         raise UsageError(f"{out} already exists; a release never changes, so name a new folder")
     tensors, metadata = checkpoint.read(run / "checkpoint.safetensors")
     config = from_dict(json.loads(metadata["config"]))
+    if noise is not None:
+        config = _at_noise(config, noise)
     network = build(config)
     checkpoint.restore(tensors, network)
     network.eval().requires_grad_(False)
@@ -90,6 +95,15 @@ def export(run: Path, out: Path, *, folders: Folders | None = None) -> dict[str,
         facts = _write(network, config, metadata, folders, folder, out.name)
         folder.rename(out)
     return facts
+
+
+def _at_noise(config: RunConfig, noise: float) -> RunConfig:
+    if not isinstance(config.network, PyramidConfig):
+        raise UsageError(f"the network of {config.preset!r} is not run at a noise")
+    low, high = config.network.noise
+    if not low <= noise <= high:
+        raise UsageError(f"the network was trained at a noise of {low} to {high} levels, not {noise}")
+    return replace(config, network=replace(config.network, run_noise=noise))
 
 
 def _write(
@@ -112,7 +126,7 @@ def _write(
         case PyramidNetwork():
             assert isinstance(config.network, PyramidConfig)
             roots = root_statistics(photos.crops(VALIDATION_CROPS, rng))
-            facts = {"noise": config.network.run_noise, "root": roots, **facts}
+            facts = {"noise": network.config.run_noise, "root": roots, **facts}
             difference = export_release(network.cinn, folder, facts)
             what = f"Conditional flows over luma-locked chroma, {sum(config.network.couplings)} affine couplings."
             figures += f", scales 1 (finest) to {len(lengths)}, at a dequantisation noise of {facts['noise']} levels"
