@@ -399,7 +399,10 @@ def haar(planes):
     return (a + b + c + d) / 4, np.concatenate(details)
 
 
-def latents_of(y, red, blue):
+NOISE = {"cinn-2": 2.5, "cinn-1": 2.0}  # at which releases are run
+
+
+def latents_of(release, y, red, blue):
     """Latents of levels 1 and 2 of one tile, (6, h, w) each."""
     chroma, luma, finer = chroma_of(y, red, blue), y[None], np.zeros_like(y)[None]
     out = []
@@ -407,10 +410,10 @@ def latents_of(y, red, blue):
         chroma, details = haar(chroma)
         luma, edges = haar(luma)
         finer, _ = haar(finer)
-        noise = np.full_like(luma, math.log(2) - (level - 1) * math.log(2))
+        noise = np.full_like(luma, math.log(NOISE[release]) - (level - 1) * math.log(2))
         dark, light = np.exp(-luma / 16), np.exp((luma - 255) / 16)
         planes = [luma / 64 - 2, edges / 32, finer / 16, dark, light, chroma / 32, noise]
-        session = ort.InferenceSession(WEIGHTS / "cinn-1" / f"level{level}-forward.onnx")
+        session = ort.InferenceSession(WEIGHTS / release / f"level{level}-forward.onnx")
         x, condition = (a.astype(np.float32)[None] for a in (details, np.concatenate(planes)))
         out.append(session.run(None, {"x": x, "condition": condition})[0][0])
         finer = finer + np.abs(edges).mean(axis=0, keepdims=True) / 2
@@ -428,7 +431,7 @@ def cuts(side):
     return [4 * (side // 4 * i // parts) for i in range(parts + 1)]
 
 
-def soft_bits(rgb, luma):
+def soft_bits(release, rgb, luma):
     """Latents over their noise at all positions, by number."""
     height, width = 4 * (luma.shape[0] // 4), 4 * (luma.shape[1] // 4)
     levels = [np.zeros((6, height >> k, width >> k)) for k in (1, 2)]
@@ -438,8 +441,8 @@ def soft_bits(rgb, luma):
         for left, right in pairwise(columns):
             where = np.s_[top:bottom, left:right]
             y, red, blue = luma[where] * 1.0, rgb[where][..., 0] * 1.0, rgb[where][..., 2] * 1.0
-            moved = latents_of(y, red + pattern[0][where], blue + pattern[1][where])
-            for k, (z, other) in enumerate(zip(latents_of(y, red, blue), moved, strict=True), start=1):
+            moved = latents_of(release, y, red + pattern[0][where], blue + pattern[1][where])
+            for k, (z, other) in enumerate(zip(latents_of(release, y, red, blue), moved, strict=True), start=1):
                 sigma = 0.8 * np.sqrt(smoothed(np.square(other - z).mean(axis=0))) + 0.02
                 levels[k - 1][:, top >> k : bottom >> k, left >> k : right >> k] = z / sigma**2
     live, out = (luma[:height, :width] >= 4) & (luma[:height, :width] <= 251), []
@@ -517,8 +520,17 @@ def decode_word(rows, llr):
 
 
 def read_cinn(rgb, luma, root):
-    """The stream of the whole container."""
-    received = soft_bits(rgb, luma)
+    """The stream of the whole container, by the newest release that reads it."""
+    for release in NOISE:
+        try:
+            return read_cinn_by(release, rgb, luma, root)
+        except RefusedError as error:
+            last = error
+    raise last
+
+
+def read_cinn_by(release, rgb, luma, root):
+    received = soft_bits(release, rgb, luma)
     n = len(received)
     words = -(-(n - 256) // 64800)
     lift = (n - 256) // words // 120 if words > 0 else 0

@@ -37,7 +37,7 @@ SIDE = 96
 SECRET = bytes(range(256)) * 2
 UNREADABLE_BY_ROOT = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may do anything")
 HINT = "(STEGCINN_DEBUG=1 shows the traceback)"
-RELEASED = all((files("stegcinn") / "weights" / name / "config.json").is_file() for name in ("exact-1", "cinn-1"))
+RELEASED = all((files("stegcinn") / "weights" / name / "config.json").is_file() for name in ("exact-1", "cinn-2"))
 
 
 class LsbCodec:
@@ -772,7 +772,7 @@ def test_help_and_version_of_the_module() -> None:
 def test_version_names_the_weights(run: Run) -> None:
     lines = run("--version").out.decode().splitlines()
     assert lines[0] == f"stegcinn {stegcinn.__version__}"
-    for name in ("cinn-1", "exact-1"):
+    for name in ("cinn-1", "cinn-2", "exact-1"):
         config = (files("stegcinn") / "weights" / name / "config.json").read_bytes()
         assert f"{name} {hashlib.sha256(config).hexdigest()[:12]}" in lines[1]
 

@@ -30,7 +30,7 @@ def load_codec(name: str) -> Codec:
         return codec
     from stegcinn.codecs.cinn import CinnCodec
 
-    return CinnCodec(release("cinn-1"))
+    return CinnCodec(release("cinn-2"), release("cinn-1"))
 
 
 @cache
