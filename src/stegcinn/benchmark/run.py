@@ -54,7 +54,8 @@ class Plan:
     size: int  # pixels: the middle square of each photo
     seeds: tuple[int, ...]
     loads: tuple[float, ...]  # bits per pixel, of codecs and reference methods; full load is always run
-    heavy_on: tuple[str, ...]  # all that Yedroudj-Net and KeNet are trained on, in colour only; empty: everything
+    # by detector, what it is trained on besides the proof, with one seed and in colour; detectors not named: everything
+    heavy_on: dict[str, tuple[str, ...]]
     learnt: LearntPlan
     quality_hosts: int
     seed: int = 0
@@ -73,16 +74,20 @@ SMALL_PAPER = PaperPlan(
 PLANS: dict[str, Plan] = {
     "small": Plan(
         preset="small", hosts=500, photos=200, size=128, seeds=(0, 1, 2), loads=(0.4, 1.0),
-        heavy_on=("stealth@1.0", "hill@1.0", "exact@full", "cinn@full", "cinn-paper@2.0", "ddh@1.0", "udh@1.0",
-                  "hidden@0.0018"),
+        heavy_on={
+            "yedroudjnet": (
+                "stealth@1.0", "hill@1.0", "exact@full", "cinn@full", "cinn-paper@2.0", "ddh@1.0", "udh@1.0",
+                "hidden@0.0018",
+            ),
+            "kenet": (),  # at what two cores can afford it does not prove itself
+        },
         learnt=LearntPlan(steps=300, batch=4, narrow=8, paper=SMALL_PAPER), quality_hosts=40,
     ),
     "paper": Plan(
-        preset="paper", hosts=4000, photos=10_000, size=128, seeds=(0, 1, 2), loads=(0.1, 0.4, 1.0), heavy_on=(),
+        preset="paper", hosts=4000, photos=10_000, size=128, seeds=(0, 1, 2), loads=(0.1, 0.4, 1.0), heavy_on={},
         learnt=LearntPlan(), quality_hosts=1000,
     ),
 }  # fmt: skip
-HEAVY = ("yedroudjnet", "kenet")
 ATTACKED = {"code-length": ("exact", "stealth"), "z-histogram": ("cinn",)}
 
 
@@ -173,8 +178,8 @@ def cells_of(plan: Plan) -> Iterator[Cell]:
     for name in natural:
         for detector in DETECTORS:
             seeds, gray = plan.seeds, True
-            if detector in HEAVY and plan.heavy_on:
-                if name not in (PROOF, *plan.heavy_on):
+            if detector in plan.heavy_on:
+                if name not in (PROOF, *plan.heavy_on[detector]):
                     continue
                 seeds, gray = plan.seeds[:1], name == PROOF
             yield from (Cell(name, detector, "colour", seed) for seed in seeds)
