@@ -42,7 +42,8 @@ def measure(run: Path, hosts_folder: Path, every: int, seed: int) -> tuple[list[
         load_weights(path, network)
         scores, trial = evaluate(network, hosts, config.alpha, np.random.default_rng(seed))
         number = int(path.stem.removeprefix("round-"))
-        rows.append({"preset": config.preset, "round": number, **{k: round(v, 5) for k, v in asdict(scores).items()}})
+        figures = {k: round(v, 5) for k, v in asdict(scores).items()}
+        rows.append({"preset": config.preset, "form": config.rounds.form, "round": number, **figures})
         print(json.dumps(rows[-1]), flush=True)
         if path in (weights[0], weights[-1]):
             trials[number] = trial
@@ -50,10 +51,10 @@ def measure(run: Path, hosts_folder: Path, every: int, seed: int) -> tuple[list[
 
 
 def table(rows: list[dict], command: str) -> str:
-    lines = [f"| preset | round | {' | '.join(COLUMNS.values())} |", "|---" * (len(COLUMNS) + 2) + "|"]
+    lines = [f"| preset | form | round | {' | '.join(COLUMNS.values())} |", "|---" * (len(COLUMNS) + 3) + "|"]
     for row in rows:
         values = [f"{row[k]:.2%}" if k.startswith(("acc", "clip")) else f"{row[k]:.3f}" for k in COLUMNS]
-        lines.append(f"| {row['preset']} | {row['round']} | {' | '.join(values)} |")
+        lines.append(f"| {row['preset']} | {row['form']} | {row['round']} | {' | '.join(values)} |")
     return f"# Rounds\n\nMade by `{command}`.\n\n" + "\n".join(lines) + "\n"
 
 
@@ -70,7 +71,7 @@ def main() -> None:
     for run in args.runs:
         more, trials = measure(run, args.hosts, args.every, args.seed)
         rows += more
-        name = more[0]["preset"]
+        name = f"{more[0]['preset']}, {more[0]['form']}"
         lines = {
             label: [(row["round"], row[key]) for row in more]
             for key, label in (("accuracy_rounded", "rounded"), ("accuracy_repaired", "repaired"))
