@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from stegcinn import stego
+from stegcinn.benchmark.speed import peak_mb
 from stegcinn.cells import CHANNELS
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.envelope import Payload
@@ -55,7 +55,7 @@ def one(path: Path, megapixels: float, codec: str) -> dict[str, float]:
         assert stego.uncover(read_photo(container.file)).data == payload.data
         row[f"hide, {name}"] = (hidden - started) / pixels
         row[f"reveal, {name}"] = (time.perf_counter() - hidden) / pixels
-    row["peak MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    row["peak MB"] = peak_mb()
     return row
 
 

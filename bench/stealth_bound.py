@@ -26,7 +26,7 @@ from stegcinn.moves import Pixels
 
 def bits_at_price(pixels: Pixels, price: float) -> float:
     """Entropy in bits of moves drawn with chances proportional to exp(-cost), their price multiplied by `price`."""
-    return entropy(moves.chances(moves.label_costs(pixels, price)))
+    return entropy(moves.chances(moves.label_costs(pixels, price)[0]))
 
 
 def entropy(likely: np.ndarray) -> float:
@@ -49,7 +49,7 @@ def bits_at_cost(pixels: Pixels, container: np.ndarray, bits: int) -> float:
     Costs are those at the price at which a perfect code carries just `bits`.
     """
     price = search(lambda price: bits_at_price(pixels, price) > bits)
-    likely = moves.chances(moves.label_costs(pixels, price)).astype(np.float64)
+    likely = moves.chances(moves.label_costs(pixels, price)[0]).astype(np.float64)
     costs = np.where(likely > 0, -np.log(np.maximum(likely, 1e-300)), 0)  # but for a constant of each pixel
     spent = float(np.take_along_axis(costs, moves.labels(container).reshape(-1, 1), axis=1).sum())
 

@@ -60,7 +60,8 @@ def test_chances_are_those_of_the_cheapest_moves(pixels, seed):
     """But for what bytes round off: half a unit, and half a step of the dear ones."""
     rgb = np.array(pixels, np.uint8)
     given_ = random_costs(rgb, np.random.default_rng(seed))
-    likely, best = moves.chances(moves.label_costs(given_, 1.0)), moves.cheapest(given_, 1.0)
+    costs, best = moves.label_costs(given_, 1.0)
+    likely = moves.chances(costs)
     for i, pixel in enumerate(rgb):
         expected = enumerated(pixel, given_.prices[i], given_.reluctance[i])
         assert set(np.flatnonzero(likely[i])) == set(expected)
@@ -77,14 +78,14 @@ def test_prices_beyond_measure_still_leave_a_way():
     """Rather a dear move than a message that does not fit."""
     rgb = np.full((1, 3), 128, np.uint8)
     nothing = np.zeros((1, 27), np.int8)
-    costs = moves.label_costs(Pixels(rgb, np.full((1, 3), 1e5, np.float32), nothing), 1e4)
+    costs = moves.label_costs(Pixels(rgb, np.full((1, 3), 1e5, np.float32), nothing), 1e4)[0]
     assert {0, moves.NO_MOVE - 1} <= set(costs[0]) <= {0, moves.NO_MOVE - 1, moves.NO_MOVE}
     assert (moves.chances(costs) > 0).sum() == len(enumerated(rgb[0], np.ones(3), nothing[0]))
 
 
 @pytest.mark.parametrize("layer", range(LAYERS))
 def test_entropies_are_those_of_bits_given_lower_bits(layer):
-    costs = moves.label_costs(random_pixels(50, 1), 1.0)
+    costs = moves.label_costs(random_pixels(50, 1), 1.0)[0]
     bits, changeable = 0.0, 0.0
     for chances in moves.chances(costs).astype(np.float64):
         for low in range(1 << layer):
@@ -101,7 +102,7 @@ def test_settled_layer_by_layer_a_pixel_gets_the_label_it_was_given(seed):
     """Whatever bits are chosen among those in reach."""
     rng = np.random.default_rng(seed)
     pixels = random_pixels(200, seed)
-    rgb, every = pixels.rgb, moves.label_costs(pixels, 1.0)
+    rgb, every = pixels.rgb, moves.label_costs(pixels, 1.0)[0]
     settled = np.zeros(len(rgb), np.uint8)
     for layer in range(LAYERS):
         bits, costs = moves.preferences(every, settled, layer)
@@ -117,11 +118,11 @@ def test_settled_layer_by_layer_a_pixel_gets_the_label_it_was_given(seed):
 def test_pieces_make_no_difference():
     """Work is spread over threads by pieces."""
     pixels = random_pixels(2 * moves.PIECE + 77, 6)
-    costs = moves.label_costs(pixels, 0.7)
+    costs = moves.label_costs(pixels, 0.7)[0]
     in_reach = np.random.default_rng(7).random(costs.shape) * (costs != moves.NO_MOVE)
     settled = in_reach.argmax(axis=1).astype(np.uint8)
     last = slice(2 * moves.PIECE, None)
-    assert np.array_equal(costs[last], moves.label_costs(pixels.part(last), 0.7))
+    assert np.array_equal(costs[last], moves.label_costs(pixels.part(last), 0.7)[0])
     totals = sum(moves.entropies(costs[i : i + 1000]) for i in range(0, len(costs), 1000))
     assert moves.entropies(costs) == pytest.approx(totals)
     whole, part = (moves.preferences(costs[at], settled[at] & 1, 1) for at in (slice(None), last))
@@ -133,7 +134,7 @@ def test_pieces_make_no_difference():
 
 
 def test_preferences_are_log_ratios():
-    every = moves.label_costs(random_pixels(100, 3), 1.0)
+    every = moves.label_costs(random_pixels(100, 3), 1.0)[0]
     likely = moves.chances(every)
     bits, costs = moves.preferences(every, np.zeros(100, np.uint8), 0)
     zero, one = likely[:, ::2].sum(axis=1), likely[:, 1::2].sum(axis=1)
@@ -146,7 +147,7 @@ def test_what_costs_nothing_is_nearly_all_that_moves_could_carry():
     """The weights of the label keep moves apart: 0.3 % of the distortion at the bound is what they lose."""
     pixels = random_pixels(400, 4)
     pixels.reluctance[:] = 0
-    costs, every = moves.label_costs(pixels, 1.0), []
+    costs, every = moves.label_costs(pixels, 1.0)[0], []
     for pixel, price in zip(pixels.rgb, pixels.prices, strict=True):
         weights = [
             math.exp(-float((price * (np.array(move) != 1)).sum()))

@@ -8,24 +8,21 @@ moves could (docs/decisions.md).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn.jit import WORKERS, array, compiled
+from stegcinn.jit import array, compiled, in_parts
 
 UInt8 = npt.NDArray[np.uint8]
 Int8 = npt.NDArray[np.int8]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Places = npt.NDArray[np.integer]
-Result = TypeVar("Result")
 
 PIECE = 16384  # pixels that one thread works on at a time
 LABEL_WEIGHTS = (1, 3, 6)
@@ -81,17 +78,20 @@ def labels(rgb: UInt8) -> UInt8:
     return label
 
 
-def label_costs(pixels: Pixels, price: float) -> UInt8:
-    """What each label's cheapest move costs, (n, LABELS), with all prices multiplied by `price`.
+def label_costs(pixels: Pixels, price: float) -> tuple[UInt8, UInt8]:
+    """What each label's cheapest move costs, (n, LABELS), with all prices multiplied by `price`; and that move.
 
     Costs are over that of the pixel's cheapest label, as bytes: NO_MOVE if no move leads there, else see `chances`.
+    Moves are indices in MOVES, (n, LABELS); where there is none, STAY.
     """
-    return _costs_and_moves(pixels, price)[0]
+    costs, best = (np.empty((len(pixels), LABELS), np.uint8) for _ in range(2))
 
+    def part(where: slice) -> None:
+        ours = pixels.part(where)
+        _compiled_costs()(ours.rgb, ours.prices, np.float32(price), ours.reluctance, costs[where], best[where])
 
-def cheapest(pixels: Pixels, price: float) -> UInt8:
-    """The move that costs it, by index in MOVES, (n, LABELS); where there is none, STAY."""
-    return _costs_and_moves(pixels, price)[1]
+    in_parts(part, len(pixels), PIECE)
+    return costs, best
 
 
 def chances(costs: UInt8) -> Float32:
@@ -112,7 +112,7 @@ def entropies(costs: UInt8) -> Float64:
         _compiled_entropies()(costs[where], _CHANCES, totals)
         return totals
 
-    total: Float64 = np.sum(_in_parts(part, len(costs)), axis=0)
+    total: Float64 = np.sum(in_parts(part, len(costs), PIECE), axis=0)
     return total
 
 
@@ -127,7 +127,7 @@ def preferences(costs: UInt8, settled: UInt8, layer: int) -> tuple[UInt8, Float3
     def part(where: slice) -> None:
         _compiled_preferences()(costs[where], _CHANCES, settled[where], layer, bits[where], flips[where])
 
-    _in_parts(part, len(costs))
+    in_parts(part, len(costs), PIECE)
     return bits, flips
 
 
@@ -147,31 +147,11 @@ def moved(pixels: Pixels, price: float, targets: UInt8) -> UInt8:
     def part(where: slice) -> None:
         ours, there = pixels.part(where), targets[where]
         changed = np.flatnonzero(there != labels(ours.rgb))  # with another label, another colour
-        best = cheapest(ours.taken(changed), price)[np.arange(len(changed)), there[changed]]
+        best = label_costs(ours.taken(changed), price)[1][np.arange(len(changed)), there[changed]]
         after[where][changed] += MOVES[best].astype(np.uint8)  # modulo 256
 
-    _in_parts(part, len(after))
+    in_parts(part, len(after), PIECE)
     return after
-
-
-def _costs_and_moves(pixels: Pixels, price: float) -> tuple[UInt8, UInt8]:
-    costs, best = (np.empty((len(pixels), LABELS), np.uint8) for _ in range(2))
-
-    def part(where: slice) -> None:
-        ours = pixels.part(where)
-        _compiled_costs()(ours.rgb, ours.prices, np.float32(price), ours.reluctance, costs[where], best[where])
-
-    _in_parts(part, len(pixels))
-    return costs, best
-
-
-def _in_parts(work: Callable[[slice], Result], count: int) -> list[Result]:
-    """Results of `work` for all of `count` pixels, piece by piece, in several threads."""
-    pieces = [slice(start, start + PIECE) for start in range(0, count, PIECE)]
-    if len(pieces) < 2:  # not worth a thread
-        return list(map(work, pieces))
-    with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(work, pieces))
 
 
 def _costs(rgb: Any, prices: Any, price: Any, reluctance: Any, found: Any, best: Any) -> None:

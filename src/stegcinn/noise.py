@@ -7,9 +7,7 @@ from all around it, by the networks of the last phase, which the photo is shown 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -20,7 +18,7 @@ import numpy.typing as npt
 from stegcinn import colour, mixture
 from stegcinn.cells import PHASES
 from stegcinn.colourmodel import ColourModel
-from stegcinn.jit import WORKERS, array, compiled, inlined
+from stegcinn.jit import array, compiled, in_parts, inlined
 from stegcinn.moves import MOVES
 
 UInt8 = npt.NDArray[np.uint8]
@@ -73,8 +71,7 @@ def expectation(model: ColourModel, rgb: UInt8, progress: Callable[[float], None
     def fill(rows: slice) -> None:
         kernel(found[:, rows], rgb[rows], luma[rows], tables.near, tables.green, reluctance[rows])
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        deque(pool.map(fill, [slice(top, top + STRIP) for top in range(0, len(rgb), STRIP)]), maxlen=0)
+    in_parts(fill, len(rgb), STRIP)
     return Expectation(_smoothed(np.maximum(scales, np.float32(LEAST))), reluctance)
 
 

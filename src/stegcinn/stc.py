@@ -6,7 +6,6 @@ columns modulo 2. The code is part of the container format: HEIGHT, COLUMNS and 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -17,7 +16,7 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from stegcinn.jit import WORKERS, array, compiled, inlined
+from stegcinn.jit import array, compiled, in_parts, inlined
 
 UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
@@ -71,13 +70,10 @@ def encode(bits: UInt8, costs: Float32, message: UInt8) -> UInt8 | None:
     weights = _rounded(costs[: segments * length]).reshape(segments, length)
     targets = padded.reshape(segments, size)
 
-    def run(first: int) -> bool:
-        part = slice(first, first + LANES)
+    def run(part: slice) -> bool:
         return bool(_compiled_encode()(view[part], weights[part], targets[part], COLUMNS))
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        done = list(pool.map(run, range(0, segments, LANES)))
-    return out if all(done) else None
+    return out if all(in_parts(run, segments, LANES)) else None
 
 
 def decode(bits: UInt8, count: int) -> UInt8:

@@ -62,11 +62,11 @@ def timed(method: str, side: int = SIDE) -> dict[str, Any]:
     return {
         "method": method, "megapixels": round(megapixels, 3), "load_bpp": LOAD, "exact": back == data,
         "hide": round((hidden - started) / megapixels, 3), "reveal": round((revealed - hidden) / megapixels, 3),
-        "peak_mb": _peak_mb(),
+        "peak_mb": peak_mb(),
     }  # fmt: skip
 
 
-def _peak_mb() -> int:
+def peak_mb() -> int:
     """Peak memory of this process. What `getrusage` tells on Linux counts the one that started it."""
     status = Path("/proc/self/status")
     if status.exists():

@@ -24,7 +24,6 @@ from stegcinn.errors import CapacityError, RevealError
 from stegcinn.keys import Keys
 from stegcinn.moves import LAYERS, Pixels
 
-Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Places = npt.NDArray[np.integer]
 
@@ -77,15 +76,18 @@ class StealthCodec:
         order = key.permutation("stealth order", rgb[..., 0].size)
         split = _header_pixels(len(order))
         header, body = order[:split], order[split:]
+        head = host.taken(header)
         message = np.unpackbits(np.frombuffer(stream, np.uint8))
         for fill in FILLS:
-            written = _written(host, body, message, LAYERS, fill, _later(progress))
+            written = _written(
+                host, body, message, LAYERS, fill, lambda s: progress(PRICING_SHARE + (1 - PRICING_SHARE) * s)
+            )
             if written is None:
                 continue
             progress(1.0)
             sizes, painted = written
             for bits in _headers(sizes, key):
-                written = _written(host.taken(header), np.arange(split), bits, 1, fill)
+                written = _written(head, np.arange(split), bits, 1, fill)
                 if written is not None:
                     painted[header] = written[1]
                     return painted.reshape(rgb.shape)
@@ -119,9 +121,8 @@ class StealthCodec:
         total = 0.0
         for start in range(0, len(pixels), CHUNK):
             part = pixels.part(slice(start, start + CHUNK))
-            likely = moves.chances(moves.label_costs(part, found[0]))
-            squares = np.square(moves.MOVES[moves.cheapest(part, found[0])])
-            added = (likely[..., None] * squares).sum(axis=1) * part.prices
+            costs, best = moves.label_costs(part, found[0])
+            added = (moves.chances(costs)[..., None] * np.square(moves.MOVES[best])).sum(axis=1) * part.prices
             total += float(np.square(added, dtype=np.float64).sum()) / 2
         return math.sqrt(total)
 
@@ -188,11 +189,6 @@ def _unmasked(header: bytes, key: Keys) -> tuple[int, ...]:
     return _SIZES.unpack(plain[: _SIZES.size])
 
 
-def _later(progress: Progress) -> Progress:
-    """Of the work after pricing."""
-    return lambda share: progress(PRICING_SHARE + (1 - PRICING_SHARE) * share)
-
-
 def _written(
     pixels: Pixels, places: Places, message: UInt8, layers: int, fill: float, progress: Progress = silent
 ) -> tuple[tuple[int, ...], UInt8] | None:
@@ -207,7 +203,7 @@ def _written(
     price, room = found
     ends = np.rint(np.cumsum(room) / room.sum() * len(message)).astype(np.int64)
     parts = np.split(message, ends[:-1])
-    costs = np.take(moves.label_costs(pixels, price), places, axis=0)
+    costs = np.take(moves.label_costs(pixels, price)[0], places, axis=0)
     settled = np.zeros(len(places), np.uint8)
     for layer, part in enumerate(parts):
         written = stc.encode(*moves.preferences(costs, settled, layer), part)
@@ -239,6 +235,6 @@ def _price_of_change(pixels: Pixels, size: float, layers: int, fill: float) -> t
 
 def _room(pixels: Pixels, price: float, fill: float) -> Float64:
     """Bits for which there is room in each layer, (LAYERS,)."""
-    entropy, open_bits = moves.entropies(moves.label_costs(pixels, price))
+    entropy, open_bits = moves.entropies(moves.label_costs(pixels, price)[0])
     room: Float64 = np.minimum(entropy, fill * open_bits * (open_bits / len(pixels)))
     return room
