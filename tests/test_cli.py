@@ -25,7 +25,7 @@ from PIL import Image
 
 import stegcinn
 import stegcinn.__main__ as program
-from stegcinn import cli, colour, envelope, imagefile, stego
+from stegcinn import cli, colour, console, envelope, imagefile, stego
 from stegcinn.codecs import CODECS
 from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8
 from stegcinn.envelope import Payload
@@ -249,7 +249,7 @@ def test_progress_is_for_terminals_and_slow_work(
     host: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
     terminal: bool, after: float, shown: str,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(cli, "PROGRESS_AFTER", after)
+    monkeypatch.setattr(console, "PROGRESS_AFTER", after)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     assert cli.main(["capacity", str(host)]) == 0
     assert capsys.readouterr().err == shown
@@ -497,8 +497,8 @@ def test_outputs_are_judged_before_any_work(
     host: Path, secret: Path, run: Run, output: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("other.png").touch()
-    for name in ("_password", "_read_photo", "_read_payload"):
-        monkeypatch.setattr(cli, name, None)
+    for name in ("password", "read_photo", "read_payload"):
+        monkeypatch.setattr(console, name, None)
     assert run("hide", host, secret, "-o", output).code == 2
 
 

@@ -1,0 +1,195 @@
+"""The terminal's side of a command: passwords, photos and payloads in; files, lines and progress out.
+
+Nothing else prints or asks but the commands themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import getpass
+import math
+import os
+import signal
+import sys
+import time
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from stegcinn.errors import UsageError
+
+if TYPE_CHECKING:
+    from stegcinn.envelope import Payload
+    from stegcinn.imagefile import Photo
+
+STANDARD = "-"  # stands for stdin or stdout
+PROGRESS_AFTER = 1.0  # seconds; shorter work shows none
+
+
+@contextlib.contextmanager
+def in_order() -> Iterator[None]:
+    """Let Ctrl-C raise, so that the terminal or the file system is left in order; elsewhere it may end the process."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def password(args: argparse.Namespace, *, twice: bool) -> str | None:
+    """Ask for the password, or read it from the first line of its file; None if neither is wanted."""
+    if args.password_file is None and not args.ask_password:
+        return None
+    try:
+        if args.ask_password:
+            with in_order(), warnings.catch_warnings():
+                # Without a terminal getpass would warn, and then read from a stdin that may be the photo.
+                warnings.simplefilter("error", getpass.GetPassWarning)
+                password = getpass.getpass("Password: ")
+                if twice and password and getpass.getpass("Again: ") != password:
+                    raise UsageError("the two passwords differ")
+        else:
+            with Path(args.password_file).open("rb") as file:
+                password = file.readline().removesuffix(b"\n").removesuffix(b"\r").decode("utf-8-sig")
+    except (getpass.GetPassWarning, EOFError) as error:
+        raise UsageError("the password could not be asked for; use --password-file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", "not UTF-8 text")
+        raise UsageError(f"{args.password_file or 'the password'} cannot be read ({reason})") from error
+    if not password:
+        raise UsageError("the password is empty")
+    return password
+
+
+def read_payload(args: argparse.Namespace) -> Payload:
+    from stegcinn.envelope import Payload, safe_name
+
+    if args.message is not None:
+        return Payload(args.message.encode(errors="surrogateescape"))
+    if args.file == STANDARD:
+        return Payload(_read_stdin())
+    try:
+        return Payload(Path(args.file).read_bytes(), safe_name(Path(args.file).name))
+    except OSError as error:
+        raise UsageError(f"{args.file} cannot be read ({error.strerror})") from error
+
+
+def read_photo(source: str) -> Photo:
+    from stegcinn import imagefile
+
+    return imagefile.read_photo(_read_stdin() if source == STANDARD else source)
+
+
+def _read_stdin() -> bytes:
+    try:
+        return sys.stdin.buffer.read()
+    except (OSError, AttributeError) as error:  # AttributeError: stdin is closed, and thus None
+        raise UsageError("standard input cannot be read") from error
+
+
+# what goes out
+
+
+def check_output(args: argparse.Namespace, *inputs: str | None) -> None:
+    """Refuse, before any work, an output that could not or should not be written."""
+    if args.output == STANDARD and args.json:
+        raise UsageError("--json and -o - both want standard output")
+    if args.output is None or args.output == STANDARD:
+        return
+    path, folder = Path(args.output), Path(os.path.realpath(args.output)).parent
+    sources = [Path(source) for source in (*inputs, args.password_file) if source and source != STANDARD]
+    try:
+        refusals = (
+            (path.exists() and any(path.samefile(s) for s in sources if s.exists()), "is an input; never overwritten"),
+            (path.is_dir(), "is a directory; name a file in it"),
+            (path.exists() and not path.is_file(), "is not a regular file; for standard output use -"),
+            (path.exists() and not args.force, "already exists; choose another name, or --force to overwrite"),
+            (not folder.is_dir(), "is in a directory that does not exist; create it first"),
+            (not os.access(folder, os.W_OK | os.X_OK), "is in a directory that is not writable; choose another"),
+        )
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be looked at ({error.strerror})") from error
+    for applies, why in refusals:
+        if applies:
+            raise UsageError(f"{path} {why}")
+
+
+def write(output: str, data: bytes, *, overwrite: bool) -> None:
+    from stegcinn import imagefile
+
+    if output == STANDARD:
+        stdout().buffer.write(data)
+    else:
+        with in_order():
+            imagefile.write_atomic(Path(output), data, overwrite=overwrite)
+
+
+def print_payload(data: bytes) -> None:
+    """Pass a payload to stdout; to a terminal only as text, as a stranger's control characters could take it over."""
+    stream = stdout()
+    if stream.isatty():
+        text = data.decode(errors="replace").replace("\r\n", "\n")
+        if any((unicodedata.category(c) == "Cc" and c not in "\n\t") or c == "\ufffd" for c in text):
+            raise UsageError("the payload is not plain text; name a file with -o, or use a pipe")
+        data = text.encode(stream.encoding, "backslashreplace").removesuffix(b"\n") + b"\n"
+    stream.buffer.write(data)
+
+
+def stdout() -> TextIO:
+    """Standard output; UsageError if it is closed, and thus None."""
+    if sys.stdout is None:
+        raise UsageError("standard output is closed; name a file with -o")
+    return sys.stdout
+
+
+def say(text: str) -> None:
+    """Print one line on stderr; control characters, which a name or an exception may hold, are escaped."""
+    print("stegcinn: " + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text), file=sys.stderr)
+
+
+@contextlib.contextmanager
+def progress(label: str) -> Iterator[Callable[[float], None]]:
+    """Show a percentage on stderr: on a terminal only, and only while the work takes long."""
+    shown_from = time.monotonic() + PROGRESS_AFTER if sys.stderr.isatty() else math.inf
+
+    def show(text: str) -> None:
+        if time.monotonic() >= shown_from:
+            # The cursor stays in front, so that the next message overwrites this one.
+            print(text, end="\r", file=sys.stderr, flush=True)
+
+    try:
+        yield lambda share: show(f"{label} {share:4.0%}")
+    finally:
+        show(" " * len(f"{label} 100%"))
+
+
+@contextlib.contextmanager
+def progress_line() -> Iterator[Callable[[str, bool], None]]:
+    """Show lines that replace each other on stderr; those worth keeping stay, and only they are shown to a file."""
+    terminal = sys.stderr.isatty()
+    shown = 0
+
+    def show(text: str, keep: bool) -> None:
+        nonlocal shown
+        if terminal:
+            print(text.ljust(shown), end="\n" if keep else "\r", file=sys.stderr, flush=True)
+            shown = 0 if keep else len(text)
+        elif keep:
+            say(text)
+
+    try:
+        yield show
+    finally:
+        if shown:
+            print(" " * shown, end="\r", file=sys.stderr, flush=True)
+
+
+def abandon_stdout() -> None:
+    """Drop what stdout did not take: Python would try again at exit, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
