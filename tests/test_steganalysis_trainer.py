@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,8 +68,11 @@ def test_a_batch_pairs_covers_with_their_own_stegos_in_every_symmetry() -> None:
         assert (x[:2] - x[2:]).abs().max() <= 40  # the same symmetry for both of a pair
         seen.add(x[0].numpy().tobytes())
     assert len(seen) == 8
-    x, _ = data.batch(np.array([4, 1]), 0)
+    x, _ = data.batch(np.array([4, 1]))
     assert np.array_equal(x.permute(0, 2, 3, 1).numpy(), np.concatenate([covers[[4, 1]], stegos[[4, 1]]]))
+    x, _ = data.batch(np.array([4, 1]), 0, (slice(3, 8), slice(10, 30)))
+    part = [images[[4, 1], 3:8, 10:30] for images in (covers, stegos)]
+    assert np.array_equal(x.permute(0, 2, 3, 1).numpy(), np.concatenate(part))
     with pytest.raises(ValueError, match="pairs"):
         Pairs.of(covers, stegos[:3], CPU)
 
@@ -187,6 +191,26 @@ def test_a_training_begins_with_what_another_learnt(tmp_path) -> None:
         assert torch.equal(second.detector.state_dict()[name], value)
     fresh = Trainer(lambda: XuNet(3), RECIPE, covers, stegos, split, seed=0)
     assert not torch.equal(fresh.detector.state_dict()["head.weight"], first.detector.state_dict()["head.weight"])
+
+
+def test_crops_are_trained_on_wherever_they_lie_and_whole_images_tested() -> None:
+    covers, stegos = pairs(20)
+    trainer = Trainer(
+        lambda: XuNet(3), replace(RECIPE, crop=16), covers, stegos, split_hosts(20, 0), seed=0
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    windows = [trainer._window(rng) for _ in range(300)]
+    assert {rows.start for rows, _ in windows} == {columns.start for _, columns in windows} == set(range(17))
+    assert all(side.stop - side.start == 16 for window in windows for side in window)
+    seen = set()
+    trainer.detector.register_forward_pre_hook(
+        lambda module, x: seen.add((torch.is_grad_enabled(), *x[0].shape[2:]))
+    )  # fmt: skip
+    assert trainer.run().test.accuracy > 0.8
+    assert seen == {(True, 16, 16), (False, 32, 32)}
+    for crop, word in ((33, "smaller than a crop"), (0, "at least one pixel")):
+        with pytest.raises(ValueError, match=word):
+            Trainer(lambda: XuNet(3), replace(RECIPE, crop=crop), covers, stegos, split_hosts(20, 0), seed=0)
 
 
 def test_another_training_is_not_continued(tmp_path) -> None:

@@ -22,10 +22,13 @@ class Recipe:
     drop: float = 1.0  # the learning rate is multiplied by this ...
     drops: tuple[float, ...] = ()  # ... after each of these shares of the epochs
     augment: bool = False  # flips and quarter turns, the same for both of a pair
+    crop: int | None = None  # pixels: a square of this side, anywhere in the pair, is trained on; tests see all of it
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 1:
             raise ValueError("a recipe needs at least one epoch, and one pair in a batch")
+        if self.crop is not None and self.crop < 1:
+            raise ValueError("a crop has at least one pixel")
 
     def rate(self, share: float) -> float:
         """Learning rate when `share` of the epochs has passed."""

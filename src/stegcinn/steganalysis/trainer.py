@@ -23,7 +23,9 @@ from stegcinn.training import checkpoint
 
 UInt8 = npt.NDArray[np.uint8]
 Int64 = npt.NDArray[np.int64]
-SETTLING = 512  # training hosts over which the statistics of normalisation are averaged
+Window = tuple[slice, slice]  # rows and columns
+WHOLE: Window = (slice(None), slice(None))
+SETTLING = 128  # training hosts over which the statistics of normalisation are averaged; more change nothing
 COLUMNS = ("epoch", "seconds", "learning_rate", "train_loss", "validation_accuracy", "validation_loss")
 
 
@@ -70,10 +72,13 @@ class Pairs:
             raise ValueError(f"covers {covers.shape} and stegos {stegos.shape} must be pairs of (N, H, W, P)")
         return cls(*(torch.from_numpy(np.ascontiguousarray(x)).to(device) for x in (covers, stegos)))
 
-    def batch(self, hosts: Int64, symmetry: int) -> tuple[Tensor, Tensor]:
-        """Covers, then their stegos, as (2n, P, H, W) float32, and labels; `symmetry` 0..7 turns and flips all."""
-        index = torch.from_numpy(hosts).to(self.covers.device)
-        x = torch.cat([self.covers[index], self.stegos[index]]).permute(0, 3, 1, 2)
+    def batch(self, hosts: Int64, symmetry: int = 0, window: Window = WHOLE) -> tuple[Tensor, Tensor]:
+        """Covers, then their stegos, as (2n, P, H, W) float32, and labels.
+
+        `symmetry` 0..7 turns and flips all; only the rows and columns of the `window` are taken.
+        """
+        index, (rows, columns) = torch.from_numpy(hosts).to(self.covers.device), window
+        x = torch.cat([images[:, rows, columns][index] for images in (self.covers, self.stegos)]).permute(0, 3, 1, 2)
         x = torch.rot90(x, symmetry % 4, (2, 3))
         x = x.flip(3) if symmetry >= 4 else x
         labels = torch.arange(2, device=x.device).repeat_interleave(len(hosts))
@@ -98,7 +103,7 @@ def score(detector: Detector, pairs: Pairs, hosts: Int64, batch: int = 32) -> Sc
     detector.eval()
     right, loss = 0, 0.0
     for part in np.array_split(hosts, math.ceil(len(hosts) / batch)):
-        x, y = pairs.batch(part, 0)
+        x, y = pairs.batch(part)
         logits = detector(x)
         right += int((logits.argmax(1) == y).sum())
         loss += float(torch.nn.functional.cross_entropy(logits, y, reduction="sum"))
@@ -120,7 +125,7 @@ def settle_norms(detector: Detector, pairs: Pairs, hosts: Int64, batch: int) -> 
     detector.train()
     with torch.random.fork_rng():  # dropout draws, and must not disturb what is drawn elsewhere
         for start in range(0, len(hosts) - batch + 1, batch):
-            detector(pairs.batch(hosts[start : start + batch], 0)[0])
+            detector(pairs.batch(hosts[start : start + batch])[0])
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
@@ -161,6 +166,8 @@ class Trainer:
 
         A new training begins with the best weights of the one in the folder `start`, if one is given.
         """
+        if recipe.crop is not None and recipe.crop > min(covers.shape[1:3]):
+            raise ValueError(f"images of {covers.shape[2]}x{covers.shape[1]} pixels are smaller than a crop")
         self.recipe, self.split, self.seed, self.folder, self.report = recipe, split, seed, folder, report
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         with torch.random.fork_rng():
@@ -214,7 +221,8 @@ class Trainer:
             batch = min(self.recipe.batch, len(order))
             for start in range(0, len(order) - batch + 1, batch):
                 symmetry = int(rng.integers(8)) if self.recipe.augment else 0
-                loss = self.detector.loss(*self.pairs.batch(order[start : start + batch], symmetry))
+                hosts, window = order[start : start + batch], self._window(rng)
+                loss = self.detector.loss(*self.pairs.batch(hosts, symmetry, window))
                 self.optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 self.optimizer.step()
@@ -223,6 +231,13 @@ class Trainer:
         if not math.isfinite(mean):
             raise FloatingPointError(f"the detector's loss is not finite in epoch {self.epoch + 1}")
         return mean
+
+    def _window(self, rng: np.random.Generator) -> Window:
+        """What the next step sees: a crop anywhere, if the recipe has crops."""
+        if self.recipe.crop is None:
+            return WHOLE
+        corner = [int(rng.integers(side - self.recipe.crop + 1)) for side in self.pairs.covers.shape[1:3]]
+        return slice(corner[0], corner[0] + self.recipe.crop), slice(corner[1], corner[1] + self.recipe.crop)
 
     def _facts(self) -> dict[str, object]:
         """What a checkpoint must agree with to be continued."""
