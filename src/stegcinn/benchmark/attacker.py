@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stegcinn import colour, rangecoder
+from stegcinn.atomic import replacing
 from stegcinn.benchmark.hosts import ImageSet, UInt8
 from stegcinn.calibration import Calibration
 from stegcinn.codecs import load_codec
@@ -78,11 +79,8 @@ def cached_statistics(images: ImageSet, attacker: str, cache: Path) -> Float64:
     if path.exists():
         return cast(Float64, np.load(path, allow_pickle=False))
     found = np.stack([statistics(attacker, rgb) for rgb in images.images])
-    cache.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, found)
-    temporary.replace(path)
     return found
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from stegcinn.atomic import replacing
 from stegcinn.benchmark.detectors import DETECTORS
 from stegcinn.benchmark.hosts import ImageSet
 
@@ -25,7 +25,8 @@ def save_sheet(hosts: ImageSet, stegos: ImageSet, path: Path) -> None:
     below = np.concatenate([stegos.images[index] for index in chosen], 1)
     difference = np.clip(MID_GRAY + AMPLIFY * (below.astype(int) - above), 0, 255).astype(np.uint8)
     sheet = Image.fromarray(np.concatenate([above, below, difference]))
-    _write(path, lambda file: sheet.save(file, format="PNG"))
+    with replacing(path) as temporary:
+        sheet.save(temporary, "PNG")
 
 
 def save_curves(detections: list[dict[str, Any]], path: Path) -> bool:
@@ -53,7 +54,8 @@ def save_curves(detections: list[dict[str, Any]], path: Path) -> bool:
         axes.set(title=detector, xlabel="load, bits per pixel")
         axes.legend(fontsize="small")
     figure.axes[0].set(ylabel="accuracy, %", ylim=(40, 102))
-    _write(path, lambda file: figure.savefig(file, format="png", dpi=120))
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
     return True
 
 
@@ -70,12 +72,5 @@ def save_histogram(shares: dict[str, np.ndarray[Any, Any]], edges: tuple[float, 
         axes.stairs(values[: len(widths)] / widths, edges[:-1], label=name)
     axes.set(xlabel="|z|", ylabel="density", title="latents at the finest level")
     axes.legend()
-    _write(path, lambda file: figure.savefig(file, format="png", dpi=120))
-
-
-def _write(path: Path, save: Callable[[Any], object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        save(file)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)

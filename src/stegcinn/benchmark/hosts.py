@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from stegcinn.atomic import replacing
 from stegcinn.errors import ImageError, StegcinnError
 from stegcinn.imagefile import read_photo
 
@@ -32,11 +33,8 @@ class ImageSet:
 
     def save(self, path: Path) -> None:
         """Write an npz file of `names` and `images`, replacing it atomically."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, names=np.array(self.names), images=self.images)
-        temporary.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> ImageSet:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from stegcinn.atomic import replacing
 from stegcinn.baselines.training import Hidden
 from stegcinn.benchmark.hosts import ImageSet, UInt8
 from stegcinn.training.config import ConditionConfig, override, preset
@@ -62,13 +63,11 @@ def trained(photos: UInt8, plan: PaperPlan, folder: Path, vgg: Path | None, seed
 
 def _lay_out(photos: UInt8, folder: Path) -> None:
     """Photos as files, which is what `train` reads; their names decide which of them are held out."""
-    folder.mkdir(parents=True, exist_ok=True)
     for index, rgb in enumerate(photos):
         path = folder / f"{index:05d}.png"
         if not path.exists():
-            temporary = path.with_suffix(".tmp")
-            Image.fromarray(rgb).save(temporary, format="PNG")
-            temporary.replace(path)
+            with replacing(path) as temporary:
+                Image.fromarray(rgb).save(temporary, "PNG")
 
 
 @torch.no_grad()

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from stegcinn.atomic import replacing
 from stegcinn.benchmark.attacker import ATTACKERS, accuracy, cached_statistics
 from stegcinn.benchmark.containers import paired
 from stegcinn.benchmark.detectors import DETECTORS
@@ -131,10 +132,8 @@ class Results:
 
     def write(self) -> None:
         """Replace the file by what is known now."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(self.content, indent=1) + "\n")
-        temporary.replace(self.path)
+        with replacing(self.path) as temporary:
+            temporary.write_text(json.dumps(self.content, indent=1) + "\n")
 
 
 def interval(values: list[float]) -> tuple[float, float]:

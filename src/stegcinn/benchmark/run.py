@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from joblib import Parallel, delayed
 
+from stegcinn.atomic import replacing
 from stegcinn.benchmark import figures, tables
 from stegcinn.benchmark.attacker import ATTACKERS, SIZES, cached_statistics
 from stegcinn.benchmark.containers import SIMULATED, Embedder, cached_stegos
@@ -303,9 +304,8 @@ def _training_of(name: str, plan: Plan) -> tuple[str, str]:
 
 def _illustrate(results: Results, hosts: ImageSet, out: Path, plan: Plan) -> None:
     """tables.md and the figures that need all results."""
-    text = out / "tables.tmp"
-    text.write_text(tables.report(results.content))
-    text.replace(out / "tables.md")
+    with replacing(out / "tables.md") as text:
+        text.write_text(tables.report(results.content))
     figures.save_curves(results.content["detections"], out / "figures" / "detection.png")
     if "cinn" not in CODECS:
         return

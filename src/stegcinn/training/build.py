@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
+from stegcinn.atomic import replacing
 from stegcinn.errors import UsageError, WeightsError
 from stegcinn.training import checkpoint
 from stegcinn.training.config import ConditionConfig, LabConfig, PyramidConfig, RunConfig
@@ -100,21 +101,17 @@ def fetch(url: str, sha256: str, folder: Path) -> Path:
     path = folder / f"{sha256.lower()[:16]}-{name}"
     if path.exists() and _digest(path) == sha256.lower():
         return path
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(path.suffix + ".part")
     digest = hashlib.sha256()
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, temporary.open("wb") as file:
-            while block := answer.read(1 << 20):
-                digest.update(block)
-                file.write(block)
-        if digest.hexdigest() != sha256.lower():
-            raise WeightsError(f"{url} is not the file whose SHA-256 is configured")
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, temporary.open("wb") as file:
+                while block := answer.read(1 << 20):
+                    digest.update(block)
+                    file.write(block)
+            if digest.hexdigest() != sha256.lower():
+                raise WeightsError(f"{url} is not the file whose SHA-256 is configured")
     except (OSError, urllib.error.URLError) as error:
         raise WeightsError(f"{url} could not be downloaded ({getattr(error, 'reason', error)})") from None
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 

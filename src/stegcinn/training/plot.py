@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from stegcinn.atomic import replacing
+
 WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 34, 40
 COLOURS = ("#1f5fa8", "#c2452d", "#3f8f4f", "#8a5fb0", "#b8860b")
@@ -93,6 +95,5 @@ def sheet(hosts: npt.NDArray[np.uint8], containers: npt.NDArray[np.uint8], path:
 
 
 def _save(image: Image.Image, path: Path) -> None:
-    temporary = path.with_suffix(".tmp")
-    image.save(temporary, "PNG", optimize=True)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        image.save(temporary, "PNG", optimize=True)

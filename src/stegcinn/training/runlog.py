@@ -6,6 +6,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from stegcinn.atomic import replacing
 from stegcinn.training import plot
 
 COLUMNS = ("loss", "nll", "container_nll", "distance", "accuracy", "overshoot", "energy")
@@ -31,12 +32,10 @@ class RunLog:
     def rewind(self, step: int) -> None:
         """Start the log, or drop rows beyond `step`, which a killed run may have written after its checkpoint."""
         rows = [row for row in self.rows() if int(row["step"]) <= step]
-        temporary = self.path.with_suffix(".tmp")
-        with temporary.open("w", newline="") as file:
+        with replacing(self.path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, HEADER)
             writer.writeheader()
             writer.writerows(rows)
-        temporary.replace(self.path)
 
     def rows(self) -> list[dict[str, str]]:
         if not self.path.exists():
