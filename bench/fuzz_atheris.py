@@ -8,6 +8,7 @@ where failing inputs are written too.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import sys
 import warnings
@@ -20,14 +21,21 @@ with atheris.instrument_imports(include=["fuzz", "stegcinn", "PIL"]):
 
 
 def main() -> None:
-    name = sys.argv.pop(1)
+    parser = argparse.ArgumentParser(  # of options only --help, as libFuzzer has some that begin with -h
+        description=__doc__.splitlines()[0], epilog="Further options are libFuzzer's.", add_help=False
+    )
+    parser.add_argument("--help", action="help")
+    parser.add_argument("target", choices=fuzz.TARGETS)
+    arguments, options = parser.parse_known_args()
+    name = arguments.target
     folder = Path(f"fuzz-corpus-{name}")
     folder.mkdir(exist_ok=True)
     for data in fuzz.corpus(name):
         (folder / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
     warnings.simplefilter("ignore")
     atheris.Setup(
-        [*sys.argv, "-rss_limit_mb=2048", f"-timeout={fuzz.HANG}", str(folder)], lambda data: fuzz.TARGETS[name](data)
+        [sys.argv[0], *options, "-rss_limit_mb=2048", f"-timeout={fuzz.HANG}", str(folder)],
+        lambda data: fuzz.TARGETS[name](data),
     )
     atheris.Fuzz()
 

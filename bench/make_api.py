@@ -5,6 +5,7 @@ python bench/make_api.py
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import inspect
 from pathlib import Path
@@ -53,4 +54,5 @@ def _error(error: type) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     PAGE.write_text(page() + "\n", encoding="utf-8")

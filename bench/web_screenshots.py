@@ -1,10 +1,13 @@
-"""Take the pictures of the page in docs/: `python bench/web_screenshots.py [docs]`, with Debian's chromium.
+"""Take the pictures of the page that are in docs/, with Debian's chromium.
+
+python bench/web_screenshots.py [DIR]
 
 The photos are scikit-image's; the page is served by `stegcinn serve` as users have it.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import signal
 import subprocess
@@ -27,7 +30,9 @@ README = Path(__file__).parents[1] / "README.md"
 
 
 def main() -> None:
-    docs = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("docs", nargs="?", type=Path, default=Path("docs"), metavar="DIR", help="default: docs")
+    docs = parser.parse_args().docs
     serve = [sys.executable, "-m", "stegcinn", "serve", "--no-browser"]
     with (
         subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as server,
