@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
 
     def command(name: str, what: str, *details: str) -> argparse.ArgumentParser:
         epilog = "\n".join(details)
-        added = commands.add_parser(name, help=what, description=f"{what.capitalize()}.", epilog=epilog)
+        added = commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.", epilog=epilog)
         added.set_defaults(command=name)
         return added
 
@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
         "benchmark",
         "measure all methods: capacity, exactness, likeness, detection, speed",
         "example: stegcinn benchmark photos -o results --jobs 2",
-        "Goes on where it stopped. --preset small takes about an hour on two cores, paper days on a CUDA device.",
+        "Goes on where it stopped. --preset small takes an hour and a half on two cores, paper days on a CUDA device.",
     )
     completion = command(
         "completion",
@@ -137,13 +137,15 @@ def parser() -> argparse.ArgumentParser:
         password.add_argument("--ask-password", action="store_true", help="ask for the password on the terminal")
         each.add_argument("--force", action="store_true", help="overwrite the file named with -o")
     for each in (hide, capacity):
-        each.add_argument("--codec", metavar="NAME", default="auto", help="how bits become colours (default: auto)")
+        codec = "how bits become colours: stealth, exact, cinn or auto (default: auto)"
+        each.add_argument("--codec", metavar="NAME", default="auto", help=codec)
         colors = "coarse colours: the host's, or new ones (default: keep; generate for a gray host)"
         each.add_argument("--colors", choices=("keep", "generate"), help=colors)
-    for each in (hide, reveal, capacity, rank):
+    for each in (hide, reveal, capacity):
         each.add_argument("--json", action="store_true", help="print the result as one JSON object")
     rank.add_argument("photos", metavar="FOLDER", type=existing_folder, help="folder of photos, with those below it")
     rank.add_argument("--payload", metavar="BYTES", type=int, required=True, help="size of what is to be hidden")
+    rank.add_argument("--json", action="store_true", help="print a list of JSON objects, one for each photo")
     demo.add_argument("--out", metavar="DIR", default="demo", help="folder for the images (default: demo)")
     train.add_argument("data", metavar="DATA", nargs="*", type=weighted_folder, help="FOLDER or FOLDER=WEIGHT")
     train.add_argument("-o", "--output", metavar="RUN", required=True, help="folder of the run")
