@@ -12,7 +12,7 @@ from PIL import Image
 from stegcinn import colour
 from stegcinn.benchmark import containers, protocol
 from stegcinn.benchmark.containers import Embedder, cached_stegos, make_stegos, paired
-from stegcinn.benchmark.hosts import ImageSet, read_hosts, read_stegos
+from stegcinn.benchmark.hosts import ImageSet, listing_digest, read_hosts, read_stegos
 from stegcinn.benchmark.protocol import Cell, Results, detections, interval, run_cell
 from stegcinn.errors import CapacityError, StegcinnError, UsageError
 from stegcinn.steganalysis.recipe import Recipe
@@ -51,6 +51,21 @@ def test_hosts_are_the_middles_of_colour_photos(tmp_path) -> None:
     assert read_hosts(tmp_path, count=None, size=80, seed=1).names != read.names
     with pytest.raises(StegcinnError, match="no colour photo"):
         read_hosts(tmp_path, count=None, size=200)
+
+
+def test_a_listing_is_known_again_wherever_it_lies(tmp_path) -> None:
+    first = tmp_path / "first"
+    first.mkdir()
+    write_photos(first, image_set(3))
+    (first / "notes.txt").touch()
+    known = listing_digest(first)
+    second = first.rename(tmp_path / "second")
+    (second / "notes.txt").unlink()
+    assert listing_digest(second) == known
+    (second / "photo0.png").rename(second / "photo9.png")
+    renamed = listing_digest(second)
+    (second / "photo9.png").write_bytes(b"longer or shorter")
+    assert len({known, renamed, listing_digest(second)}) == 3
 
 
 def test_sets_come_back_from_disk(tmp_path) -> None:

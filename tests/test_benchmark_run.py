@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stegcinn.benchmark import detectors, run
+from stegcinn.benchmark import detectors, protocol, run
+from stegcinn.benchmark.attacker import cached_statistics
 from stegcinn.benchmark.containers import Embedder
+from stegcinn.benchmark.hosts import ImageSet
 from stegcinn.benchmark.learnt import LEARNT, LearntPlan
-from stegcinn.benchmark.protocol import PROOF
+from stegcinn.benchmark.protocol import PROOF, Cell
 from stegcinn.benchmark.run import PLANS, Plan, cells_of, embedders_of, spread
 from stegcinn.errors import StegcinnError, UsageError
 
@@ -54,6 +56,12 @@ def smallest(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("smallest")
 def test_from_photos_to_tables_and_on_again(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out, lines = tmp_path / "out", []
+
+    def there(images: ImageSet, attacker: str, cache: Path) -> np.ndarray:
+        assert (cache / f"{images.digest}-{attacker}.npy").exists()  # else cells side by side would all compute it
+        return cached_statistics(images, attacker, cache)
+
+    monkeypatch.setattr(protocol, "cached_statistics", there)
     content = run.run(photos, out, TINY, report=lines.append)
     assert json.loads((out / "results.json").read_text()) == content
     rows = {row["name"]: row for row in content["rows"]}
@@ -79,9 +87,46 @@ def test_from_photos_to_tables_and_on_again(photos: Path, tmp_path: Path, monkey
 
     for name in ("run_cell", "codec_row", "learnt_row", "measure", "trained", "synthetic_pairs"):
         monkeypatch.setattr(run, name, never)
-    assert run.run(photos, out, TINY) == content
+    moved = photos.rename(tmp_path / "moved")
+    assert run.run(moved, out, TINY) == content
     with pytest.raises(UsageError, match="another plan"):
-        run.run(photos, out, replace(TINY, seeds=(1,)))
+        run.run(moved, out, replace(TINY, seeds=(1,)))
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "environment", lambda: content["environment"] | {"numpy": "0.9"})
+        with pytest.raises(UsageError, match="other versions"):
+            run.run(moved, out, TINY)
+    next(moved.iterdir()).rename(moved / "another.png")
+    with pytest.raises(UsageError, match="other photos"):
+        run.run(moved, out, TINY)
+    assert json.loads((out / "results.json").read_text()) == content
+
+
+def test_hosts_that_nobody_knows_are_read_anew(photos: Path, tmp_path: Path) -> None:
+    """A benchmark that was killed before it wrote down what photos it has."""
+    hosts = ImageSet(("other.png",) * 11, np.zeros((11, 64, 64, 3), np.uint8))
+    hosts.save(tmp_path / "hosts.npz")
+    read, _ = run._read(photos, tmp_path, TINY, begun=False)
+    assert set(read.names) <= {path.name for path in photos.iterdir()}
+    hosts.save(tmp_path / "hosts.npz")
+    assert run._read(photos, tmp_path, TINY, begun=True)[0].names[0] == "other.png"
+
+
+def test_statistics_are_asked_for_once_for_all_cells_that_share_them(tmp_path: Path) -> None:
+    hosts = ImageSet(("a", "b"), np.zeros((2, 8, 8, 3), np.uint8))
+    for value, name in enumerate(("exact@full", "stealth@full"), start=1):
+        ImageSet(hosts.names, hosts.images + np.uint8(value)).save(run._stegos_path(tmp_path, hosts, name, TINY.seed))
+    cells = [Cell(name, detector, "colour", seed) for name in ("exact@full", "stealth@full") for seed in (0, 1, 2)
+             for detector in ("code-length", "xunet")]  # fmt: skip
+    attacked = run._attacked(cells, hosts, tmp_path, TINY)
+    assert [(images.images.max(), attacker) for images, attacker in attacked] == [
+        (0, "code-length"), (1, "code-length"), (2, "code-length"),
+    ]  # fmt: skip
+
+
+def test_results_go_into_a_folder(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot be made a folder"):
+        run.run(photos, tmp_path / "file", TINY)
 
 
 def test_too_few_photos(photos: Path, tmp_path: Path) -> None:

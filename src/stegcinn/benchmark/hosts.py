@@ -49,13 +49,24 @@ class ImageSet:
         return cls(names, images)
 
 
+def photos_in(folder: Path) -> list[Path]:
+    """All image files under a folder, in order."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def listing_digest(folder: Path) -> str:
+    """Twelve hexadecimal digits that change with the name or size of any photo in a folder, but not with its place."""
+    lines = (f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n" for path in photos_in(folder))
+    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()[:12]
+
+
 def read_hosts(folder: Path, *, count: int | None, size: int, seed: int = 0) -> ImageSet:
     """The middle size x size pixels of up to `count` colour photos of a folder, in an order drawn from `seed`.
 
     Photos that are smaller, gray or unreadable are passed over. Nothing is resized: that would change what noise the
     photos have. StegcinnError if there is no photo left.
     """
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    files = photos_in(folder)
     names: list[str] = []
     images: list[UInt8] = []
     for index in np.random.default_rng(seed).permutation(len(files)):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -27,9 +27,9 @@ from joblib import Parallel, delayed
 from stegcinn.atomic import replacing
 from stegcinn.benchmark import figures, tables
 from stegcinn.benchmark.attacker import ATTACKERS, SIZES, cached_statistics
-from stegcinn.benchmark.containers import SIMULATED, Embedder, cached_stegos
+from stegcinn.benchmark.containers import SIMULATED, Embedder, cached_stegos, paired
 from stegcinn.benchmark.detectors import DETECTORS, Preset, recipe_of
-from stegcinn.benchmark.hosts import ImageSet, read_hosts
+from stegcinn.benchmark.hosts import ImageSet, listing_digest, read_hosts
 from stegcinn.benchmark.learnt import LEARNT, STEG_CINN, LearntPlan, trained
 from stegcinn.benchmark.paper import PaperPlan
 from stegcinn.benchmark.protocol import PROOF, Cell, Results, run_cell, start_of
@@ -99,15 +99,21 @@ def run(
     """Run what is left of a benchmark on the photos of `folder`; the content of results.json.
 
     `hyperiqa`: the published checkpoint, if HyperIQA is wanted. `vgg`: VGG-16's weights for the paper's network;
-    without them, features of its shape are trained. UsageError if `out` holds another plan's results.
+    without them, features of its shape are trained. UsageError if `out` cannot be a folder, or holds results of another
+    plan, of other photos or from another environment.
     """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be made a folder ({error.strerror})") from error
     results = Results(out / "results.json")
-    facts = {"preset": plan.preset, "plan": _plain(plan), "photos": folder.name}
-    if results.content.get("plan", facts["plan"]) != facts["plan"]:
-        raise UsageError(f"{out} holds the results of another plan; choose another folder")
-    results.content.update(facts, environment=environment())
-    hosts, photos = _read(folder, out, plan)
-    results.content["hosts_digest"] = hosts.digest
+    results.content.setdefault("preset", plan.preset)
+    results.content.setdefault("photos", folder.resolve().name)
+    _agree(results, "plan", _plain(plan), "of another plan")
+    _agree(results, "photos_digest", listing_digest(folder), "of other photos")
+    _agree(results, "environment", environment(), "measured on another machine or with other versions")
+    hosts, photos = _read(folder, out, plan, begun="hosts_digest" in results.content)
+    _agree(results, "hosts_digest", hosts.digest, "of other photos")
     results.write()
     embedders = embedders_of(plan)
     report(f"stegos of {len(hosts.names)} hosts")
@@ -121,6 +127,10 @@ def run(
     _rows(results, hosts, photos, out, plan, hyperiqa, vgg, report)
 
     cells = [cell for cell in cells_of(plan) if cell not in results]
+    attacked = _attacked(cells, hosts, out, plan)
+    report(f"statistics of {len(attacked)} sets of images for attackers")
+    for _ in spread(jobs, cached_statistics, [(*each, out / "statistics") for each in attacked]):
+        pass
     report(f"{len(cells)} trainings and attacks left")
     proofs = [cell for cell in cells if cell.embedder == PROOF]
     for part in (proofs, [cell for cell in cells if cell not in proofs]):  # all others begin with a proof's weights
@@ -144,6 +154,12 @@ def spread(jobs: int, function: Callable[..., Result], calls: Sequence[tuple[Any
         delayed(function)(*arguments) for arguments in calls
     )
     return results
+
+
+def _agree(results: Results, name: str, fact: Any, kind: str) -> None:
+    """Record a fact that all results have in common; UsageError if those of an earlier call had another."""
+    if results.content.setdefault(name, fact) != fact:
+        raise UsageError(f"{results.path.parent} holds results {kind}; choose another folder")
 
 
 def environment() -> dict[str, Any]:
@@ -201,10 +217,13 @@ def cells_of(plan: Plan) -> Iterator[Cell]:
 # the jobs: each can run in a process of its own, and leaves what it makes on the disk
 
 
-def _read(folder: Path, out: Path, plan: Plan) -> tuple[ImageSet, ImageSet]:
-    """Hosts for detection and photos for training baselines, no photo in both."""
+def _read(folder: Path, out: Path, plan: Plan, *, begun: bool) -> tuple[ImageSet, ImageSet]:
+    """Hosts for detection and photos for training baselines, no photo in both.
+
+    Unless the benchmark has `begun`, nobody knows what photos those on the disk are of.
+    """
     path = out / "hosts.npz"
-    if not path.exists():
+    if not (begun and path.exists()):
         read_hosts(folder, count=plan.hosts + plan.photos, size=plan.size, seed=plan.seed).save(path)
     every = ImageSet.load(path)
     # of a small folder both get their share
@@ -245,16 +264,30 @@ def _make_synthetic(hosts: ImageSet, method: str, out: Path, seed: int) -> str:
     return f"{method}: synthetic covers made"
 
 
+def _sets(cell: Cell, hosts: ImageSet, out: Path, plan: Plan) -> tuple[ImageSet, ImageSet]:
+    """Covers and stegos."""
+    if cell.protocol == "natural-cover":
+        return hosts, ImageSet.load(_stegos_path(out, hosts, cell.embedder, plan.seed))
+    method = cell.embedder.partition("@")[0]
+    covers, stegos = (
+        _stegos_path(out, hosts, f"synthetic-{method}-{kind}", plan.seed) for kind in ("covers", "stegos")
+    )
+    return ImageSet.load(covers), ImageSet.load(stegos)
+
+
+def _attacked(cells: list[Cell], hosts: ImageSet, out: Path, plan: Plan) -> list[tuple[ImageSet, str]]:
+    """Sets of images and the attackers in `cells` who compute statistics of them, each but once: cells share them."""
+    found: dict[tuple[str, str], tuple[ImageSet, str]] = {}
+    for cell in dict.fromkeys(replace(cell, seed=0) for cell in cells if cell.detector in ATTACKERS):
+        names, *both = paired(*_sets(cell, hosts, out, plan))
+        for images in (ImageSet(names, each) for each in both):
+            found[images.digest, cell.detector] = images, cell.detector
+    return list(found.values())
+
+
 def _run_cell(cell: Cell, hosts: ImageSet, out: Path, plan: Plan) -> tuple[Cell, dict[str, Any]]:
     _one_thread()
-    if cell.protocol == "synthetic-cover":
-        method = cell.embedder.partition("@")[0]
-        covers, stegos = (
-            ImageSet.load(_stegos_path(out, hosts, f"synthetic-{method}-{kind}", plan.seed))
-            for kind in ("covers", "stegos")
-        )
-    else:
-        covers, stegos = hosts, ImageSet.load(_stegos_path(out, hosts, cell.embedder, plan.seed))
+    covers, stegos = _sets(cell, hosts, out, plan)
     recipe = None if cell.detector in ATTACKERS else recipe_of(cell.detector, plan.preset)
     trainings = out / "trainings"
     row = run_cell(
