@@ -154,7 +154,7 @@ def _images() -> list[bytes]:
 
 
 def _streams() -> list[bytes]:
-    sealed = [envelope.seal(envelope.Payload(bytes(size), "a"), KEY) for size in (0, 10, 1000)]
+    sealed = [envelope.seal(envelope.pack(envelope.Payload(bytes(size), "a")), KEY) for size in (0, 10, 1000)]
     vectors = json.loads((VECTORS / "envelopes.json").read_text(encoding="utf-8"))
     return sealed + [bytes.fromhex(v["stream"]) for v in vectors if len(v["stream"]) >= 2 * envelope.HEAD_SIZE]
 

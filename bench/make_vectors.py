@@ -79,14 +79,14 @@ def flipped(stream: bytes, at: int) -> bytes:
 
 def envelopes() -> Iterator[dict[str, Any]]:
     """All envelopes: `opens` to a payload, or refused at `layer`."""
-    good = envelope.seal(Payload(data(100), NAME), ROOT)
+    good = envelope.seal(envelope.pack(Payload(data(100), NAME)), ROOT)
     for name, payload in (
         ("plain", Payload(data(100), NAME)),
         ("nameless", Payload(data(1))),
         ("empty", Payload(b"")),
         ("compressed", Payload(b"all work and no play " * 100, "größe.txt")),
     ):
-        yield _opens(name, envelope.seal(payload, ROOT), payload)
+        yield _opens(name, envelope.seal(envelope.pack(payload), ROOT), payload)
     yield _opens("followed-by-filling", good + data(50), Payload(data(100), NAME))
     long_name = "n" * 255
     yield _opens("longest-name", forged(bytes([255]) + long_name.encode() + b"x", size=1), Payload(b"x", long_name))
@@ -106,7 +106,7 @@ def envelopes() -> Iterator[dict[str, Any]]:
         "body-cut-short": ("body box", good[:-1]),
         "body-shorter-than-told": ("body box", forged(b"\x00abc", size=3, body_size=21)),
         "body-empty": ("body box", forged(b"", size=0, body_size=17)),
-        "body-of-another": ("body box", good[:42] + envelope.seal(Payload(data(100), NAME), ROOT)[42:]),
+        "body-of-another": ("body box", good[:42] + envelope.seal(envelope.pack(Payload(data(100), NAME)), ROOT)[42:]),
         "name-beyond-end": ("name", forged(b"\x04abc", size=0)),
         "data-fewer": ("data size", forged(b"\x00abc", size=4)),
         "data-more": ("data size", forged(b"\x00abc", size=2)),
@@ -177,7 +177,7 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
     payload, original = Payload(data(50), NAME), host(*SMALL)
 
     def sealed(key: Keys) -> bytes:
-        return envelope.seal(payload, key)
+        return envelope.seal(envelope.pack(payload), key)
 
     def luma_altered(codec: str) -> UInt8:
         rgb = carried(codec, payload, SMALL, "keep", PASSWORD)

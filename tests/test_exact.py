@@ -41,7 +41,7 @@ def photo(name: str, top: int, left: int, height: int, width: int) -> np.ndarray
 
 def sealed(size: int, seed: int = 0, key: keys.Keys = PUBLIC) -> bytes:
     """An envelope of `size` bytes around a payload that does not compress."""
-    return envelope.seal(payload(size - OVERHEAD, seed), key)
+    return envelope.seal(envelope.pack(payload(size - OVERHEAD, seed)), key)
 
 
 def payload(size: int, seed: int = 0) -> Payload:
@@ -114,7 +114,7 @@ def test_whatever_is_hidden_comes_back(codec, name, top, left, height, width, co
         if size < 0:
             return
     hidden = payload(size)
-    container = codec.embed(host, envelope.seal(hidden, key), key, colors, silent)
+    container = codec.embed(host, envelope.seal(envelope.pack(hidden), key), key, colors, silent)
     assert container.dtype == np.uint8
     assert container.shape == host.shape
     assert np.array_equal(colour.luma(container), colour.luma(host))
@@ -441,7 +441,7 @@ def test_flat_images_are_told_as_they_are(codec, flat, colors):
     assert 0 <= room < 4 * host[..., 0].size // 8
     hidden = payload(max(0, room - OVERHEAD))
     if room >= OVERHEAD:
-        container = codec.embed(host, envelope.seal(hidden, PUBLIC), PUBLIC, colors, silent)
+        container = codec.embed(host, envelope.seal(envelope.pack(hidden), PUBLIC), PUBLIC, colors, silent)
         assert np.array_equal(colour.luma(container), colour.luma(host))
         assert read(codec, container) == hidden
 

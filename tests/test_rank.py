@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +56,21 @@ def test_command(folder, capsys):
 
 
 @pytest.mark.parametrize(("argv", "code"), [
-    (["--payload", "10000000"], 1), (["--payload", "-1"], 2), (["--payload", "x"], 2), ([], 2),
+    (["--payload", "10000000"], 1), (["--payload", "10000000", "--json"], 1), (["--payload", "-1"], 2),
+    (["--payload", "x"], 2), ([], 2),
 ])  # fmt: skip
 def test_refusals(folder, capsys, argv, code):
     assert cli.main(["rank", str(folder), *argv]) == code
-    assert "stegcinn" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert (out, "stegcinn" in err) == ("", True)
+
+
+@pytest.mark.parametrize("name", [b"bell\x07.png", b"\xff\xfe.png"])
+def test_names_do_not_rule_the_terminal(folder, name, capsys):
+    """Nor end the work where they are no text at all."""
+    odd = folder / "more" / os.fsdecode(name)
+    (folder / "more" / "noisy.png").rename(odd)
+    assert cli.main(["rank", str(folder / "more"), "--payload", "500"]) == 0
+    out = capsys.readouterr().out
+    assert out.encode()
+    assert all(c.isprintable() for c in out.rstrip("\n"))

@@ -113,6 +113,17 @@ def test_a_cache_that_cannot_be_looked_into_is_no_error(tmp_path, monkeypatch):
     assert compute.times == 1
 
 
+def test_a_user_without_a_home_is_no_error(monkeypatch):
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", nowhere)
+    compute = Asked()
+    selftest.require("codec", "42", compute)
+    assert compute.times == 1
+
+
 def test_the_cache_is_in_the_users_home(monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "someone"))

@@ -255,6 +255,6 @@ def test_the_golden_container():
 
 
 def test_envelopes_end_where_the_stream_ends(codec):
-    stream = envelope.seal(Payload(b"x" * 50), PUBLIC)
+    stream = envelope.seal(envelope.pack(Payload(b"x" * 50)), PUBLIC)
     assert len(stream) <= OVERHEAD + 50
     assert envelope.unseal(codec.extract(embedded(codec, photo(), stream), PUBLIC).stream, PUBLIC).data == b"x" * 50

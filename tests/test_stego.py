@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import io
 import subprocess
 import sys
@@ -89,9 +91,12 @@ def test_drawn_colours_and_gray_hosts_are_not_for_stealth(host):
         container = stego.conceal(read_photo(photo), Payload(b"x"), colors=colors)
         assert (container.codec, container.colors) == ("exact", "generate")
         assert stego.measure(read_photo(photo), colors=colors).stealth_bytes == 0
-        assert stego.measure(read_photo(photo), codec="stealth", colors=colors).bytes == 0
-        with pytest.raises(CapacityError):
-            stego.conceal(read_photo(photo), Payload(b"x"), codec="stealth", colors=colors)
+    assert stego.measure(read_photo(gray), codec="stealth").bytes == 0
+    with pytest.raises(CapacityError):
+        stego.conceal(read_photo(gray), Payload(b"x"), codec="stealth")
+    for work in (stego.measure, lambda photo, **kinds: stego.conceal(photo, Payload(b"x"), **kinds)):
+        with pytest.raises(UsageError, match="keeps the colours"):  # no other photo would help
+            work(read_photo(host), codec="stealth", colors="generate")
 
 
 def test_photos_as_a_decoder_left_them_are_told(host):
@@ -101,15 +106,38 @@ def test_photos_as_a_decoder_left_them_are_told(host):
     assert not stego.conceal(read_photo(host), Payload(b"x")).decoded
 
 
-def test_a_name_goes_only_if_that_helps(host, monkeypatch):
-    """And not before every codec was asked to take it."""
+def test_codecs_are_asked_for_what_they_might_take(host, monkeypatch):
+    """Every one with the payload's name, and without it only if that helps."""
     room = stego.measure(read_photo(host)).bytes
     tried = []
-    inner = envelope.seal
-    monkeypatch.setattr(envelope, "seal", lambda payload, key: tried.append(payload.name) or inner(payload, key))
+
+    def load(name):
+        codec = copy.copy(load_codec(name))
+        monkeypatch.setattr(codec, "embed", lambda rgb, stream, *a: tried.append(name) or load_codec(name).embed(
+            rgb, stream, *a))  # fmt: skip
+        return codec
+
+    monkeypatch.setattr(stego, "load_codec", load)
+    most = int(load_codec("stealth").most * host.width * host.height / 8)
+    for size, expected in ((10, ["stealth"]), (most, ["exact"]), (room + 200, ["exact"])):
+        tried.clear()
+        with contextlib.suppress(CapacityError):
+            stego.conceal(read_photo(host), Payload(np.random.default_rng(0).bytes(size), "a.txt"))
+        assert tried == expected
+
+
+def test_a_payload_is_compressed_once(host, monkeypatch):
+    """However many codecs are asked, and however often."""
+    packed = []
+    inner = envelope.pack
+    monkeypatch.setattr(envelope, "pack", lambda payload: packed.append(payload) or inner(payload))
     with pytest.raises(CapacityError):
-        stego.conceal(read_photo(host), Payload(np.random.default_rng(0).bytes(3 * room), "a.txt"))
-    assert tried == ["a.txt"] * len(AUTO)
+        stego.conceal(read_photo(host), Payload(np.random.default_rng(0).bytes(100_000), "a.txt"))
+    assert len(packed) == 1
+
+
+def test_a_container_tells_the_name_that_is_stored(host):
+    assert stego.conceal(read_photo(host), Payload(b"x", "../a")).name == "a"
 
 
 def test_a_machine_that_cannot_run_one_codec_can_run_the_other(host, monkeypatch):

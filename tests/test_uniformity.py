@@ -42,7 +42,7 @@ def containers(name: str) -> None:
     """One container per key, all of one host and one payload."""
     codec = load_codec(name)
     for key in KEYS:
-        codec.embed(HOST, envelope.seal(PAYLOAD, key), key, "keep", lambda share: None)
+        codec.embed(HOST, envelope.seal(envelope.pack(PAYLOAD), key), key, "keep", lambda share: None)
 
 
 def given_to_exact(monkeypatch) -> list[np.ndarray]:
@@ -56,7 +56,7 @@ def given_to_exact(monkeypatch) -> list[np.ndarray]:
 
     monkeypatch.setattr(exact, "Decoder", Spy)
     containers("exact")
-    stream = len(envelope.seal(PAYLOAD, KEYS[0]))
+    stream = len(envelope.seal(envelope.pack(PAYLOAD), KEYS[0]))
     bodies, headers = messages[0::2], messages[1::2]
     assert len(bodies) == len(headers) == len(KEYS)  # every attempt was a hit
     return [

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from stegcinn.errors import (
     CapacityError,
     ImageError,
+    MachineError,
     RevealError,
     SelfCheckError,
     StegcinnError,
@@ -22,6 +23,7 @@ __all__ = [
     "Capacity",
     "CapacityError",
     "ImageError",
+    "MachineError",
     "RevealError",
     "SelfCheckError",
     "StegcinnError",

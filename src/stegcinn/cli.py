@@ -177,13 +177,14 @@ def _rank(args: argparse.Namespace) -> None:
         raise UsageError("--payload is a number of bytes")
     files = sorted(path for path in args.photos.rglob("*") if path.is_file())
     found = rank.rank(files, args.payload, lambda path, reason: say(f"note: left out: {reason}"))
+    if not found:
+        raise StegcinnError(f"no photo in {args.photos} takes {args.payload} bytes with codec stealth")
     if args.json:
         print(json.dumps([{**dataclasses.asdict(photo), "path": str(photo.path)} for photo in found]))
         return
     for photo in found:
-        print(f"{photo.disturbance:10.2f}  {photo.bpp:6.3f}  {'JPEG' if photo.decoded else '    '}  {photo.path}")
-    if not found:
-        raise StegcinnError(f"no photo in {args.photos} takes {args.payload} bytes with codec stealth")
+        decoded, path = "JPEG" if photo.decoded else "    ", console.printable(str(photo.path))
+        print(f"{photo.disturbance:10.2f}  {photo.bpp:6.3f}  {decoded}  {path}")
 
 
 def _demo(args: argparse.Namespace) -> None:
@@ -245,14 +246,11 @@ def _export(args: argparse.Namespace) -> None:
 def _benchmark(args: argparse.Namespace) -> None:
     from stegcinn.benchmark import run as benchmark
 
-    def report(line: str) -> None:
-        print(line, flush=True)
-
     out = Path(args.output)
     try:  # Ctrl-C passes: what is finished stays, and the same command goes on from there
         benchmark.run(
             args.photos, out, benchmark.PLANS[args.preset], jobs=args.jobs, hyperiqa=args.hyperiqa, vgg=args.vgg,
-            report=report,
+            report=say,
         )  # fmt: skip
     except (ValueError, FloatingPointError) as error:
         raise StegcinnError(str(error)) from error

@@ -17,7 +17,7 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from stegcinn.errors import UsageError
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stegcinn.imagefile import Photo
 
 STANDARD = "-"  # stands for stdin or stdout
+CHUNK = 1 << 20  # bytes read at a time
 PROGRESS_AFTER = 1.0  # seconds; shorter work shows none
 
 
@@ -72,7 +73,8 @@ def read_payload(args: argparse.Namespace) -> Payload:
     if args.file == STANDARD:
         return Payload(_read_stdin())
     try:
-        return Payload(Path(args.file).read_bytes(), safe_name(Path(args.file).name))
+        with Path(args.file).open("rb") as file:
+            return Payload(_read_whole(file, args.file), safe_name(Path(args.file).name))
     except OSError as error:
         raise UsageError(f"{args.file} cannot be read ({error.strerror})") from error
 
@@ -85,9 +87,23 @@ def read_photo(source: str) -> Photo:
 
 def _read_stdin() -> bytes:
     try:
-        return sys.stdin.buffer.read()
+        return _read_whole(sys.stdin.buffer, "standard input")
     except (OSError, AttributeError) as error:  # AttributeError: stdin is closed, and thus None
         raise UsageError("standard input cannot be read") from error
+
+
+def _read_whole(file: BinaryIO, name: str) -> bytes:
+    """All of a file, or UsageError before it fills the memory: devices and pipes may have no end."""
+    from stegcinn.envelope import MAX_PAYLOAD
+
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := file.read(CHUNK):
+        size += len(chunk)
+        if size > MAX_PAYLOAD:
+            raise UsageError(f"{name} has more than {MAX_PAYLOAD} bytes, which is the most that is taken")
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 # what goes out
@@ -146,8 +162,13 @@ def stdout() -> TextIO:
 
 
 def say(text: str) -> None:
-    """Print one line on stderr; control characters, which a name or an exception may hold, are escaped."""
-    print("stegcinn: " + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text), file=sys.stderr)
+    """Print one line on stderr."""
+    print("stegcinn: " + printable(text), file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """`text` with its control characters escaped: a name or an exception may hold some, and they rule terminals."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 @contextlib.contextmanager
@@ -189,6 +210,8 @@ def progress_line() -> Iterator[Callable[[str, bool], None]]:
 
 def abandon_stdout() -> None:
     """Drop what stdout did not take: Python would try again at exit, and complain."""
+    if sys.stdout is None:  # closed from the start
+        return
     try:
         sys.stdout.flush()
     except OSError:

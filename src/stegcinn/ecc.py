@@ -141,7 +141,7 @@ def best_rate(information: float, positions: int) -> int | None:
     """Highest rate index that surely decodes, or None if none does.
 
     Args:
-        information: mean information per position (`mutual_information` of the sender's own LLRs), in bits.
+        information: mean information per position, in bits: what the sender knows of it (`mapping.information`).
         positions: how many positions there are.
     """
     for rate in reversed(range(len(RATES))):

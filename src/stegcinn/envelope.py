@@ -18,7 +18,7 @@ import re
 import struct
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import zstandard
@@ -64,6 +64,29 @@ class Payload:
     name: str | None = None
 
 
+@dataclass(frozen=True)
+class Packed:
+    """A payload as envelopes store it: compressed, if that makes it smaller, and under a safe name, if any is left."""
+
+    payload: Payload
+    flags: int
+    stored: bytes = field(repr=False)
+
+    @property
+    def name(self) -> bytes:
+        """The name as it is stored."""
+        return (self.payload.name or "").encode()
+
+    @property
+    def sealed_size(self) -> int:
+        """Bytes of its envelope."""
+        return OVERHEAD + len(self.name) + len(self.stored)
+
+    def without_name(self) -> Packed:
+        """The same data, to be suggested no name for."""
+        return replace(self, payload=replace(self.payload, name=None))
+
+
 class _Head(NamedTuple):
     version: int
     flags: int
@@ -71,18 +94,20 @@ class _Head(NamedTuple):
     data_size: int
 
 
-def seal(payload: Payload, keys: Keys, *, random: Callable[[int], bytes] = os.urandom) -> bytes:
-    """Seal a payload into at most OVERHEAD + its name + its data bytes; compression may make it fewer.
-
-    `random` must never repeat its bytes, or two envelopes share a keystream. The name is stored as what
-    `safe_name` makes of it. Data above MAX_PAYLOAD raises UsageError.
-    """
+def pack(payload: Payload) -> Packed:
+    """Compress a payload and make its name safe, once for all envelopes; data above MAX_PAYLOAD raises UsageError."""
     if len(payload.data) > MAX_PAYLOAD:
         raise UsageError(f"the file has {len(payload.data)} bytes; at most {MAX_PAYLOAD} can be hidden")
-    name = (safe_name(payload.name or "") or "").encode()
-    flags, data = _pack(payload.data)
-    body = bytes([len(name)]) + name + data
-    head = _HEAD.pack(VERSION, flags, len(body) + TAG_SIZE, len(payload.data))
+    return Packed(Payload(payload.data, safe_name(payload.name or "")), *_stored(payload.data))
+
+
+def seal(packed: Packed, keys: Keys, *, random: Callable[[int], bytes] = os.urandom) -> bytes:
+    """Seal a payload into `packed.sealed_size` bytes.
+
+    `random` must never repeat its bytes, or two envelopes share a keystream.
+    """
+    body = bytes([len(packed.name)]) + packed.name + packed.stored
+    head = _HEAD.pack(VERSION, packed.flags, len(body) + TAG_SIZE, len(packed.payload.data))
     salt = random(SALT_SIZE)
     head_box, body_box = _boxes(keys, salt)
     return salt + head_box.encrypt(_NONCE, head, None) + body_box.encrypt(_NONCE, body, head)
@@ -168,7 +193,7 @@ def _open_head(stream: bytes, keys: Keys) -> tuple[_Head, ChaCha20Poly1305]:
     return head, body_box
 
 
-def _pack(data: bytes) -> tuple[int, bytes]:
+def _stored(data: bytes) -> tuple[int, bytes]:
     """Return the flags and the stored form of the data: compressed only where that is smaller."""
     if len(zstandard.ZstdCompressor(level=1).compress(data)) >= len(data):
         return 0, data  # as most files people hide: not worth the time of a better level
@@ -183,7 +208,7 @@ def _pack(data: bytes) -> tuple[int, bytes]:
 
 
 def _unpack(stored: bytes, head: _Head) -> bytes:
-    """Undo `_pack`, never past the head's data size plus one byte; RevealError if the size is another."""
+    """Undo `_stored`, never past the head's data size plus one byte; RevealError if the size is another."""
     data = stored
     if head.flags & FLAG_ZSTD:
         if head.data_size > _ZSTD_EXPANSION * len(stored):

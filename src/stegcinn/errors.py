@@ -16,7 +16,11 @@ class UsageError(StegcinnError):
 
 
 class CapacityError(StegcinnError):
-    """The payload does not fit: `needed` and `available` are in bytes of sealed payload."""
+    """The payload does not fit.
+
+    `needed` and `available` are in bytes: of the payload as it is stored (compressed, if that makes it smaller) where
+    `hide` raises it, of the whole stream where a codec does.
+    """
 
     exit_code = 3
 

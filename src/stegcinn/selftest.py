@@ -22,9 +22,9 @@ def require(name: str, expected: str, compute: Callable[[], str]) -> None:
     MachineError if it differs. That it was right is remembered in the user's cache folder, where there is one.
     """
     asked = [name, expected, *platform.uname(), sys.version, *(f"{lib} {version(lib)}" for lib in LIBRARIES)]
-    mark = _cache_folder() / f"{name}-{hashlib.sha256(repr(asked).encode()).hexdigest()[:32]}.ok"
-    with contextlib.suppress(OSError):
-        if mark.exists():
+    file = f"{name}-{hashlib.sha256(repr(asked).encode()).hexdigest()[:32]}.ok"
+    with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: this user has no home
+        if (_cache_folder() / file).exists():
             return
     if compute() != expected:
         libraries = ", ".join(f"{lib} {version(lib)}" for lib in LIBRARIES)
@@ -32,7 +32,8 @@ def require(name: str, expected: str, compute: Callable[[], str]) -> None:
             f"this machine computes other numbers than the {name} codec needs, so its containers could not be read "
             f"elsewhere ({platform.machine()}, {libraries}): use --codec cinn, and please report this"
         )
-    with contextlib.suppress(OSError):  # it is only asked again next time
+    with contextlib.suppress(OSError, RuntimeError):  # it is only asked again next time
+        mark = _cache_folder() / file
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
 

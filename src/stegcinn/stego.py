@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
@@ -20,7 +20,7 @@ from PIL import Image
 from stegcinn import colour, envelope, keys, ycc
 from stegcinn.codecs import AUTO, CODECS, load_codec
 from stegcinn.codecs.base import Codec, Colors, Progress, portions, silent
-from stegcinn.envelope import Payload
+from stegcinn.envelope import Packed, Payload
 from stegcinn.errors import CapacityError, MachineError, RevealError, SelfCheckError, StegcinnWarning, UsageError
 from stegcinn.imagefile import ImageSource, Photo, check_format, encode_photo, read_photo
 from stegcinn.keys import Keys
@@ -66,7 +66,8 @@ def hide(
     coarse colours, or "generate" new ones for its gray-scale; default keep, but generate for a gray host. Without a
     password anyone with stegcinn can read the payload.
 
-    Raises CapacityError, ImageError, UsageError, or SelfCheckError if the container could not be verified.
+    Raises CapacityError, ImageError, UsageError, SelfCheckError if the container could not be verified, or MachineError
+    where codec "exact" cannot run.
     """
     if not isinstance(payload, (bytes, bytearray, memoryview)):
         raise UsageError(f"the payload must be bytes, not {type(payload).__name__}")
@@ -80,6 +81,7 @@ def reveal(container: ImageSource, *, password: str | None = None) -> bytes:
     """Return the payload of a container, exactly as it was hidden.
 
     Raises RevealError if there is none, the password is wrong, or the image was altered: these cannot be told apart.
+    Also ImageError, UsageError, and MachineError if nothing was found where codec "exact" cannot run.
     """
     return uncover(read_photo(container), password=password).data
 
@@ -109,27 +111,29 @@ def conceal(
     (*first, last), colors = _choose(photo, codec, colors)
     check_format(photo, suffix)  # before the work
     key = photo_keys(photo, password)
+    packed = envelope.pack(payload)
     for name in first:
-        with suppress(CapacityError, SelfCheckError):
-            return _conceal(photo, payload, key, name, colors, suffix, progress)
+        if 8 * packed.sealed_size <= load_codec(name).most * photo.rgb[..., 0].size:
+            with suppress(CapacityError, SelfCheckError):
+                return _conceal(photo, packed, key, name, colors, suffix, progress)
     try:
-        return _conceal(photo, payload, key, last, colors, suffix, progress)
+        return _conceal(photo, packed, key, last, colors, suffix, progress)
     except CapacityError as error:
-        name_size = len((envelope.safe_name(payload.name or "") or "").encode())
+        name_size = len(packed.name)
         if name_size == 0 or error.needed - name_size > error.available:  # leaving the name out would not help
             raise _of_payload(error, name_size) from None
     try:
-        return _conceal(photo, replace(payload, name=None), key, last, colors, suffix, progress)
+        return _conceal(photo, packed.without_name(), key, last, colors, suffix, progress)
     except CapacityError as error:
         raise _of_payload(error, 0) from None
 
 
 def _conceal(
-    photo: Photo, payload: Payload, key: Keys, codec: str, colors: Colors, suffix: str, progress: Progress
+    photo: Photo, packed: Packed, key: Keys, codec: str, colors: Colors, suffix: str, progress: Progress
 ) -> Container:
-    writer = load_codec(codec)
+    writer, payload = load_codec(codec), packed.payload
     for _ in range(ATTEMPTS):  # each with a new salt, new filling and new colours
-        rgb = writer.embed(photo.rgb, envelope.seal(payload, key), key, colors, lambda s: progress(0.8 * s))
+        rgb = writer.embed(photo.rgb, envelope.seal(packed, key), key, colors, lambda s: progress(0.8 * s))
         container = photo.with_rgb(rgb)
         file = encode_photo(container, suffix)
         try:
@@ -171,6 +175,8 @@ def _choose(photo: Photo, codec: str | None, colors: Colors | None) -> tuple[tup
         raise UsageError(f"unknown codec {codec!r}; choose one of {', '.join(CODECS)}")
     if colors not in (None, *COLORS):
         raise UsageError(f"unknown colors {colors!r}; choose one of {', '.join(COLORS)}")
+    if codec == "stealth" and colors == "generate":
+        raise UsageError("codec stealth keeps the colours of the host; leave one of the two choices out")
     chosen = colors or ("generate" if photo.is_gray else "keep")
     if codec is not None:
         return (codec,), chosen

@@ -35,6 +35,7 @@ class Codec(Protocol):
     """Writes streams of uniform bytes into colours; all images are (H, W, 3) uint8."""
 
     name: str
+    most: float  # bits per pixel: more is never taken, whatever the photo
 
     def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
         """Length in bytes of the longest stream that `embed` will surely take."""

@@ -58,6 +58,7 @@ class CinnCodec:
     """
 
     name = "cinn"
+    most = 2.0
 
     def __init__(self, release: Release, *older: Release) -> None:
         self.release = release

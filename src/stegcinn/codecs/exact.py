@@ -98,6 +98,7 @@ class ExactCodec:
     """The exact codec over one release of weights; see `codecs.base.Codec` for the interface."""
 
     name = "exact"
+    most = 24.0
 
     def __init__(self, model: ColourModel) -> None:
         self.model = model

@@ -54,6 +54,7 @@ class StealthCodec:
     """The stealth codec; `model` predicts noise, for the sender alone. See `codecs.base.Codec` for the interface."""
 
     name = "stealth"
+    most = LOAD
 
     def __init__(self, model: Callable[[], ColourModel]) -> None:
         self._model = model
@@ -66,8 +67,8 @@ class StealthCodec:
 
     def embed(self, rgb: UInt8, stream: bytes, key: Keys, colors: Colors, progress: Progress) -> UInt8:
         """Takes no more than `capacity`, even where more would fit: `exact` is there for that."""
-        if not _suits(rgb, colors) or 8 * len(stream) > LOAD * rgb[..., 0].size:
-            raise CapacityError(len(stream), self.capacity(rgb, colors, progress))
+        if not _suits(rgb, colors):
+            raise CapacityError(len(stream), 0)
         host = self._pixels(rgb, lambda share: progress(PRICING_SHARE * share))
         available = _capacity(host)
         if len(stream) > available:

@@ -52,8 +52,3 @@ class Shelf(Generic[T]):
             too_much = len(self._things) > 1 and (size > self._limit or len(self._things) > self._count)
             if now - asked > idle_seconds or too_much:
                 self.drop(name)
-
-    def clear(self) -> None:
-        """Let go of everything."""
-        for name in list(self._things):
-            self.drop(name)

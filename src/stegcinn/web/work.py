@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
-from stegcinn import demo, envelope, imagefile, keys, stego
+from stegcinn import demo, envelope, imagefile, stego
 from stegcinn.codecs import AUTO, load_codec
 from stegcinn.codecs.base import Colors, Progress, UInt8
 from stegcinn.envelope import Payload
@@ -66,9 +66,9 @@ def measure(progress: Progress, *, photo: bytes, codec: str | None, colors: str 
 
 
 def weigh(progress: Progress, *, payload: bytes) -> Outcome:
-    """Find how many bytes of capacity a payload takes once it is compressed; any key gives the same number."""
-    sealed = envelope.seal(Payload(payload), keys.derive(None, bytes(keys.KEY_SIZE)))
-    return Outcome({"bytes": len(payload), "needed": len(sealed) - envelope.OVERHEAD})
+    """Find how many bytes of capacity a payload takes once it is compressed."""
+    packed = envelope.pack(Payload(payload))
+    return Outcome({"bytes": len(payload), "needed": packed.sealed_size - envelope.OVERHEAD})
 
 
 def hide(
