@@ -676,6 +676,18 @@ def test_training_that_makes_no_sense(run: Run, training: types.SimpleNamespace,
     assert training.calls == []
 
 
+@pytest.mark.parametrize(("argv", "words"), [
+    ("train .=0 -o out", "more than 0, not 0"), ("train .=-1 -o out", "not -1"), ("train .=nan -o out", "not nan"),
+    ("train .=inf -o out", "not inf"), ("train .=x -o out", "weighted_folder"),
+    ("benchmark . -o out --jobs 0", "at least 1, not 0"), ("benchmark . -o out --jobs x", "number"),
+    ("rank . --payload -1", "at least 0, not -1"),
+])  # fmt: skip
+def test_numbers_out_of_range(run: Run, argv: str, words: str) -> None:
+    outcome = run(*argv.split())
+    assert outcome.code == 2
+    assert words in outcome.err.splitlines()[-1]
+
+
 @pytest.mark.parametrize(("error", "code"), [(FloatingPointError("loss is nan"), 1), (KeyboardInterrupt(), 130)])
 def test_training_that_fails(run: Run, training: types.SimpleNamespace, error: BaseException, code: int) -> None:
     training.error = error

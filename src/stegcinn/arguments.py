@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -144,7 +146,9 @@ def parser() -> argparse.ArgumentParser:
     for each in (hide, reveal, capacity):
         each.add_argument("--json", action="store_true", help="print the result as one JSON object")
     rank.add_argument("photos", metavar="FOLDER", type=existing_folder, help="folder of photos, with those below it")
-    rank.add_argument("--payload", metavar="BYTES", type=int, required=True, help="size of what is to be hidden")
+    rank.add_argument(
+        "--payload", metavar="BYTES", type=whole_number(0), required=True, help="size of what is to be hidden"
+    )
     rank.add_argument("--json", action="store_true", help="print a list of JSON objects, one for each photo")
     demo.add_argument("--out", metavar="DIR", default="demo", help="folder for the images (default: demo)")
     train.add_argument("data", metavar="DATA", nargs="*", type=weighted_folder, help="FOLDER or FOLDER=WEIGHT")
@@ -164,7 +168,7 @@ def parser() -> argparse.ArgumentParser:
     benchmark.add_argument("photos", metavar="PHOTOS", type=existing_folder, help="folder of photos")
     benchmark.add_argument("-o", "--output", metavar="OUT", required=True, help="folder of results, new or to go on")
     benchmark.add_argument("--preset", choices=("small", "paper"), default="small", help="how much is run")
-    benchmark.add_argument("--jobs", metavar="N", type=int, default=1, help="processes (default: 1)")
+    benchmark.add_argument("--jobs", metavar="N", type=whole_number(1), default=1, help="processes (default: 1)")
     benchmark.add_argument("--vgg", metavar="FILE", type=Path, help="VGG-16 weights for the paper's network, if wanted")
     benchmark.add_argument("--hyperiqa", metavar="FILE", type=Path, help="published HyperIQA weights, if wanted")
     serve.add_argument("--port", metavar="N", type=int, default=0, help="port to listen on (default: a free one)")
@@ -181,9 +185,22 @@ def existing_folder(text: str) -> Path:
     return Path(text)
 
 
+def whole_number(least: int) -> Callable[[str], int]:
+    """A type of argument: whole numbers from `least` on."""
+
+    def number(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"at least {least}, not {text}")
+        return int(text)
+
+    return number
+
+
 def weighted_folder(text: str) -> tuple[Path, float]:
     """Split FOLDER=WEIGHT; argparse names this function when the weight is no number."""
     folder, _, weight = (text, "=", "1") if Path(text).is_dir() else text.rpartition("=")
     if not folder or not Path(folder).is_dir():
         raise argparse.ArgumentTypeError(f"no such folder: {folder or text!r}")
+    if not 0 < float(weight) < math.inf:
+        raise argparse.ArgumentTypeError(f"a weight is more than 0, not {weight}")
     return Path(folder), float(weight)

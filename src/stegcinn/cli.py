@@ -173,8 +173,6 @@ def _capacity(args: argparse.Namespace) -> None:
 def _rank(args: argparse.Namespace) -> None:
     from stegcinn import rank
 
-    if args.payload < 0:
-        raise UsageError("--payload is a number of bytes")
     files = sorted(path for path in args.photos.rglob("*") if path.is_file())
     found = rank.rank(files, args.payload, lambda path, reason: say(f"note: left out: {reason}"))
     if not found:
