@@ -11,20 +11,18 @@ from PIL import Image
 from stegcinn.atomic import replacing
 from stegcinn.benchmark.detectors import DETECTORS
 from stegcinn.benchmark.hosts import ImageSet
+from stegcinn.demo import amplified
 
 SHEET = 8  # photos side by side
-AMPLIFY = 8  # how much larger than life differences are shown
-MID_GRAY = 128
 
 
 def save_sheet(hosts: ImageSet, stegos: ImageSet, path: Path) -> None:
-    """In the manner of the paper's Figure 4: hosts, their containers, and AMPLIFY times the difference."""
+    """In the manner of the paper's Figure 4: hosts, their containers, and the difference as `demo` shows it."""
     place = {name: index for index, name in enumerate(hosts.names)}
     chosen = range(min(SHEET, len(stegos.names)))
     above = np.concatenate([hosts.images[place[stegos.names[index]]] for index in chosen], 1)
     below = np.concatenate([stegos.images[index] for index in chosen], 1)
-    difference = np.clip(MID_GRAY + AMPLIFY * (below.astype(int) - above), 0, 255).astype(np.uint8)
-    sheet = Image.fromarray(np.concatenate([above, below, difference]))
+    sheet = Image.fromarray(np.concatenate([above, below, amplified(above, below)]))
     with replacing(path) as temporary:
         sheet.save(temporary, "PNG")
 
