@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -14,7 +17,7 @@ from stegcinn.benchmark.learnt import LearntPlan, bch_accuracy, net_share
 from stegcinn.benchmark.paper import PaperPlan
 from stegcinn.benchmark.quality import codec_row, looks, unrounded_accuracy
 from stegcinn.benchmark.synthetic import synthetic_pairs
-from stegcinn.errors import UsageError
+from stegcinn.errors import StegcinnError, UsageError
 from stegcinn.mapping import ALPHA
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -62,7 +65,22 @@ def test_rows_of_codecs_count_what_comes_back(hosts, monkeypatch) -> None:
     uncover = quality.stego.uncover
     monkeypatch.setattr(quality.stego, "uncover", lambda photo: type(uncover(photo))(b"other"))
     broken, _ = codec_row("exact", 0.4, hosts, seed=0)
-    assert (broken["failed_files"], broken["net_bpp"]) == (2, 0)
+    assert (broken["failed_files"], broken["net_bpp"], broken["no_room"]) == (2, 0, 0)
+
+
+def test_hosts_without_room_are_no_failures(hosts, monkeypatch) -> None:
+    white = ImageSet(hosts.names, hosts.images.copy())
+    white.images[0] = 255
+    row, stegos = codec_row("exact", 2.0, white, seed=0)
+    assert (row["failed_files"], row["no_room"], row["files"]) == (0, 1, 2)
+    assert stegos.names == hosts.names[1:]
+    white.images[1] = 255
+    row, stegos = codec_row("exact", 2.0, white, seed=0)
+    assert (row["failed_files"], row["no_room"], row["net_bpp"], stegos.names) == (0, 2, 0, ())
+    for promised, failed, no_room in ((0, 0, 2), (1000, 2, 0)):  # what was promised must be there
+        monkeypatch.setattr(quality.stego, "measure", lambda photo, codec, n=promised: SimpleNamespace(bytes=n))
+        row, _ = codec_row("exact", None, white, seed=0)
+        assert (row["failed_files"], row["no_room"]) == (failed, no_room)
 
 
 def test_the_flow_gives_signs_back_before_rounding(hosts) -> None:
@@ -195,7 +213,16 @@ def test_methods_are_timed_and_checked() -> None:
         assert row["peak_mb"] > 10
 
 
-def test_each_method_is_timed_in_a_process_of_its_own(monkeypatch) -> None:
+def test_each_method_is_timed_in_a_process_of_its_own() -> None:
     row = speed.measure(speed.LSB)
     assert row["megapixels"] == pytest.approx(0.41)
     assert row["exact"]
+    with pytest.raises(StegcinnError, match=r"^tea leaves could not be timed \(.*tea leaves.*\)$"):
+        speed.measure("tea leaves")
+
+
+def test_memory_is_not_measured_everywhere(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(speed, "STATUS", tmp_path / "none")
+    assert speed.peak_mb() > 10
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert speed.peak_mb() is None

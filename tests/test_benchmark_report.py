@@ -43,6 +43,18 @@ def test_methods_beside_the_papers_figures() -> None:
     assert found["HyperIQA"] == "-"
 
 
+def test_methods_that_found_little_room_or_none() -> None:
+    looks = {"psnr", "ssim", "ciede2000", "brisque", "brisque_host", "chroma_energy", "chroma_energy_host"}
+    full = {name: value for name, value in ROW.items() if name not in looks}
+    for row, failed, brisque in (
+        (ROW | {"no_room": 2}, "3 of 40, no room in 2", "21.0 [49.97] (20.0)"),
+        (full | {"no_room": 37}, "3 of 40, no room in 37", "- [49.97] (-)"),
+    ):
+        head, _, line = cells(tables.markdown(tables.methods_table([row])))
+        found = dict(zip(head, line, strict=True))
+        assert (found["failed"], found["BRISQUE (host)"]) == (failed, brisque)
+
+
 def test_detections_with_interval_proof_and_reason() -> None:
     colour = DETECTION | {"planes": "colour", "accuracy": 0.612, "ci95": 0.034, "identical": False}
     assert accuracies([DETECTION, colour], "natural-cover") == ["50.0 ± 0.0 (identical images)", "61.2 ± 3.4"]
@@ -69,6 +81,7 @@ def test_a_report_has_the_parts_that_were_run() -> None:
     assert "natural-cover" in text
     assert "synthetic-cover" not in text
     assert "| exact | 1.23 | 0.50 | 200 | NO |" in text
+    assert "| 0.50 | - | NO |" in tables.report({"preset": "small", "speed": [speed | {"peak_mb": None}]})
     assert "## " not in tables.report({"preset": "small"})
 
 

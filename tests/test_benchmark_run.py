@@ -16,7 +16,7 @@ from PIL import Image
 from stegcinn.benchmark import detectors, protocol, run
 from stegcinn.benchmark.attacker import cached_statistics
 from stegcinn.benchmark.containers import Embedder
-from stegcinn.benchmark.hosts import ImageSet
+from stegcinn.benchmark.hosts import ImageSet, read_hosts
 from stegcinn.benchmark.learnt import LEARNT, LearntPlan
 from stegcinn.benchmark.protocol import PROOF, Cell
 from stegcinn.benchmark.run import PLANS, Plan, cells_of, embedders_of, spread
@@ -121,6 +121,19 @@ def test_statistics_are_asked_for_once_for_all_cells_that_share_them(tmp_path: P
     assert [(images.images.max(), attacker) for images, attacker in attacked] == [
         (0, "code-length"), (1, "code-length"), (2, "code-length"),
     ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("smallest")
+def test_a_method_for_which_no_host_has_room(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "LEARNT", ())
+    monkeypatch.setattr(run, "embedders_of", lambda plan: [Embedder("exact", 200.0)])
+    hosts = read_hosts(photos, count=2, size=64)
+    results = protocol.Results(tmp_path / "results.json")
+    run._rows(results, hosts, hosts, tmp_path, TINY, None, None, lambda line: None)
+    (row,) = results.content["rows"]
+    assert (row["name"], row["failed_files"], row["no_room"], row["net_bpp"]) == ("exact@200.0", 0, 2, 0)
+    assert "psnr" not in row
+    assert not (tmp_path / "figures").exists()
 
 
 def test_results_go_into_a_folder(photos: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from stegcinn.benchmark.paper import Hide
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.cinn import CinnCodec, _chroma, _coarse
 from stegcinn.envelope import Payload
-from stegcinn.errors import StegcinnError
+from stegcinn.errors import CapacityError, StegcinnError
 from stegcinn.imagefile import read_photo
 from stegcinn.lattice import CARRIERS, Lattice
 from stegcinn.metrics.brisque import brisque
@@ -67,21 +67,24 @@ def _mean(judge: Judge, images: UInt8) -> float:
 def codec_row(method: str, load: float | None, hosts: ImageSet, seed: int) -> tuple[dict[str, Any], ImageSet]:
     """Hide a random payload in every host through the public path, save, reveal and compare; containers included.
 
-    `load` in net bits per pixel, None for all that `capacity` promises. Hosts without room count as 0 net bits.
+    `load` in net bits per pixel, None for all that `capacity` promises. Hosts without room count as 0 net bits; they
+    are no failures, and have no container.
     """
     rng = np.random.default_rng(seed)
-    bits, accuracies, unrounded, failed, images, names = 0, [], [], 0, [], []
+    bits, accuracies, unrounded, failed, no_room, images, names = 0, [], [], 0, 0, [], []
     for name, rgb in zip(hosts.names, hosts.images, strict=True):
         photo = read_photo(rgb)
         size = stego.measure(photo, codec=method).bytes if load is None else int(load * rgb[..., 0].size / 8)
         if not size:
+            no_room += 1
             continue
         data = rng.bytes(size)
         try:
             container = stego.conceal(photo, Payload(data), codec=method)
             back = stego.uncover(read_photo(container.file)).data
-        except StegcinnError:
-            failed += 1
+        except StegcinnError as error:
+            refused = isinstance(error, CapacityError) and load is not None  # at full load room was promised
+            failed, no_room = failed + (not refused), no_room + refused
             continue
         failed += back != data
         bits += 8 * size * (back == data)
@@ -94,7 +97,8 @@ def codec_row(method: str, load: float | None, hosts: ImageSet, seed: int) -> tu
     net = bits / (pixels * len(hosts.names))
     gross = net if method != "cinn" else DETAILS * sum(4.0**-level for level in range(1, CARRIERS + 1))
     row = {
-        "bpp": round(gross, 4), "net_bpp": round(net, 4), "failed_files": failed, "files": len(hosts.names),
+        "bpp": round(gross, 4), "net_bpp": round(net, 4), "failed_files": failed, "no_room": no_room,
+        "files": len(hosts.names),
         "accuracy_unrounded": _share(unrounded) if method == "cinn" else 1.0,  # elsewhere nothing is ever rounded
         "accuracy_rounded": _share(accuracies),
         "accuracy_bch": _share([bch_accuracy(accuracy, round(gross * pixels)) for accuracy in accuracies]),

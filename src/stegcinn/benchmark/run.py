@@ -319,11 +319,13 @@ def _rows(
             embedder = Embedder.parse(name)
             row, stegos = codec_row(embedder.method, embedder.load, some, plan.seed)
         method, preset = _training_of(name, plan)
-        place = {host: index for index, host in enumerate(some.names)}
-        covers = some.images[[place[host] for host in stegos.names]]
-        facts = {"name": name, "method": method, "preset": preset}
-        rows.append({**facts, **row, **looks(covers, stegos.images, measures)})
-        figures.save_sheet(some, stegos, out / "figures" / f"{name}.png")
+        row = {"name": name, "method": method, "preset": preset, **row}
+        if stegos.names:  # else no host had room, and there is nothing to look at
+            place = {host: index for index, host in enumerate(some.names)}
+            covers = some.images[[place[host] for host in stegos.names]]
+            row |= looks(covers, stegos.images, measures)
+            figures.save_sheet(some, stegos, out / "figures" / f"{name}.png")
+        rows.append(row)
         results.write()
         report(f"{name}: {row['net_bpp']} net bits per pixel, {row['failed_files']} of {row['files']} files failed")
 

@@ -6,7 +6,6 @@ python -m stegcinn.benchmark.speed METHOD      prints one JSON object
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -17,11 +16,13 @@ import numpy as np
 
 from stegcinn import stego
 from stegcinn.envelope import Payload
+from stegcinn.errors import StegcinnError
 from stegcinn.imagefile import encode_photo, read_photo
 
 SIDE = 640  # pixels: 0.41 megapixels
 LOAD = 0.4  # net bits per pixel, the same for all
 LSB = "lsb replacement"
+STATUS = Path("/proc/self/status")
 
 
 def subject(side: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -34,9 +35,12 @@ def subject(side: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 def measure(method: str) -> dict[str, Any]:
-    """Timings of one method in a fresh process."""
+    """Timings of one method in a fresh process; StegcinnError with the last it said if that fails."""
     command = [sys.executable, "-m", "stegcinn.benchmark.speed", method]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        raise StegcinnError(f"{method} could not be timed ({last})")
     row: dict[str, Any] = json.loads(done.stdout)
     return row
 
@@ -66,11 +70,17 @@ def timed(method: str, side: int = SIDE) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def peak_mb() -> int:
-    """Peak memory of this process. What `getrusage` tells on Linux counts the one that started it."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(status.read_text().split("VmHWM:")[1].split()[0]) // 1024
+def peak_mb() -> int | None:
+    """Peak memory of this process; None on Windows, where it is not measured.
+
+    What `getrusage` tells on Linux counts the process that started this one.
+    """
+    if STATUS.exists():
+        return int(STATUS.read_text().split("VmHWM:")[1].split()[0]) // 1024
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)
 

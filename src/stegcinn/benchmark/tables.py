@@ -65,13 +65,17 @@ def methods_table(rows: list[dict[str, Any]]) -> Table:
         def beside(text: str, key: str, paper: dict[str, float] = paper) -> str:
             return f"{text} [{paper[key]:.2f}]" if key in paper else text
 
+        room = f", no room in {row['no_room']}" if row.get("no_room") else ""
         table.append([
             row["name"], _number(row["bpp"], 4 if row["bpp"] < 0.01 else 2), _number(row["net_bpp"]),
             beside(percent(row["accuracy_unrounded"]), "unrounded"),
             beside(percent(row["accuracy_rounded"]), "rounded"), percent(row["accuracy_bch"]),
-            f"{row['failed_files']} of {row['files']}", _number(row["psnr"], 1), _number(row["ssim"], 4),
-            _number(row["ciede2000"]), beside(_number(row["brisque"], 1), "brisque") + f" ({row['brisque_host']:.1f})",
-            _number(row.get("hyperiqa"), 1), f"{row['chroma_energy']:.2f} ({row['chroma_energy_host']:.2f})",
+            # the looks are missing where there was nothing to look at
+            f"{row['failed_files']} of {row['files']}{room}", _number(row.get("psnr"), 1), _number(row.get("ssim"), 4),
+            _number(row.get("ciede2000")),
+            f"{beside(_number(row.get('brisque'), 1), 'brisque')} ({_number(row.get('brisque_host'), 1)})",
+            _number(row.get("hyperiqa"), 1),
+            f"{_number(row.get('chroma_energy'))} ({_number(row.get('chroma_energy_host'))})",
         ])  # fmt: skip
     return table
 
@@ -99,7 +103,7 @@ def detections_table(detections: list[dict[str, Any]], protocol: str) -> Table:
 def speed_table(rows: list[dict[str, Any]]) -> Table:
     """Seconds per megapixel and peak memory."""
     table = [["method", "hide, s per megapixel", "reveal, s per megapixel", "peak, MB", "came back"]]
-    table += [[row["method"], _number(row["hide"]), _number(row["reveal"]), str(row["peak_mb"]),
+    table += [[row["method"], _number(row["hide"]), _number(row["reveal"]), _number(row["peak_mb"], 0),
                "yes" if row["exact"] else "NO"] for row in rows]  # fmt: skip
     return table
 
