@@ -8,6 +8,7 @@ fault and is named after the layer that must refuse it. Hosts are drawn here, so
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import struct
@@ -305,6 +306,7 @@ def _huge_png() -> bytes:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     index = VECTORS / "envelopes.json"
     had = json.loads(index.read_text()) if index.exists() else []
     names = {entry["name"] for entry in had}
