@@ -5,7 +5,6 @@ Training through painting and reading needs it; running never does.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -119,6 +118,6 @@ class LumaConditions:
         return height, width
 
 
-def straight_through_round(values: Tensor, low: float = 0.0, high: float = 255.0) -> Tensor:
-    """Rounded to whole levels; the gradient is that of the values themselves (Bengio et al. 2013)."""
-    return values + (torch.clamp(torch.round(values), math.floor(low), high) - values).detach()
+def straight_through_round(values: Tensor) -> Tensor:
+    """Rounded to the levels of 8 bits; the gradient is that of the values themselves (Bengio et al. 2013)."""
+    return values + (torch.clamp(torch.round(values), 0, 255) - values).detach()
