@@ -9,18 +9,15 @@ import numpy.typing as npt
 import torch
 
 from stegcinn import ecc, mapping
+from stegcinn.codecs.cinn import LUCK, NOISE_FLOOR, NOISE_GAIN, OUTLIERS, REPAIR_MARGIN
 from stegcinn.training.networks import Network, Painting, UInt8, chroma_energy
 
 Bits = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
 
 AT_ONCE = 16  # images painted and read at a time
-LUCK = 5.0  # standard deviations of the mean by which an image may carry less than its rehearsal did
-OUTLIERS = 0.005  # share of latents that are wrong however sure they look (as codec `cinn`)
 REPAIRS = 2  # times the sender paints again
-REPAIR_MARGIN = 0.3  # how far beyond zero repair pushes a wrong or weak latent (as codec `cinn`)
 DITHERS = 2  # reads with another rounding error, from which noise is estimated
-NOISE_GAIN, NOISE_FLOOR = 0.8, 0.02  # from what a second rounding error does to the noise of a latent (codec `cinn`)
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Trial:
 
 
 def magnitudes(shape: tuple[int, ...], alpha: float, rng: np.random.Generator) -> Float32:
-    """|z| as Algorithm 1 draws it: of N(0, 1), given |z| > alpha."""
+    """|z| as Algorithm 1 draws it: of N(0, 1), given |z| > alpha; faster than `mapping` draws from a key's bytes."""
     size = np.abs(rng.standard_normal(shape, np.float32))
     while (short := size <= alpha).any():
         size[short] = np.abs(rng.standard_normal(int(short.sum()), np.float32))

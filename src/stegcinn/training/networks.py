@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from stegcinn import colour
+from stegcinn.codecs.cinn import MAX_DETAIL, ROOT_TEMPERATURE
 from stegcinn.model import lumalocked
 from stegcinn.model.cinn import CINN, CINNConfig
 from stegcinn.model.lumalocked import LumaConditions
@@ -27,8 +28,6 @@ Inputs = tuple[Tensor, ...]  # what a network reads, prepared from pixels
 
 ROOT_MEAN = (1.983, -11.532)  # levels: mean and standard deviation of the mean chroma of photos (weights cinn-1)
 ROOT_STD = (20.166, 24.969)
-ROOT_TEMPERATURE = 0.2  # as codec `cinn` draws it
-MAX_DETAIL = 1000.0  # levels; where an extreme draw overflows, the end of the gamut stands in for it
 
 
 def negative_log_likelihood(z: Tensor, logdet: Tensor) -> Tensor:
