@@ -246,6 +246,32 @@ def test_other_weights_are_not_forgotten_by_an_early_kill(photos, uninterrupted,
     assert [r["round"] for r in json.loads((tmp_path / "rounds.json").read_text())] == [0, 1, 2]
 
 
+def test_a_run_without_a_checkpoint_is_not_gone_on_with(photos, uninterrupted, tmp_path, monkeypatch):
+    """Nobody would know that it began with other weights."""
+
+    def killed(self):
+        raise StoppedError
+
+    monkeypatch.setattr(loop._Run, "_save", killed)
+    with pytest.raises(StoppedError):
+        train(tiny(), photos, tmp_path, start=uninterrupted[1], device="cpu")
+    with pytest.raises(UsageError, match="before its first checkpoint"):
+        resume_config(tmp_path)
+
+
+def test_the_clock_of_a_resumed_run_goes_on(photos, tmp_path):
+    with pytest.raises(StoppedError):
+        train(tiny(), photos, tmp_path, device="cpu", report=stop_at(3))
+    path = tmp_path / "log.csv"
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert int(rows[0]["seconds"]) < 1000
+    path.write_text(path.read_text().replace(f"3,0,{rows[0]['seconds']},", "3,0,5000,"))
+    train(tiny(), photos, tmp_path, device="cpu")
+    seconds = [int(row["seconds"]) for row in csv.DictReader(path.read_text().splitlines())]
+    assert len(seconds) == 4
+    assert min(seconds) == 5000
+
+
 # -- stage 2
 
 

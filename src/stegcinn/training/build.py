@@ -49,7 +49,7 @@ def load_weights(path: Path, network: Trainable) -> None:
     """Give `network` the weights of a checkpoint, of `round-<n>.safetensors`, of a release's safetensors file, or of
     a folder: a run's, whose checkpoint is taken, or a release's."""
     if path.is_dir():
-        inside = path / "checkpoint.safetensors"
+        inside = path / checkpoint.FILE
         path = inside if inside.exists() else next(path.glob("*.safetensors"), inside)
     tensors, _ = checkpoint.read(path)
     if any(name.startswith("model.") for name in tensors):

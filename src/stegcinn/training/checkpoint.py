@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from stegcinn.atomic import replacing
 from stegcinn.errors import WeightsError
 
+FILE = "checkpoint.safetensors"  # in the folder of a run of `stegcinn train`
+
 
 def write(
     path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, metadata: dict[str, str],

@@ -87,11 +87,15 @@ def train(
 
 
 def resume_config(out: Path) -> tuple[RunConfig, Folders]:
-    """Configuration and photo folders of the run in `out`; UsageError if there is none."""
+    """Configuration and photo folders of the run in `out`; UsageError if there is none, or none with a checkpoint."""
     try:
         facts = json.loads((out / "config.json").read_text())
     except (OSError, ValueError):
         raise UsageError(f"{out} holds no run to go on with") from None
+    if not (
+        out / checkpoint.FILE
+    ).exists():  # it may have begun with the weights of another run, which are named nowhere
+        raise UsageError(f"{out} holds a run that was stopped before its first checkpoint; start it as a new one")
     return from_dict(facts["config"]), [(Path(folder), weight) for folder, weight in facts["folders"]]
 
 
@@ -111,9 +115,9 @@ class _Run:
         data = config.data
         self.photos = PhotoSet(folders, crop=data.size, protocol=data.protocol, limit=data.limit)
         self.manifest = hashlib.sha256(self.photos.manifest.encode()).hexdigest()
-        self.log, self.saved = RunLog(out), out / "checkpoint.safetensors"
+        self.log, self.saved = RunLog(out), out / checkpoint.FILE
         self.ends = [config.stage1.steps + config.rounds.iterations * r for r in range(config.rounds.rounds + 1)]
-        self.state = _State(0, 0, Plateau(), [])
+        self.state, self.seconds = _State(0, 0, Plateau(), []), 0.0
         self.optimizer = self._new_optimizer()
         self.hosts = self._hosts() if config.rounds.rounds and crew.writes else None
 
@@ -136,7 +140,7 @@ class _Run:
                 self._close_round()
             self._save()  # `start` would be forgotten if the run were killed before its first checkpoint
         if self.crew.writes:
-            self.log.rewind(self.state.step)
+            self.seconds = self.log.rewind(self.state.step)
         self.crew.wait()
 
     def steps(self, pool: ThreadPoolExecutor, report: Callable[[Progress], None]) -> Trainable:
@@ -153,7 +157,7 @@ class _Run:
             seconds = time.monotonic() - started
             means = self._means(history) if saves else history[-1]
             if saves:
-                self._log(means, seconds)
+                self._log(means, self.seconds + seconds)
                 history.clear()
             trained = state.round
             if closes:

@@ -29,13 +29,17 @@ class RunLog:
     def path(self) -> Path:
         return self.folder / "log.csv"
 
-    def rewind(self, step: int) -> None:
-        """Start the log, or drop rows beyond `step`, which a killed run may have written after its checkpoint."""
+    def rewind(self, step: int) -> float:
+        """Start the log, or drop rows beyond `step`, which a killed run may have written after its checkpoint.
+
+        Returns the seconds that the steps have taken so far.
+        """
         rows = [row for row in self.rows() if int(row["step"]) <= step]
         with replacing(self.path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, HEADER)
             writer.writeheader()
             writer.writerows(rows)
+        return float(rows[-1]["seconds"]) if rows else 0.0
 
     def rows(self) -> list[dict[str, str]]:
         if not self.path.exists():
