@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from stegcinn import colour
-from stegcinn.errors import UsageError
+from stegcinn.errors import ImageError, StegcinnWarning, UsageError
 from stegcinn.pyramid import CHROMA_UNIT, CONDITION, DETAILS, split
 from stegcinn.training import data
 from stegcinn.training.data import Batch, PhotoSet, draw_noise, list_photos, read_host, to_batch
@@ -192,6 +192,35 @@ def test_photos_beyond_the_memory_are_read_again(photos, monkeypatch):
     poor = PhotoSet(photos, crop=32)
     np.testing.assert_array_equal(poor.crops(20, np.random.default_rng(0)), whole)
     assert len(poor._kept) == 1
+
+
+def test_damaged_photos_are_passed_over_and_named(photos, tmp_path):
+    """Their first lines are whole, so nothing shows before their pixels are asked for."""
+    for value, name in ((10, "photo000.png"), (200, "photo001.png")):
+        save(tmp_path, name, np.full((32, 32, 3), value, np.uint8))
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    cut = save(tmp_path, "photo002.png", noise)
+    cut.write_bytes(cut.read_bytes()[:2000])
+    for protocol in ("crop", "resize"):
+        some = PhotoSet([(tmp_path, 1)], crop=32, protocol=protocol)
+        assert cut in some.groups[0]
+        with pytest.warns(StegcinnWarning, match=r"photo002\.png cannot be read .*; passed over") as warned:
+            crops = some.crops(60, np.random.default_rng(0))
+        assert len(warned) == 1
+        assert set(crops.ravel().tolist()) == {10, 200}
+        with pytest.warns(StegcinnWarning):  # a resumed run draws the same
+            again = PhotoSet([(tmp_path, 1)], crop=32, protocol=protocol).crops(60, np.random.default_rng(0))
+        np.testing.assert_array_equal(again, crops)
+    for name in ("photo000.png", "photo001.png"):
+        (tmp_path / name).unlink()
+    none = PhotoSet([(tmp_path, 1)], crop=32)
+    with pytest.warns(StegcinnWarning), pytest.raises(ImageError, match=r"photo002\.png"):
+        none.crops(1, np.random.default_rng(0))
+    with pytest.raises(ImageError, match=r"photo002\.png"):
+        read_host(cut, 16)
+    cut.write_bytes(b"no image at all")
+    with pytest.raises(ImageError, match=r"photo002\.png"):
+        PhotoSet([(tmp_path, 1)], crop=32)
 
 
 def test_the_manifest_tells_which_photos_they_were(photos, tmp_path):

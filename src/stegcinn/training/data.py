@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from stegcinn import colour
-from stegcinn.errors import UsageError
+from stegcinn.errors import ImageError, StegcinnWarning, UsageError
 from stegcinn.pyramid import LumaPyramid, split
 
 UInt8 = npt.NDArray[np.uint8]
@@ -48,15 +51,25 @@ def _images(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """An image file; ImageError if it is damaged, which may show only when its pixels are asked for."""
+    try:
+        with Image.open(path) as image:
+            yield image
+    except Exception as error:  # a damaged file makes the many decoders raise nearly anything
+        raise ImageError(f"{path} cannot be read ({error})") from error
+
+
 def read_colour(path: Path) -> UInt8 | None:
     """The pixels of an 8-bit colour photo, (H, W, 3); None for any other, which would teach that there is no colour."""
-    with Image.open(path) as image:
+    with _opened(path) as image:
         return np.asarray(image.convert("RGB")) if image.mode in COLOUR_MODES else None
 
 
 def read_host(path: Path, size: int) -> UInt8:
     """A photo, colour or gray, resized to `size` by `size` pixels as the paper does: (size, size, 3)."""
-    with Image.open(path) as image:
+    with _opened(path) as image:
         # PGM may have 16 bits; Pillow then calls it I
         gray = image.mode.startswith("I") or image.mode == "F"
         flat = image.point(lambda v: v / 256).convert("L") if gray else image
@@ -72,7 +85,11 @@ class Batch:
 
 
 class PhotoSet:
-    """Random crops of the photos in several folders, one folder drawn by weight for each crop."""
+    """Random crops of the photos in several folders, one folder drawn by weight for each crop.
+
+    To decode all photos beforehand would take too long. So one that turns out to be damaged, maybe hours later, is
+    passed over with a StegcinnWarning; others are drawn for it, the same ones in a resumed run.
+    """
 
     def __init__(
         self, folders: list[tuple[Path, float]], *, crop: int, protocol: str = "crop", limit: int = 0,
@@ -86,6 +103,7 @@ class PhotoSet:
         self.groups: list[list[Path]] = []
         self._kept: dict[Path, UInt8] = {}
         self._room = MEMORY
+        self._damaged: set[Path] = set()
         names = []
         for folder, _ in folders:
             group = [p for p in list_photos(folder, validation=validation, limit=limit) if self._fits(p)]
@@ -99,7 +117,7 @@ class PhotoSet:
         self.weights = weights / weights.sum()
 
     def _fits(self, path: Path) -> bool:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             return image.mode in COLOUR_MODES and (self.protocol == "resize" or min(image.size) >= self.crop)
 
     def read(self, path: Path) -> UInt8:
@@ -118,11 +136,24 @@ class PhotoSet:
         out = np.empty((count, self.crop, self.crop, 3), np.uint8)
         for i in range(count):
             group = self.groups[rng.choice(len(self.groups), p=self.weights)]
-            photo = self.read(group[rng.integers(len(group))])
+            photo = self._draw(group, rng)
             y, x = (rng.integers(side - self.crop + 1) for side in photo.shape[:2])
             patch = photo[y : y + self.crop, x : x + self.crop]
             out[i] = patch[:, ::-1] if rng.random() < 0.5 else patch
         return out
+
+    def _draw(self, group: list[Path], rng: np.random.Generator) -> UInt8:
+        """The pixels of a random photo that is not damaged; ImageError if there is none in the group."""
+        while True:
+            path = group[rng.integers(len(group))]
+            try:
+                return self.read(path)
+            except ImageError as error:
+                if path not in self._damaged:
+                    self._damaged.add(path)
+                    warnings.warn(f"{error}; passed over", StegcinnWarning, stacklevel=2)
+                if self._damaged.issuperset(group):
+                    raise
 
 
 def draw_noise(count: int, noise: tuple[float, float], rng: np.random.Generator) -> npt.NDArray[np.float32]:
