@@ -13,7 +13,7 @@ from stegcinn.errors import UsageError, WeightsError
 from stegcinn.model import export as exporting
 from stegcinn.model.vgg import VGGFeatures
 from stegcinn.runtime import Release
-from stegcinn.training import build, release
+from stegcinn.training import build, loop, release
 from stegcinn.training.loop import train
 from training_runs import LAB, PYRAMID, tiny, write_photos
 
@@ -79,6 +79,14 @@ def test_a_release_is_run_at_the_noise_that_was_asked_for(tmp_path):
     assert not (tmp_path / "refused").exists()
 
 
+def test_the_card_names_the_version_that_trained(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "version", lambda name: "0.0.7")
+        _, source = run("condition", tmp_path)
+    release.export(source, tmp_path / "mine-1")
+    assert "| trained with | stegcinn 0.0.7; " in (tmp_path / "mine-1" / "README.md").read_text()
+
+
 def test_only_pyramids_have_a_noise(tmp_path):
     _, source = run("condition", tmp_path)
     with pytest.raises(UsageError, match="not run at a noise"):
@@ -95,8 +103,9 @@ def test_what_does_not_agree_is_not_released(tmp_path, monkeypatch):
     (tmp_path / "mine-1").mkdir()
     with pytest.raises(UsageError, match="already exists"):
         release.export(source, tmp_path / "mine-1")
-    with pytest.raises(WeightsError, match="cannot be read"):
+    with pytest.raises(UsageError, match="holds no run"):
         release.export(tmp_path / "photos", tmp_path / "mine-2")
+    assert not (tmp_path / "mine-2").exists()
 
 
 def test_a_wrong_graph_is_noticed(tmp_path):

@@ -6,6 +6,7 @@ import csv
 import math
 import types
 from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from stegcinn import colour, keys
 from stegcinn.codecs.exact import ExactCodec
 from stegcinn.colourmodel import ColourModel as Runtime
 from stegcinn.envelope import Payload, pack, seal, unseal
+from stegcinn.errors import UsageError
 from stegcinn.model.exact import ColourModel
 from stegcinn.runtime import Release
-from stegcinn.training import exact
+from stegcinn.training import exact, release_exact
 from stegcinn.training.exact import (
     ExactConfig,
     PhotoPile,
@@ -249,6 +251,7 @@ def test_a_checkpoint_says_what_it_is(uninterrupted, photos):
     tensors, facts = load_checkpoint(uninterrupted[0] / "last.safetensors")
     assert facts["step"] == STEPS
     assert facts["seconds"] == STEPS * STEP
+    assert (facts["stegcinn"], facts["torch"]) == (version("stegcinn"), torch.__version__)
     assert facts["config"]["widths"] == [[6, 5, 4]] * 3
     assert ExactConfig(**{**facts["config"], "widths": TINY.widths}) == TINY
     assert facts["photos"] == [PhotoPile(photos, 32, CPU, validation=False).manifest]
@@ -270,12 +273,31 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(photos, uninterrupte
 
 
 @pytest.mark.usefixtures("_unvalidated")
-def test_a_finished_run_is_not_trained_on(photos, uninterrupted, tmp_path):
+def test_a_finished_run_is_not_trained_on(photos, uninterrupted, tmp_path, monkeypatch):
     before = (uninterrupted[0] / "last.safetensors").read_bytes()
     (tmp_path / "last.safetensors").write_bytes(before)
+    monkeypatch.setattr(exact, "version", lambda name: "9.9")
     train(photos, tmp_path, TINY, report=silent)
-    assert_same(load_checkpoint(tmp_path / "last.safetensors")[0],
-                load_checkpoint(uninterrupted[0] / "last.safetensors")[0])  # fmt: skip
+    assert (tmp_path / "last.safetensors").read_bytes() == before
+
+
+@pytest.mark.usefixtures("_unvalidated")
+def test_a_run_is_not_gone_on_with_under_other_conditions(photos, uninterrupted, tmp_path):
+    before = (uninterrupted[0] / "last.safetensors").read_bytes()
+    (tmp_path / "last.safetensors").write_bytes(before)
+    others = [tmp_path / "others"]
+    others[0].mkdir()
+    for name in ("photo003.png", HELD_OUT):
+        Image.fromarray(photo(9)).save(others[0] / name)
+    longer = {"minutes": 2 * TINY.minutes}
+    for folders, changes in (
+        (photos, {"seed": 1}), (photos, {"widths": ((6, 5, 5),) * 3}), (others, {}), (photos * 2, {}),
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match="another configuration or on other photos"):
+            train(folders, tmp_path, replace(TINY, **longer, **changes), report=silent)
+    assert (tmp_path / "last.safetensors").read_bytes() == before
+    train(photos, tmp_path, replace(TINY, **longer), report=silent)
+    assert load_checkpoint(tmp_path / "last.safetensors")[1]["step"] == 2 * STEPS
 
 
 @pytest.mark.usefixtures("_unvalidated")
@@ -363,6 +385,28 @@ def test_a_run_becomes_a_release_that_carries_payloads(uninterrupted, tmp_path, 
     assert "{" not in card
     assert "| steps | 8 of 2 crops of 32x32 and 1 of 48x48 |" in card
     assert "200 s" in card
+    assert f"stegcinn {version('stegcinn')}, torch" in card
+
+
+def test_a_release_is_whole_and_new_or_not_made(uninterrupted, tmp_path, monkeypatch):
+    run, _ = uninterrupted
+    out = tmp_path / "tiny-1"
+    with monkeypatch.context() as patch:
+        patch.setattr(release_exact, "_card", None)
+        with pytest.raises(TypeError):
+            release(run, out, [])
+    assert list(tmp_path.iterdir()) == []
+    out.mkdir()
+    (out / "config.json").write_text("{}")
+    with pytest.raises(UsageError, match="already exists"):
+        release(run, out, [])
+    assert [path.name for path in out.iterdir()] == ["config.json"]
+
+
+def test_the_card_names_the_version_that_trained(uninterrupted, tmp_path, monkeypatch):
+    _, facts = load_checkpoint(uninterrupted[0] / "last.safetensors")
+    model = model_of(uninterrupted[0] / "last.safetensors")
+    assert "stegcinn 0.0.7, torch" in release_exact._card("tiny-1", model, facts | {"stegcinn": "0.0.7"}, [])
 
 
 def test_the_card_tells_code_lengths(uninterrupted, tmp_path, photos):

@@ -17,7 +17,9 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +27,7 @@ import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
 from torch import Tensor
 
 from stegcinn.colour import LUMA_WEIGHTS
+from stegcinn.errors import UsageError
 from stegcinn.model.exact import WIDTHS, ColourModel
 from stegcinn.training import checkpoint
 from stegcinn.training.data import list_photos, read_colour
@@ -190,7 +193,7 @@ class Stepper:
         return self.result.clone()
 
 
-def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """All tensors and facts of a checkpoint."""
     tensors, metadata = checkpoint.read(path)
     return tensors, json.loads(metadata["facts"])
@@ -199,7 +202,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
 def model_of(path: Path) -> ColourModel:
     """The model of a checkpoint."""
     tensors, facts = load_checkpoint(path)
-    model = ColourModel(tuple(tuple(w) for w in facts["config"]["widths"]))  # type: ignore[index]
+    model = ColourModel(tuple(tuple(w) for w in facts["config"]["widths"]))
     checkpoint.restore(tensors, model)
     return model
 
@@ -220,6 +223,11 @@ def validate(model: ColourModel, piles: list[PhotoPile], config: ExactConfig) ->
     return rows
 
 
+def _lasting(facts: dict[str, Any]) -> dict[str, Any]:
+    """What a run keeps when it is taken up again: all but for how long it lasts."""
+    return {"config": {**facts["config"], "minutes": None}, "photos": facts["photos"]}
+
+
 def train(
     folders: list[Path],
     run: Path,
@@ -230,7 +238,8 @@ def train(
 ) -> Path:
     """Train for `config.minutes` of stepping in all and return the checkpoint; goes on where `run` stopped.
 
-    `stop_after`: minutes after which this call stops even so, to be resumed by another.
+    `stop_after`: minutes after which this call stops even so, to be resumed by another. UsageError if `run` holds a run
+    of another configuration, but for its minutes, or on other photos.
     """
     run.mkdir(parents=True, exist_ok=True)
     saved_run = run / "last.safetensors"
@@ -239,18 +248,23 @@ def train(
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(config.seed)
     model = ColourModel(config.widths)
-    facts: dict[str, object] = {"step": 0, "seconds": 0.0}
     model.to(device)
     rate = torch.tensor(config.learning_rate, device=device) if device.type == "cuda" else config.learning_rate
     optimizer = torch.optim.Adam(model.parameters(), rate, capturable=device.type == "cuda", foreach=True)
-    if saved_run.exists():
-        tensors, facts = load_checkpoint(saved_run)
-        checkpoint.restore(tensors, model, optimizer)
     piles = [PhotoPile([f], config.crop, device, validation=False) for f in folders]
     held_out = [PhotoPile([f], config.crop, device, validation=True) for f in folders]
-    facts |= {"config": asdict(config), "photos": [pile.manifest for pile in piles], "torch": torch.__version__}
+    step, before = 0, 0.0
+    facts = {
+        "config": json.loads(json.dumps(asdict(config))), "photos": [pile.manifest for pile in piles],
+        "torch": torch.__version__, "stegcinn": version("stegcinn"),
+    }  # fmt: skip
+    if saved_run.exists():
+        tensors, known = load_checkpoint(saved_run)
+        if _lasting(known) != _lasting(facts):
+            raise UsageError(f"{run} holds a run of another configuration or on other photos; name a new folder")
+        checkpoint.restore(tensors, model, optimizer)
+        step, before = known["step"], known["seconds"]
     sample, stepper = Sampler(piles, config), Stepper(model, optimizer, config)
-    step, before = int(facts["step"]), float(facts["seconds"])  # type: ignore[call-overload,arg-type]
     started = saved = time.monotonic()
     total, count = torch.zeros(config.wide_levels + 1, device=device), 0
 
@@ -281,8 +295,9 @@ def train(
             save()
             total, count, saved = torch.zeros_like(total), 0, time.monotonic()
     mean()
-    save()
-    report(f"{step} steps in {facts['seconds']:.0f} s")
+    if count or not saved_run.exists():  # else all of it is saved, with the versions that trained it
+        save()
+    report(f"{step} steps in {seconds:.0f} s")
     for row in validate(model, held_out, config):
         report("held out: " + " ".join(f"{v:.3f}" for v in row))
     return saved_run

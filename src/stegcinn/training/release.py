@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 import torch
 
 from stegcinn import colour
+from stegcinn.atomic import new_folder
 from stegcinn.errors import UsageError
 from stegcinn.model.export import export_lab, export_release, write_config, write_weights
 from stegcinn.training import checkpoint
@@ -74,13 +73,13 @@ def export(run: Path, out: Path, *, folders: Folders | None = None, noise: float
     """Write the network of the run in `run` to the new folder `out`; returns the facts of its `config.json`.
 
     `folders` stand in for the run's photo folders, whose held-out photos give the validation figures. `noise`, in
-    levels, is what a pyramid is run at, if not at the `run_noise` of its training. UsageError if `out` exists, or the
-    noise is not one that the network knows; WeightsError if what was exported does not compute what PyTorch does.
-    Either way nothing is left.
+    levels, is what a pyramid is run at, if not at the `run_noise` of its training. UsageError if `run` holds no run,
+    `out` exists, or the noise is not one that the network knows; WeightsError if what was exported does not compute
+    what PyTorch does. Either way nothing is left.
     """
-    if out.exists():
-        raise UsageError(f"{out} already exists; a release never changes, so name a new folder")
-    tensors, metadata = checkpoint.read(run / "checkpoint.safetensors")
+    if not (run / checkpoint.FILE).exists():
+        raise UsageError(f"{run} holds no run with a checkpoint to export")
+    tensors, metadata = checkpoint.read(run / checkpoint.FILE)
     config = from_dict(json.loads(metadata["config"]))
     if noise is not None:
         config = _at_noise(config, noise)
@@ -88,13 +87,8 @@ def export(run: Path, out: Path, *, folders: Folders | None = None, noise: float
     checkpoint.restore(tensors, network)
     network.eval().requires_grad_(False)
     folders = folders or resume_config(run)[1]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as name:
-        folder = Path(name) / "release"
-        folder.mkdir()
-        facts = _write(network, config, metadata, folders, folder, out.name)
-        folder.rename(out)
-    return facts
+    with new_folder(out) as folder:
+        return _write(network, config, metadata, folders, folder, out.name)
 
 
 def _at_noise(config: RunConfig, noise: float) -> RunConfig:
@@ -158,7 +152,7 @@ def _write(
         network=f"{sum(p.numel() for p in network.parameters()):,} parameters",
         preset=config.preset,
         seed=config.seed,
-        version=version("stegcinn"),
+        version=facts["training"]["stegcinn"],
         steps=facts["training"]["step"],
         rounds=sum(p["taken"] for p in probes if p["round"]),
         form=config.rounds.form,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from stegcinn.atomic import new_folder
 from stegcinn.codecs.exact import ExactCodec
 from stegcinn.colourmodel import ColourModel as Runtime
 from stegcinn.model.exact import ColourModel
@@ -70,28 +70,30 @@ def code_lengths(model: ColourModel, folder: Path) -> list[float]:
 
 
 def release(run: Path, out: Path, tests: list[Path]) -> None:
-    """Export the checkpoint of `run` to the release folder `out`."""
+    """Export the checkpoint of `run` to the new folder `out`; UsageError if it exists. On failure nothing is left."""
     _, facts = load_checkpoint(run / "last.safetensors")
-    config: dict[str, Any] = facts["config"]  # type: ignore[assignment]
     model = model_of(run / "last.safetensors").eval()
-    training = {**facts, "stegcinn": version("stegcinn")}
-    export_exact(model, out, {"training": training})
-    exported = Release(out)  # its known answer can only be asked for now
-    config_with_answer = {**exported.config, "known_answer": ExactCodec(Runtime(exported)).known_answer()}
-    (out / "config.json").write_text(json.dumps(config_with_answer, indent=2) + "\n")
-    lines = []
+    with new_folder(out) as folder:
+        export_exact(model, folder, {"training": facts})
+        exported = Release(folder)  # its known answer can only be asked for now
+        config = {**exported.config, "known_answer": ExactCodec(Runtime(exported)).known_answer()}
+        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+        (folder / "README.md").write_text(_card(out.name, model, facts, tests))
+
+
+def _card(name: str, model: ColourModel, facts: dict[str, Any], tests: list[Path]) -> str:
+    config, lines = facts["config"], []
     for folder in tests:
         count, *bits = code_lengths(model, folder)
         lines.append(f"| {folder.name} | {count} | " + " | ".join(f"{b:.2f}" for b in bits) + " |")
-    card = CARD.format(
-        name=out.name, groups=len(model.nets), parameters=sum(p.numel() for p in model.parameters()),
-        version=version("stegcinn"), steps=facts["step"], crops=config["batch"] * config["groups"], crop=config["crop"],
-        wide=config["batch"] * len(facts["photos"]), wide_crop=config["wide_crop"],  # type: ignore[arg-type]
+    return CARD.format(
+        name=name, groups=len(model.nets), parameters=sum(p.numel() for p in model.parameters()),
+        version=facts["stegcinn"], steps=facts["step"], crops=config["batch"] * config["groups"], crop=config["crop"],
+        wide=config["batch"] * len(facts["photos"]), wide_crop=config["wide_crop"],
         seconds=facts["seconds"], torch=facts["torch"],
-        photos=f"{len(facts['photos'])} folders, by manifest in config.json",  # type: ignore[arg-type]
+        photos=f"{len(facts['photos'])} folders, by manifest in config.json",
         lengths="\n".join(lines),
     )  # fmt: skip
-    (out / "README.md").write_text(card)
 
 
 def main() -> None:
