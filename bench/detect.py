@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from stegcinn.benchmark.attacker import ATTACKERS
 from stegcinn.benchmark.containers import Embedder, cached_stegos
 from stegcinn.benchmark.detectors import DETECTORS, recipe_of
 from stegcinn.benchmark.hosts import ImageSet, read_hosts, read_stegos
@@ -28,7 +29,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for stegos, checkpoints and results.json")
     parser.add_argument("--embedders", nargs="*", default=[], metavar="METHOD@LOAD")
     parser.add_argument("--stegos", nargs="*", default=[], metavar="NAME=PATH")
-    parser.add_argument("--detectors", nargs="+", default=["xunet"], choices=list(DETECTORS))
+    parser.add_argument("--detectors", nargs="+", default=["xunet"], choices=[*DETECTORS, *ATTACKERS])
     parser.add_argument("--planes", nargs="+", default=["colour"], choices=["gray", "colour"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--count", type=int, default=2000, help="hosts")
@@ -62,9 +63,10 @@ def main() -> None:
             continue
         stegos = stegos_of(name)
         for cell in cells:
-            recipe, trainings = recipe_of(cell.detector, a.preset, a.epochs), a.out / "trainings"
+            recipe = None if cell.detector in ATTACKERS else recipe_of(cell.detector, a.preset, a.epochs)
+            trainings, cache = a.out / "trainings", a.out / "statistics"
             start = start_of(cell, trainings)
-            results.add(cell, run_cell(cell, hosts, stegos, recipe, trainings / cell.name, report, start))
+            results.add(cell, run_cell(cell, hosts, stegos, recipe, trainings / cell.name, report, start, cache))
     for row in results.content["detections"]:
         report(" ".join(f"{key} {value}" for key, value in row.items()))
 

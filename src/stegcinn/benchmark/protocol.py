@@ -56,7 +56,7 @@ def run_cell(
     """Train and test one detector; the row of results. `folder` keeps what is needed to go on after a break.
 
     `recipe` is for steganalysers, as is `start`, the folder of a training whose weights this one begins with; `cache`
-    (a folder for its statistics) is for the model-aware attackers.
+    (a folder for its statistics) is for attackers without a network.
 
     Where covers and stegos are the very same images to the detector (gray detectors, by the luma lock), any decision
     rule is right for exactly one of each pair: 50 % without training.

@@ -89,6 +89,7 @@ PLANS: dict[str, Plan] = {
         learnt=LearntPlan(), quality_hosts=1000,
     ),
 }  # fmt: skip
+# Attackers who know a codec's model, and whom it serves; others attack everything
 ATTACKED = {"code-length": ("exact", "stealth"), "z-histogram": ("cinn",)}
 
 
@@ -203,14 +204,14 @@ def cells_of(plan: Plan) -> Iterator[Cell]:
             yield from (Cell(name, detector, "gray", seed) for seed in seeds if gray)
         method = name.partition("@")[0]
         for attacker in ATTACKERS:
-            if name == PROOF or method in ATTACKED[attacker]:
+            if name == PROOF or method in ATTACKED.get(attacker, (method,)):
                 yield from (Cell(name, attacker, "colour", seed) for seed in plan.seeds)
     for method in SYNTHETIC:
         for seed in plan.seeds:
             yield Cell(f"{method}@full", "xunet", "colour", seed, "synthetic-cover")
             yield Cell(f"{method}@full", "xunet", "gray", seed, "synthetic-cover")
         for attacker in ATTACKERS:
-            if method in ATTACKED[attacker]:
+            if method in ATTACKED.get(attacker, (method,)):
                 yield from (Cell(f"{method}@full", attacker, "colour", s, "synthetic-cover") for s in plan.seeds)
 
 
