@@ -41,8 +41,8 @@ def main() -> None:
         rgb = photos[path]
         y, x = (rng.integers(side - SIDE + 1) for side in rgb.shape[:2])
         host = read_photo(rgb[y : y + SIDE, x : x + SIDE].copy())
-        draw = arguments.codec != "stealth" and rng.random() < 0.25
-        colors = "generate" if host.is_gray or draw else "keep"
+        generate = arguments.codec != "stealth" and (rng.random() < 0.25 or host.is_gray)
+        colors = "generate" if generate else "keep"
         room = stego.measure(host, codec=arguments.codec, colors=colors).bytes
         if room == 0:
             without += 1

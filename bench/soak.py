@@ -93,6 +93,8 @@ def trip(seed: int, number: int, sources: list[UInt8]) -> tuple[str, str]:
     pixels = photo(rng, sources, height, width)
     codec = rng.choice([None, *CODECS])
     colors = rng.choice([None, *stego.COLORS])
+    if (codec, colors) == ("stealth", "generate"):  # contradict each other
+        colors = None
     suffix = str(rng.choice(SUFFIXES[:3] if pixels.shape[2:] == (4,) else SUFFIXES))
     password = text(rng, 12) if rng.random() < 0.5 else None
     told = f"{number}: {pixels.shape} codec {codec} colors {colors} {suffix} password {password!r}"
