@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--count", type=int, default=2000, help="hosts")
     parser.add_argument("--size", type=int, default=128, help="pixels: the middle square of each photo")
+    parser.add_argument("--halve", action="store_true", help="scale the photos down to half first")
     parser.add_argument("--preset", default="small", choices=["small", "paper"])
     parser.add_argument("--epochs", type=int, help="instead of the preset's")
     parser.add_argument("--threads", type=int, default=1)
@@ -43,7 +44,7 @@ def main() -> None:
     def report(line: str) -> None:
         print(line, flush=True)
 
-    hosts = read_hosts(a.hosts, count=a.count, size=a.size)
+    hosts = read_hosts(a.hosts, count=a.count, size=a.size, halve=a.halve)
     results = Results(a.out / "results.json")
     results.content["hosts"] = {"count": len(hosts.names), "size": a.size, "digest": hosts.digest}
 

@@ -53,6 +53,15 @@ def test_hosts_are_the_middles_of_colour_photos(tmp_path) -> None:
         read_hosts(tmp_path, count=None, size=200)
 
 
+def test_hosts_scaled_down(tmp_path) -> None:
+    flat = np.full((130, 144, 3), (90, 120, 30), np.uint8)
+    Image.fromarray(flat).save(tmp_path / "flat.png")
+    Image.fromarray(flat[:127]).save(tmp_path / "low.png")
+    read = read_hosts(tmp_path, count=None, size=64, halve=True)
+    assert read.names == ("flat.png",)
+    assert np.array_equal(read.images, np.broadcast_to(flat[0, 0], (1, 64, 64, 3)))
+
+
 def test_a_listing_is_known_again_wherever_it_lies(tmp_path) -> None:
     first = tmp_path / "first"
     first.mkdir()

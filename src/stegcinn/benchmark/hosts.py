@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from stegcinn.atomic import replacing
 from stegcinn.errors import ImageError, StegcinnError
@@ -60,11 +61,12 @@ def listing_digest(folder: Path) -> str:
     return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()[:12]
 
 
-def read_hosts(folder: Path, *, count: int | None, size: int, seed: int = 0) -> ImageSet:
+def read_hosts(folder: Path, *, count: int | None, size: int, seed: int = 0, halve: bool = False) -> ImageSet:
     """The middle size x size pixels of up to `count` colour photos of a folder, in an order drawn from `seed`.
 
-    Photos that are smaller, gray or unreadable are passed over. Nothing is resized: that would change what noise the
-    photos have. StegcinnError if there is no photo left.
+    Photos that are smaller, gray or unreadable are passed over. Nothing is resized, as that changes what noise photos
+    have, unless `halve` asks for photos scaled down to half (Lanczos), which do not show how they were compressed.
+    StegcinnError if there is no photo left.
     """
     files = photos_in(folder)
     names: list[str] = []
@@ -76,15 +78,21 @@ def read_hosts(folder: Path, *, count: int | None, size: int, seed: int = 0) -> 
             photo = read_photo(str(files[index]))
         except ImageError:
             continue
-        height, width = photo.rgb.shape[:2]
+        rgb = _halved(photo.rgb) if halve else photo.rgb
+        height, width = rgb.shape[:2]
         if min(height, width) < size or photo.is_gray:
             continue
         y, x = (height - size) // 2, (width - size) // 2
         names.append(str(files[index].relative_to(folder)))
-        images.append(photo.rgb[y : y + size, x : x + size])
+        images.append(rgb[y : y + size, x : x + size])
     if not names:
         raise StegcinnError(f"{folder} holds no colour photo of at least {size}x{size} pixels")
     return ImageSet(tuple(names), np.stack(images))
+
+
+def _halved(rgb: UInt8) -> UInt8:
+    height, width = rgb.shape[:2]
+    return np.asarray(Image.fromarray(rgb).resize((width // 2, height // 2), Image.Resampling.LANCZOS))
 
 
 def read_stegos(source: Path, hosts: ImageSet) -> ImageSet:
