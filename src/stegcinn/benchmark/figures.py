@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from stegcinn.atomic import replacing
-from stegcinn.benchmark.detectors import DETECTORS
 from stegcinn.benchmark.hosts import ImageSet
 from stegcinn.demo import amplified
 
@@ -28,17 +28,19 @@ def save_sheet(hosts: ImageSet, stegos: ImageSet, path: Path) -> None:
 
 
 def save_curves(detections: list[dict[str, Any]], path: Path) -> bool:
-    """Steganalysers' accuracy in colour on natural covers against load, a panel each; False if there is none to show.
+    """Accuracy in colour on natural covers against load, a panel for each detector; False if there is none to show.
 
-    A steganalyser is shown if it was run at more than one load.
+    A detector is shown if it was run on some method at more than one load.
     """
     import matplotlib
     from matplotlib.figure import Figure
 
     matplotlib.use("agg")
     rows = [r for r in detections if r["planes"] == "colour" and r["protocol"] == "natural-cover"
-            and isinstance(r["load_bpp"], float) and r["detector"] in DETECTORS]  # fmt: skip
-    detectors = [name for name in DETECTORS if len({r["load_bpp"] for r in rows if r["detector"] == name}) > 1]
+            and isinstance(r["load_bpp"], float)]  # fmt: skip
+    runs = Counter((row["detector"], row["method"]) for row in rows)
+    detectors = sorted({detector for (detector, _), loads in runs.items() if loads > 1})
+    colours = {method: f"C{index}" for index, method in enumerate(sorted({row["method"] for row in rows}))}
     if not detectors:
         return False
     figure = Figure(figsize=(4.5 * len(detectors), 3.6), layout="constrained")
@@ -47,7 +49,8 @@ def save_curves(detections: list[dict[str, Any]], path: Path) -> bool:
             mine = sorted((r for r in rows if (r["detector"], r["method"]) == (detector, method)),
                           key=lambda row: row["load_bpp"])  # fmt: skip
             axes.errorbar([r["load_bpp"] for r in mine], [100 * r["accuracy"] for r in mine],
-                          yerr=[100 * (r["ci95"] or 0) for r in mine], marker="o", capsize=3, label=method)  # fmt: skip
+                          yerr=[100 * (r["ci95"] or 0) for r in mine], marker="o", capsize=3, label=method,
+                          color=colours[method])  # fmt: skip
         axes.axhline(50, color="0.6", linewidth=0.8)
         axes.set(title=detector, xlabel="load, bits per pixel")
         axes.legend(fontsize="small")
