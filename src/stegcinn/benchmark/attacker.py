@@ -28,6 +28,7 @@ from stegcinn.steganalysis import rich
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
 
 ATTACKERS = ("rich-model", "code-length", "z-histogram")
 SIZES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5, 2.0, 3.0, np.inf)  # bins of |z|; alpha is 0.1
@@ -91,27 +92,32 @@ def cached_statistics(images: ImageSet, attacker: str, cache: Path) -> Float64:
 
 
 def accuracy(covers: Float64, stegos: Float64, train: Int64, test: Int64) -> float:
-    """Balanced accuracy on the hosts `test` of a logistic regression trained on the hosts `train`.
+    """Balanced accuracy on the hosts `test` of a logistic regression trained on the hosts `train`."""
+    return float(told(covers, stegos, train, test).mean())
 
-    Its ridge is the one that does best when each part of the training hosts is left out once.
+
+def told(covers: Float64, stegos: Float64, train: Int64, test: Int64) -> Bool:
+    """Which covers and which stegos of the hosts `test` are told right, (2, len(test)), after training on `train`.
+
+    The regression's ridge is the one that does best when each part of the training hosts is left out once.
     """
 
     def cross_validated(ridge: float) -> float:
         parts = [train[fold::FOLDS] for fold in range(min(FOLDS, len(train)))]
-        scores = [_tested(covers, stegos, np.setdiff1d(train, part), part, ridge) for part in parts]
+        scores = [_told(covers, stegos, np.setdiff1d(train, part), part, ridge).mean() for part in parts]
         return float(np.mean(scores))
 
-    return _tested(covers, stegos, train, test, max(RIDGES, key=cross_validated))
+    return _told(covers, stegos, train, test, max(RIDGES, key=cross_validated))
 
 
-def _tested(covers: Float64, stegos: Float64, train: Int64, test: Int64, ridge: float) -> float:
-    """Balanced accuracy with one ridge."""
+def _told(covers: Float64, stegos: Float64, train: Int64, test: Int64, ridge: float) -> Bool:
+    """`told` with one ridge."""
     x = np.concatenate([covers[train], stegos[train]])
     y = np.repeat([0.0, 1.0], len(train))
     centre, scale = x.mean(0), x.std(0) + TINY
     weights = _logistic_regression((x - centre) / scale, y, ridge)
-    right = [_scores((part[test] - centre) / scale, weights) > 0 for part in (covers, stegos)]
-    return float((1 - right[0].mean() + right[1].mean()) / 2)
+    cover, stego = (_scores((part[test] - centre) / scale, weights) > 0 for part in (covers, stegos))
+    return np.stack([~cover, stego])
 
 
 def _scores(x: Float64, weights: Float64) -> Float64:
