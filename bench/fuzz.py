@@ -162,8 +162,9 @@ def _streams() -> list[bytes]:
 def _bodies() -> list[bytes]:
     found = []
     for name, content in ((b"", b""), (b"a.txt", b"abc"), (b"../x\xff", bytes(5000)), (b"n" * 255, b"ab" * 5000)):
-        flags, packed = envelope._pack(content)
-        found.append(struct.pack(">BBII", 1, flags, 1, len(content)) + bytes([len(name)]) + name + packed)
+        packed = envelope.pack(envelope.Payload(content))
+        head = struct.pack(">BBII", 1, packed.flags, 1, len(content))
+        found.append(head + bytes([len(name)]) + name + packed.stored)
         found[-1] = found[-1][:2] + b"\x01" + found[-1][3:]  # the odd byte asks for the right size
     return found
 
