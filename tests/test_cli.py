@@ -843,6 +843,7 @@ def test_hide_and_reveal_do_without_torch(host: Path, secret: Path) -> None:
         ("skimage", "demo", "demo"),
         ("uvicorn", "serve --no-browser", "web"),
         ("joblib", "benchmark . -o run", "eval"),
+        ("torch", "benchmark . -o run", "eval"),
     ],
 )
 def test_missing_extras(module: str, argv: str, extra: str) -> None:

@@ -28,10 +28,7 @@ from stegcinn.errors import StegcinnError, StegcinnWarning, UsageError, describe
 if TYPE_CHECKING:
     from stegcinn.training.loop import Progress as TrainingProgress
 
-EXTRAS = {
-    "skimage": "demo", "torch": "train", "safetensors": "train", "onnx": "train", "starlette": "web", "uvicorn": "web",
-    "joblib": "eval", "matplotlib": "eval", "brisque": "eval",
-}  # fmt: skip
+EXTRAS = {"demo": "demo", "train": "train", "export": "train", "benchmark": "eval", "serve": "web"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("always", StegcinnWarning)
             warnings.showwarning = lambda message, *_: say(f"note: {message}")
-            COMMANDS[args.command](args)
+            _run(args)
         if sys.stdout is not None:
             sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
@@ -62,6 +59,16 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
+def _run(args: argparse.Namespace) -> None:
+    """Run the command, or tell which extra it needs."""
+    try:
+        COMMANDS[args.command](args)
+    except ModuleNotFoundError as error:
+        if args.command not in EXTRAS:
+            raise
+        raise UsageError(f"this command needs {error.name}: pip install 'stegcinn[{EXTRAS[args.command]}]'") from None
+
+
 def _fail(error: BaseException) -> int:
     """Tell what went wrong in one line and return the exit code for it."""
     match error:
@@ -70,9 +77,6 @@ def _fail(error: BaseException) -> int:
                 say(error.usage)
             say(str(error))
             return error.exit_code
-        case ModuleNotFoundError(name=name) if name in EXTRAS:
-            say(f"this command needs {name}: pip install 'stegcinn[{EXTRAS[name]}]'")
-            return UsageError.exit_code
         case KeyboardInterrupt():
             say("interrupted")
             return 130
