@@ -106,6 +106,11 @@ def test_photos_as_a_decoder_left_them_are_told(host):
     assert not stego.conceal(read_photo(host), Payload(b"x")).decoded
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_no_codec_takes_more_than_it_says(host, codec):
+    assert 0 < stego.measure(read_photo(host), codec=codec).bpp <= load_codec(codec).most
+
+
 def test_codecs_are_asked_for_what_they_might_take(host, monkeypatch):
     """Every one with the payload's name, and without it only if that helps."""
     room = stego.measure(read_photo(host)).bytes

@@ -200,7 +200,7 @@ def _demo(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from stegcinn.training import config, loop
+    from stegcinn.training import checkpoint, config, loop
 
     out = Path(args.output)
     if args.resume:
@@ -212,7 +212,7 @@ def _train(args: argparse.Namespace) -> None:
             raise UsageError("name at least one folder of photos")
         if args.preset and args.config:
             raise UsageError("give either --preset or --config")
-        if (out / "checkpoint.safetensors").exists():
+        if (out / checkpoint.FILE).exists():
             raise UsageError(f"{out} holds a run already; go on with --resume, or name a new folder")
         settings = config.load(Path(args.config)) if args.config else config.preset(args.preset or "default")
         settings = config.override(settings, args.set)

@@ -9,6 +9,7 @@ detector.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -30,7 +31,6 @@ Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 
-ATTACKERS = ("rich-model", "code-length", "z-histogram")
 SIZES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5, 2.0, 3.0, np.inf)  # bins of |z|; alpha is 0.1
 RIDGES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)  # weights of the squared coefficients beside the mean loss, to choose from
 FOLDS = 4  # of the training hosts, to choose by
@@ -40,13 +40,9 @@ TINY = 1e-9
 
 def statistics(attacker: str, rgb: UInt8) -> Float64:
     """What an attacker computes from one (H, W, 3) image."""
-    if attacker == "rich-model":
-        return rich.features(rgb)
-    if attacker == "code-length":
-        return _code_lengths(rgb)
-    if attacker == "z-histogram":
-        return _latent_sizes(rgb)
-    raise UsageError(f"no attacker {attacker!r}; choose from {', '.join(ATTACKERS)}")
+    if attacker not in ATTACKERS:
+        raise UsageError(f"no attacker {attacker!r}; choose from {', '.join(ATTACKERS)}")
+    return ATTACKERS[attacker](rgb)
 
 
 def _code_lengths(rgb: UInt8) -> Float64:
@@ -78,6 +74,11 @@ def _latent_sizes(rgb: UInt8) -> Float64:
         counts = np.histogram(np.abs(z[:, live]), SIZES)[0]
         shares.append(counts / max(1, counts.sum()))
     return np.concatenate(shares)
+
+
+ATTACKERS: dict[str, Callable[[UInt8], Float64]] = {
+    "rich-model": rich.features, "code-length": _code_lengths, "z-histogram": _latent_sizes,
+}  # fmt: skip
 
 
 def cached_statistics(images: ImageSet, attacker: str, cache: Path) -> Float64:

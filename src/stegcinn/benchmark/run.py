@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from itertools import chain
@@ -128,9 +128,9 @@ def run(
     _rows(results, hosts, photos, out, plan, hyperiqa, vgg, report)
 
     cells = [cell for cell in cells_of(plan) if cell not in results]
+    report("statistics for attackers")
     attacked = _attacked(cells, hosts, out, plan)
-    report(f"statistics of {len(attacked)} sets of images for attackers")
-    for _ in spread(jobs, cached_statistics, [(*each, out / "statistics") for each in attacked]):
+    for _ in spread(jobs, cached_statistics, ((*each, out / "statistics") for each in attacked)):
         pass
     report(f"{len(cells)} trainings and attacks left")
     proofs = [cell for cell in cells if cell.embedder == PROOF]
@@ -149,8 +149,8 @@ def run(
     return results.content
 
 
-def spread(jobs: int, function: Callable[..., Result], calls: Sequence[tuple[Any, ...]]) -> Iterator[Result]:
-    """Results of `function` for all argument tuples, as they come, from `jobs` processes."""
+def spread(jobs: int, function: Callable[..., Result], calls: Iterable[tuple[Any, ...]]) -> Iterator[Result]:
+    """Results of `function` for all argument tuples, which are taken as their turn nears, from `jobs` processes."""
     results: Iterator[Result] = Parallel(n_jobs=jobs, return_as="generator_unordered")(
         delayed(function)(*arguments) for arguments in calls
     )
@@ -276,14 +276,19 @@ def _sets(cell: Cell, hosts: ImageSet, out: Path, plan: Plan) -> tuple[ImageSet,
     return ImageSet.load(covers), ImageSet.load(stegos)
 
 
-def _attacked(cells: list[Cell], hosts: ImageSet, out: Path, plan: Plan) -> list[tuple[ImageSet, str]]:
-    """Sets of images and the attackers in `cells` who compute statistics of them, each but once: cells share them."""
-    found: dict[tuple[str, str], tuple[ImageSet, str]] = {}
+def _attacked(cells: list[Cell], hosts: ImageSet, out: Path, plan: Plan) -> Iterator[tuple[ImageSet, str]]:
+    """Sets of images and the attackers in `cells` who compute statistics of them, each but once: cells share them.
+
+    One after the other, as they do not fit into memory together.
+    """
+    seen = set()
     for cell in dict.fromkeys(replace(cell, seed=0) for cell in cells if cell.detector in ATTACKERS):
         names, *both = paired(*_sets(cell, hosts, out, plan))
         for images in (ImageSet(names, each) for each in both):
-            found[images.digest, cell.detector] = images, cell.detector
-    return list(found.values())
+            key = images.digest, cell.detector
+            if key not in seen:
+                seen.add(key)
+                yield images, cell.detector
 
 
 def _run_cell(cell: Cell, hosts: ImageSet, out: Path, plan: Plan) -> tuple[Cell, dict[str, Any]]:

@@ -92,9 +92,8 @@ def resume_config(out: Path) -> tuple[RunConfig, Folders]:
         facts = json.loads((out / "config.json").read_text())
     except (OSError, ValueError):
         raise UsageError(f"{out} holds no run to go on with") from None
-    if not (
-        out / checkpoint.FILE
-    ).exists():  # it may have begun with the weights of another run, which are named nowhere
+    # without a checkpoint it may have begun with the weights of another run, which are named nowhere
+    if not (out / checkpoint.FILE).exists():
         raise UsageError(f"{out} holds a run that was stopped before its first checkpoint; start it as a new one")
     return from_dict(facts["config"]), [(Path(folder), weight) for folder, weight in facts["folders"]]
 
