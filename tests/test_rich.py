@@ -47,8 +47,7 @@ def test_counts_by_hand() -> None:
     assert signs[8] == pytest.approx(2 / 3)
     assert signs[0] == pytest.approx(1 / 3)
     plane = np.array([[0, 3, 1], [0, 0, 9]], np.float32)
-    residuals = [rich._filtered(plane, kernel) for kernel in (rich.FIRST, rich.FIRST.T)]
-    assert rich._magnitudes(residuals, 1.0, 3).tolist() == [2 / 7, 0, 1 / 7, 4 / 7]
+    assert rich._magnitudes(plane, (rich.FIRST, rich.FIRST.T), 1.0, 3).tolist() == [2 / 7, 0, 1 / 7, 4 / 7]
 
 
 def test_residuals_are_correlations() -> None:

@@ -38,15 +38,10 @@ def features(rgb: UInt8) -> Float64:
     """
     r, g, b = np.moveaxis(rgb.astype(np.float32), -1, 0)
     planes = (r, g, b, r - g, b - g, r - b)
-    filtered = [[[_filtered(plane, kernel) for kernel in kernels] for kernels, _, _ in FAMILIES] for plane in planes]
-    found = [
-        _magnitudes(residuals, step, most)
-        for families in filtered
-        for residuals, (_, step, most) in zip(families, FAMILIES, strict=True)
-    ]
-    squares = [np.rint(square / KV_SCALE).astype(np.int64) for ((square,), *_) in filtered]
-    found += [_pairs(squares[plane]) for plane in PAIRED]
-    found.append(_signs(*squares[:3]))
+    found = [_magnitudes(plane, *family) for plane in planes for family in FAMILIES]
+    residuals = [np.rint(_filtered(plane, SQUARE) / KV_SCALE).astype(np.int64) for plane in planes]
+    found += [_pairs(residuals[plane]) for plane in PAIRED]
+    found.append(_signs(*residuals[:3]))
     return np.sqrt(np.concatenate(found))
 
 
@@ -60,9 +55,9 @@ def _filtered(plane: Float32, kernel: Float32) -> Float32:
     return out
 
 
-def _magnitudes(residuals: list[Float32], step: float, most: int) -> Float64:
+def _magnitudes(plane: Float32, kernels: tuple[Float32, ...], step: float, most: int) -> Float64:
     """Frequencies of 0, 1 ... `most` steps and more."""
-    steps = np.concatenate([np.rint(np.abs(residual) / step).ravel() for residual in residuals])
+    steps = np.concatenate([np.rint(np.abs(_filtered(plane, kernel)) / step).ravel() for kernel in kernels])
     return _frequencies(np.minimum(steps, most).astype(np.int64), most + 1)
 
 
