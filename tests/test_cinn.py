@@ -71,7 +71,20 @@ def test_a_full_load_comes_back(codec, colors, name, height, width):
     container, extraction = embed_until_it_reads(codec, host, stream, colors)
     assert np.array_equal(colour.luma(container), colour.luma(host))
     assert extraction.stream[: len(stream)] == stream
-    assert 0.9 < extraction.raw_accuracy < 1
+    assert 0.9 < extraction.raw_accuracy <= 1
+
+
+def test_raw_accuracy_falls_by_the_share_of_wrong_bits(codec, host, stream, monkeypatch):
+    container = codec.embed(host, stream[:64], PUBLIC, "keep", silent)  # a low rate, which bears more errors
+    before = codec.extract(container, PUBLIC).raw_accuracy
+    real, rng = CinnCodec._soft_bits, np.random.default_rng(0)
+
+    def soft_bits(self, rgb, lattice, latents):
+        llr = real(self, rgb, lattice, latents)
+        return llr * np.where(rng.random(llr.shape) < 0.01, -1, 1)
+
+    monkeypatch.setattr(CinnCodec, "_soft_bits", soft_bits)
+    assert 0.005 < before - codec.extract(container, PUBLIC).raw_accuracy < 0.015
 
 
 def test_keep_stays_near_the_host_and_generate_does_not(codec, host, container):
