@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
-from typing import NamedTuple
+from functools import cache, cached_property
+from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
 from stegcinn import cells, mixture
 from stegcinn.cells import CHANNELS, GATHER, PHASES, PLACES, RADIUS
-from stegcinn.jit import WORKERS
+from stegcinn.jit import WORKERS, array, compiled
 from stegcinn.rangecoder import Tables, Tile
 from stegcinn.runtime import Release
 
@@ -120,13 +121,10 @@ class ColourModel:
     ) -> tuple[UInt8, Int16, Int16]:
         """Parameters (PARAMETERS, h, w) and guesses (h, w) of one tile."""
         stride = 1 << level
-        y = np.stack([_padded(luma[::stride, ::stride], place, rows, columns) for place in PLACES])
-        colours = rgb[::stride, ::stride]
-        settled = PLACES[: phase + 1]
-        r, b = (
-            np.stack([_padded(colours[..., c], place, rows, columns) for place in settled]) - y[: phase + 1]
-            for c in (0, 2)
-        )
+        height, width = rows.stop - rows.start + 2 * HALO, columns.stop - columns.start + 2 * HALO
+        y, r, b = (np.empty((count, height, width), np.int16) for count in (len(PLACES), phase + 1, phase + 1))
+        lattices, places = (luma[::stride, ::stride], rgb[::stride, ::stride]), np.array(PLACES, np.int64)
+        _compiled_gather()(*lattices, places, rows.start - HALO, columns.start - HALO, y, r, b)
         x = np.empty((CHANNELS[phase], y.shape[1] - 2 * GATHER, y.shape[2] - 2 * GATHER), np.uint8)
         guess_r, guess_b = cells.features(y, r, b, phase, level, x)
         inside = (slice(RADIUS, -RADIUS), slice(RADIUS, -RADIUS))
@@ -134,18 +132,28 @@ class ColourModel:
         return np.moveaxis(output, -1, 0), guess_r[inside], guess_b[inside]
 
 
-def _padded(lattice: UInt8, place: tuple[int, int], rows: slice, columns: slice) -> Int16:
-    """The pixels at one place of cells, HALO cells beyond the given ones; past the edge the nearest one is repeated.
+def _gather(luma: Any, rgb: Any, places: Any, top: int, left: int, y: Any, r: Any, b: Any) -> None:
+    """Kernel: luma of all places of cells, and colour differences of the settled ones, from cell (top, left) on.
 
-    Where the lattice is a single row or column, its only place stands in for the missing one.
+    Past the edge the nearest pixel of that place is repeated. Where the lattice is a single row or column, its only
+    place stands in for the missing one.
     """
-    i, j = (offset if offset < side else 0 for offset, side in zip(place, lattice.shape, strict=True))
-    sub = lattice[i::2, j::2]
-    spans = []
-    padding = []
-    for wanted, size in ((rows, sub.shape[0]), (columns, sub.shape[1])):
-        first, last = wanted.start - HALO, wanted.stop + HALO
-        spans.append(slice(max(first, 0), min(last, size)))
-        padding.append((max(-first, 0), max(last - size, 0)))
-    inner = sub[tuple(spans)].astype(np.int16)
-    return np.pad(inner, padding, mode="edge") if any(map(any, padding)) else inner  # np.pad is slow
+    height, width = luma.shape
+    for place in range(y.shape[0]):
+        i, j = min(places[place, 0], height - 1), min(places[place, 1], width - 1)
+        last, rightmost = (height - 1 - i) // 2, (width - 1 - j) // 2
+        for row in range(y.shape[1]):
+            u = 2 * min(max(top + row, 0), last) + i
+            for column in range(y.shape[2]):
+                v = 2 * min(max(left + column, 0), rightmost) + j
+                gray = np.int16(luma[u, v])
+                y[place, row, column] = gray
+                if place < r.shape[0]:
+                    r[place, row, column] = np.int16(rgb[u, v, 0]) - gray
+                    b[place, row, column] = np.int16(rgb[u, v, 2]) - gray
+
+
+@cache
+def _compiled_gather() -> Any:
+    lattices, planes = (array("uint8", 2, "A"), array("uint8", 3, "A")), (array("int16", 3, writable=True),) * 3
+    return compiled(_gather, (*lattices, array("int64", 2), numba.types.int64, numba.types.int64, *planes))

@@ -33,6 +33,7 @@ LEAST = 0.15  # levels; what the model thinks less noisy is not told apart from 
 LAST = len(PHASES) - 1
 POSITIONS = ((0, 0), (0, 1), (1, 0), (1, 1))  # rows and columns by which the photo is moved
 STRIP = 64  # rows computed at a time
+TILE = 192  # cells; larger than for coding, as nothing waits for the first
 FITTED = 8192  # pixels to which the model's scales are fitted
 SHIFTS = range(-36, 37, 4)  # of scale indices, that are tried
 
@@ -41,6 +42,7 @@ SHIFTS = range(-36, 37, 4)  # of scale indices, that are tried
 K, FINE, COARSE, SCALE, BLUE, SLOPE, GREEN, GREEN_SCALE = 3, 3, 6, 9, 12, 24, 25, 26
 PER_NAT, SCALE_MIN, SCALE_STEP, ZERO, LEVEL, GREEN_UNIT = 16, 0.06, 24, 128, 8, 64
 FINER = 4  # times: units of the tables' logarithms, of the units of reluctance
+MOST = 127  # units of reluctance
 WR, WG, WB = 19595, 38470, 7471
 FAR = 100  # 1/LEVEL levels from the mean beyond which nothing is told apart; moves stay within the tables
 GREEN_FAR = 200  # 1/GREEN_UNIT levels
@@ -65,7 +67,7 @@ def expectation(model: ColourModel, rgb: UInt8, progress: Callable[[float], None
     scales = np.exp2(found[SCALE_R : SCALE_B + 1] / np.float32(SCALE_STEP)) * np.float32(SCALE_MIN)
     tables = _Tables.of(model)
     tables.fit(found, rgb)
-    reluctance = np.full((*rgb.shape[:2], len(MOVES)), 127, np.int8)
+    reluctance = np.empty((*rgb.shape[:2], len(MOVES)), np.int8)
     luma, kernel = colour.luma(rgb), _compiled_reluctance()
 
     def fill(rows: slice) -> None:
@@ -95,7 +97,7 @@ def _summary(model: ColourModel, rgb: UInt8, progress: Callable[[float], None]) 
         luma = colour.luma(moved)
         shape = luma[row::2, column::2].shape
         plane = np.empty((PLANES, *shape), np.int16)
-        for part in model.parts(moved, luma, 0, LAST):
+        for part in model.parts(moved, luma, 0, LAST, tile=TILE):
             tile, there = part.tile, plane[:, part.rows, part.columns]
             guesses = tile.guess_r, tile.guess_b
             _compiled_summary()(tile.parameters, *guesses, tile.luma, part.rgb, weights, widths, there)
@@ -212,6 +214,8 @@ _inlined_green_choice = inlined(_green_choice)
 def _reluctance_kernel(found: Any, rgb: Any, luma: Any, near: Any, green: Any, out: Any) -> None:
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
+            for move in range(out.shape[2]):
+                out[i, j, move] = MOST
             r, g, b, y = np.int64(rgb[i, j, 0]), np.int64(rgb[i, j, 1]), np.int64(rgb[i, j, 2]), np.int64(luma[i, j])
             rest = 65536 * y - WR * r - WG * g - WB * b
             red, blue = found[SCALE_R, i, j], found[SCALE_B, i, j]
@@ -231,7 +235,7 @@ def _reluctance_kernel(found: Any, rgb: Any, luma: Any, near: Any, green: Any, o
                     low, high, entry = _inlined_green_choice(rest - WR * dr - WB * db, g, offset)
                     for dg in range(max(low, -1), min(high, 1) + 1):
                         after = both + green[scale_g, entry, dg - low] if low < high else both
-                        out[i, j, 9 * (dr + 1) + 3 * (dg + 1) + db + 1] = _bounded(_rounded(before - after), 127)
+                        out[i, j, 9 * (dr + 1) + 3 * (dg + 1) + db + 1] = _bounded(_rounded(before - after), MOST)
 
 
 @cache
