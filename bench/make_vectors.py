@@ -139,7 +139,7 @@ def _told(payload: Payload) -> dict[str, Any]:
 def painted(codec: str, rgb: UInt8, make: Callable[[Keys], bytes], colors: Colors, password: str | None) -> UInt8:
     """A host with any stream in its colours."""
     key = stego.photo_keys(read_photo(rgb), password)
-    return load_codec(codec).embed(rgb, make(key), key, colors, silent)
+    return load_codec(codec).embed(rgb, make(key), key, colors, silent).rgb
 
 
 def carried(codec: str, payload: Payload, size: tuple[int, int], colors: Colors, password: str | None) -> UInt8:

@@ -74,11 +74,11 @@ def main() -> None:
         for path in sorted(p for p in arguments.photos.iterdir() if p.is_file())[:: arguments.every]:
             photo = read_photo(path)
             stream = os.urandom(int(load * photo.rgb[..., 0].size / 8))
-            if photo.is_gray or codec.capacity(photo.rgb, "keep", silent) < len(stream):
+            if photo.is_gray or codec.capacity(photo.rgb, "keep", silent).most < len(stream):
                 without += 1
                 continue
             key = stego.photo_keys(photo, None)
-            container = codec.embed(photo.rgb, stream, key, "keep", silent)
+            container = codec.embed(photo.rgb, stream, key, "keep", silent).rgb
             assert codec.extract(container, key).stream == stream
             pixels, change = codec._pixels(photo.rgb), container != photo.rgb
             losses.append(1 - 8 * len(stream) / bits_at_cost(pixels, container, 8 * len(stream)))

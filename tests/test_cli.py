@@ -27,7 +27,7 @@ import stegcinn
 import stegcinn.__main__ as program
 from stegcinn import cli, colour, console, envelope, imagefile, stego
 from stegcinn.codecs import CODECS
-from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8
+from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, UInt8
 from stegcinn.envelope import Payload
 from stegcinn.errors import CapacityError, ImageError, SelfCheckError, StegcinnError, WeightsError
 from stegcinn.imagefile import read_photo
@@ -46,20 +46,22 @@ class LsbCodec:
     name = "exact"
     most = 1.0
     seconds = 0.0
+    disturbance: float | None = 1.0
 
-    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
+    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> Room:
         time.sleep(self.seconds)
         progress(1.0)
-        return rgb[..., 0].size // 8 if rgb.min() > 20 and rgb.max() < 235 else 0
+        size = rgb[..., 0].size // 8 if rgb.min() > 20 and rgb.max() < 235 else 0
+        return Room(size, size // 2)
 
-    def embed(self, rgb: UInt8, stream: bytes, keys: Keys, colors: Colors, progress: Progress) -> UInt8:
-        if len(stream) > (room := self.capacity(rgb, colors, progress)):
+    def embed(self, rgb: UInt8, stream: bytes, keys: Keys, colors: Colors, progress: Progress) -> Embedding:
+        if len(stream) > (room := self.capacity(rgb, colors, progress).most):
             raise CapacityError(len(stream), room)
         bits = np.unpackbits(np.frombuffer(stream + os.urandom(room - len(stream)), np.uint8))
         real = np.moveaxis(rgb, 2, 0).astype(np.float64)
         real[0] = (rgb[..., 0] & 254) | bits.reshape(rgb.shape[:2])
         progress(1.0)
-        return colour.quantise(colour.luma(rgb), real)
+        return Embedding(colour.quantise(colour.luma(rgb), real), self.disturbance)
 
     def extract(self, rgb: UInt8, keys: Keys, *, strict: bool = False) -> Extraction:
         return Extraction(np.packbits(rgb[..., 0] & 1).tobytes(), 1.0)
@@ -375,7 +377,7 @@ def test_json_of_hide_and_reveal(host: Path, secret: Path, run: Run) -> None:
     assert 0.3 < hidden.pop("changed_pixels") < 0.7
     assert hidden == {
         "output": "o.png", "bytes": 512, "name": "secret.bin", "bpp": 512 * 8 / SIDE**2,
-        "codec": "stealth", "colors": "keep", "raw_accuracy": 1.0,
+        "codec": "stealth", "colors": "keep", "raw_accuracy": 1.0, "disturbance": 1.0,
     }  # fmt: skip
     revealed = json.loads(run("reveal", "o.png", "-o", "r", "--json").out)
     assert revealed.pop("seconds") > 0
@@ -393,8 +395,11 @@ def test_json_of_a_message_needs_an_output(host: Path, run: Run) -> None:
 
 
 def test_json_of_capacity(host: Path, run: Run) -> None:
-    size = SIDE * SIDE // 8 - envelope.OVERHEAD
-    expected = {"bytes": size, "bpp": 8 * size / SIDE**2, "codec": "cinn", "colors": "generate", "stealth_bytes": 0}
+    size, safe = (SIDE * SIDE // share - envelope.OVERHEAD for share in (8, 16))
+    expected = {
+        "bytes": size, "bpp": 8 * size / SIDE**2, "codec": "cinn", "colors": "generate", "stealth_bytes": 0,
+        "safe_bytes": safe, "decoded": False,
+    }  # fmt: skip
     outcome = run("capacity", host, "--json", "--codec", "cinn", "--colors", "generate")
     assert json.loads(outcome.out) == expected
 
@@ -410,8 +415,31 @@ def test_a_photo_straight_from_a_jpeg_file_is_noted(secret: Path, run: Run) -> N
 
 
 def test_capacity(host: Path, run: Run) -> None:
-    line = b"1,093 bytes (0.95 bits per pixel) with codec stealth, colors keep\n"
+    line = b"1,093 bytes (0.95 bits per pixel) with codec stealth, colors keep, 517 of them as good as unseen\n"
     assert run("capacity", host) == run("capacity", "-", stdin=host.read_bytes()) == Outcome(0, line, "")
+
+
+def test_nothing_is_safe_in_a_photo_decoded_from_jpeg(run: Run) -> None:
+    noise = np.random.default_rng(0).integers(60, 200, (SIDE, SIDE, 3)).astype(np.uint8)
+    Image.fromarray(noise).save("photo.jpg", quality=50)
+    outcome = run("capacity", "photo.jpg")
+    assert outcome.out.endswith(b" with codec stealth, colors keep\n")
+    assert outcome.notes == [f"stegcinn: note: {stego.DECODED}"]
+    assert json.loads(run("capacity", "photo.jpg", "--json").out)["safe_bytes"] == 0
+
+
+@pytest.mark.parametrize(
+    ("disturbance", "note"),
+    [(5.0, None), (5.6, "a trained attacker may notice this payload (disturbance 6); hide less, "),
+     (None, "a trained attacker may notice this payload; what fits into small changes ")],
+)  # fmt: skip
+def test_hide_says_what_may_be_noticed(
+    host: Path, secret: Path, run: Run, monkeypatch: pytest.MonkeyPatch, disturbance: float | None, note: str | None
+) -> None:
+    monkeypatch.setattr(LsbCodec, "disturbance", disturbance)
+    told = [line for line in run("hide", host, secret, "-o", "o.png").notes if "notice" in line]
+    assert len(told) == (note is not None)
+    assert all(line.startswith(f"stegcinn: note: {note}") for line in told)
 
 
 def test_no_capacity_is_no_error(run: Run) -> None:

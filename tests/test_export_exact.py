@@ -134,5 +134,5 @@ def test_any_release_is_a_codec(exported, colors):
     codec, key = ExactCodec(Runtime(Release(exported[1]))), derive(None, bytes(32))
     host = np.random.default_rng(0).integers(60, 200, (64, 71, 3), np.uint8)
     payload = Payload(np.random.default_rng(1).bytes(200))
-    container = codec.embed(host, seal(pack(payload), key), key, colors, lambda share: None)
+    container = codec.embed(host, seal(pack(payload), key), key, colors, lambda share: None).rgb
     assert unseal(codec.extract(container, key).stream, key) == payload

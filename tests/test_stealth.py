@@ -14,6 +14,7 @@ from skimage import data as skimage_data
 import stegcinn
 from stegcinn import colour, envelope, keys, noise, stego
 from stegcinn.codecs import load_codec, stealth
+from stegcinn.codecs.base import SAFE
 from stegcinn.codecs.stealth import HEADER_SIZE, StealthCodec
 from stegcinn.envelope import OVERHEAD, Payload
 from stegcinn.errors import CapacityError, RevealError, SelfCheckError
@@ -45,14 +46,14 @@ def codec() -> StealthCodec:
 
 
 def embedded(codec: StealthCodec, rgb: np.ndarray, stream: bytes, key: keys.Keys = PUBLIC) -> np.ndarray:
-    return codec.embed(rgb, stream, key, "keep", silent)
+    return codec.embed(rgb, stream, key, "keep", silent).rgb
 
 
 @settings(max_examples=12, deadline=None)
 @given(st.integers(64, 130), st.integers(64, 130), st.floats(0, 1), st.integers(0, 2**32))
 def test_any_size_and_load(height, width, share, seed):
     codec, rgb = load_codec("stealth"), photo(height, width, 100, 150)
-    room = codec.capacity(rgb, "keep", silent)
+    room = codec.capacity(rgb, "keep", silent).most
     assert room > 300
     stream = np.random.default_rng(seed).bytes(int(share * room))
     before = rgb.copy()
@@ -66,7 +67,7 @@ def test_any_size_and_load(height, width, share, seed):
 def test_capacity_is_taken_to_the_last_byte(codec):
     for top, left in ((0, 0), (300, 200)):
         rgb = photo(96, 97, top, left)
-        room = codec.capacity(rgb, "keep", silent)
+        room = codec.capacity(rgb, "keep", silent).most
         for seed in range(3):
             stream = np.random.default_rng(seed).bytes(room)
             assert codec.extract(embedded(codec, rgb, stream), PUBLIC).stream == stream
@@ -79,19 +80,19 @@ def test_capacity_is_taken_to_the_last_byte(codec):
 def test_capacity_holds_where_little_may_move_whatever_pixels_the_key_chooses(codec, free):
     rgb = np.full((64, 64, 3), 90, np.uint8)
     rgb[:, :free] = photo(64, free)
-    room, promised = codec.capacity(rgb, "keep", silent), 0
+    room, promised = codec.capacity(rgb, "keep", silent).most, 0
     for seed in range(6):
         key = keys.derive(None, np.random.default_rng(seed).bytes(32))
         stream = np.random.default_rng(seed).bytes(room)
         if room:
             promised += 1
-            assert codec.extract(codec.embed(rgb, stream, key, "keep", silent), key).stream == stream
+            assert codec.extract(codec.embed(rgb, stream, key, "keep", silent).rgb, key).stream == stream
     assert promised == (6 if free > 20 else 0 if free < 16 else promised)
 
 
 def test_capacity_is_a_load_per_pixel_that_may_move(codec):
     rgb = photo()
-    assert codec.capacity(rgb, "keep", silent) == int(stealth.LOAD * (~noise.flat(rgb)).sum() / 8)
+    assert codec.capacity(rgb, "keep", silent).most == int(stealth.LOAD * (~noise.flat(rgb)).sum() / 8)
 
 
 def test_small_payloads_touch_little(codec):
@@ -119,7 +120,7 @@ def test_where_nothing_can_move(codec, level):
     """Where all is of one colour a change would be seen; the pixels beside carry what they can."""
     rgb = np.full((96, 96, 3), level, np.uint8)
     rgb[:, 48:] = photo(96, 48)
-    room = codec.capacity(rgb, "keep", silent)
+    room = codec.capacity(rgb, "keep", silent).most
     assert 0 < room <= stealth.LOAD * 96 * 50 / 8
     stream = np.random.default_rng(0).bytes(room)
     container = embedded(codec, rgb, stream)
@@ -127,16 +128,36 @@ def test_where_nothing_can_move(codec, level):
     assert (container[:, :46] != rgb[:, :46]).any(axis=-1).mean() < 0.001
 
 
+def test_what_is_safe_disturbs_by_as_much_as_is_safe(codec):
+    rgb = photo(256, 256)
+    room = codec.capacity(rgb, "keep", silent)
+    assert 0 < 4 * room.safe < room.most
+    random = np.random.default_rng(0)
+    sizes = 0, room.safe, room.most
+    found = [codec.embed(rgb, random.bytes(size), PUBLIC, "keep", silent).disturbance for size in sizes]
+    assert 0 < found[0] < found[1] < found[2]
+    assert 0.8 * SAFE < found[1] < 1.2 * SAFE
+    for size, disturbance in zip(sizes, found, strict=True):
+        assert codec.disturbance(rgb, size) == pytest.approx(disturbance, rel=0.2)
+    assert codec.disturbance(rgb, room.most + 1) is None
+
+
+def test_noise_makes_more_of_a_photo_safe(codec):
+    rgb = photo(256, 256)
+    noisy = np.clip(rgb + np.random.default_rng(0).normal(0, 4, rgb.shape), 0, 255).astype(np.uint8)
+    assert codec.capacity(noisy, "keep", silent).safe > 1.5 * codec.capacity(rgb, "keep", silent).safe
+
+
 @pytest.mark.parametrize("colors", ["keep", "generate"])
 def test_a_gray_photo_takes_nothing(codec, colors):
     rgb = np.repeat(colour.luma(photo())[..., None], 3, axis=-1)
-    assert codec.capacity(rgb, colors, silent) == 0
+    assert codec.capacity(rgb, colors, silent).most == 0
     with pytest.raises(CapacityError):
         codec.embed(rgb, b"x", PUBLIC, colors, silent)
 
 
 def test_no_new_colours(codec):
-    assert codec.capacity(photo(), "generate", silent) == 0
+    assert codec.capacity(photo(), "generate", silent).most == 0
     with pytest.raises(CapacityError):
         codec.embed(photo(), b"x", PUBLIC, "generate", silent)
 

@@ -378,7 +378,7 @@ def test_a_run_becomes_a_release_that_carries_payloads(uninterrupted, tmp_path, 
     assert Release(out).config["training"]["step"] == STEPS
     payload = Payload(np.random.default_rng(0).bytes(150))
     for colors in ("keep", "generate"):
-        container = codec.embed(photo(5), seal(pack(payload), key), key, colors, lambda share: None)
+        container = codec.embed(photo(5), seal(pack(payload), key), key, colors, lambda share: None).rgb
         assert unseal(codec.extract(container, key).stream, key) == payload
     card = (out / "README.md").read_text()
     assert card.startswith("# tiny-1\n")

@@ -73,7 +73,7 @@ def given_to_cinn(monkeypatch) -> list[np.ndarray]:
         signs.append(bits)
         return rgb
 
-    monkeypatch.setattr(cinn.CinnCodec, "capacity", lambda *_: 600)
+    monkeypatch.setattr(cinn.CinnCodec, "_capacity", lambda *_: 600)
     monkeypatch.setattr(cinn.CinnCodec, "_paint", spy)
     containers("cinn")
     return [np.array(signs)]

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from stegcinn import stego
-from stegcinn.codecs.base import Colors, Progress, UInt8
+from stegcinn.codecs.base import Colors, Embedding, Progress, Room, UInt8
 from stegcinn.errors import CapacityError
 from stegcinn.keys import Keys
 from stegcinn.web import api, server
@@ -36,13 +36,13 @@ forbid_writing = False  # in this process; in those of the server it always is
 class PageCodec(LsbCodec):
     """LsbCodec, with trouble at hand."""
 
-    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
+    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> Room:
         self._trouble(rgb, progress)
         return super().capacity(rgb, colors, progress)
 
-    def embed(self, rgb: UInt8, stream: bytes, keys: Keys, colors: Colors, progress: Progress) -> UInt8:
+    def embed(self, rgb: UInt8, stream: bytes, keys: Keys, colors: Colors, progress: Progress) -> Embedding:
         self._trouble(rgb, progress)
-        if len(stream) > (room := super().capacity(rgb, colors, progress)):
+        if len(stream) > (room := super().capacity(rgb, colors, progress).most):
             raise CapacityError(len(stream), room)
         return super().embed(rgb, stream, keys, colors, progress)
 

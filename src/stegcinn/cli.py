@@ -113,23 +113,16 @@ def _hide(args: argparse.Namespace) -> None:
     console.write(args.output, container.file, overwrite=args.force)
     size, bpp = len(payload.data), 8 * len(payload.data) / photo.rgb[..., 0].size
     if args.json:
-        facts = {key: getattr(container, key) for key in ("name", "codec", "colors", "raw_accuracy", "changed_pixels")}
-        print(
-            json.dumps(
-                {"output": args.output, "bytes": size, "bpp": bpp, **facts, "seconds": time.monotonic() - started}
-            )
-        )
+        told = ("name", "codec", "colors", "raw_accuracy", "changed_pixels", "disturbance")
+        facts = {"output": args.output, "bytes": size, "bpp": bpp, **{key: getattr(container, key) for key in told}}
+        print(json.dumps({**facts, "seconds": time.monotonic() - started}))
     else:
         say(
             f"hid {size:,} bytes in {'stdout' if args.output == STANDARD else args.output}: {bpp:.3g} bits per pixel, "
             f"codec {container.codec}, colors {container.colors}, {container.changed_pixels:.1%} of pixels changed"
         )
-    if payload.name and not container.name:
-        say(f"note: the name {payload.name} was left out to make the payload fit")
-    if container.decoded:
-        say(f"note: {stego.DECODED}")
-    if password is None:
-        say("note: without a password, anyone with stegcinn can read the payload")
+    for note in stego.notes(container, payload, password):
+        say(f"note: {note}")
 
 
 def _reveal(args: argparse.Namespace) -> None:
@@ -165,13 +158,16 @@ def _capacity(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(dataclasses.asdict(room)))
     else:
-        discreet = room.codec != "stealth" and room.stealth_bytes > 0
+        discreet = f"; up to {room.stealth_bytes:,} with codec stealth" if room.codec != "stealth" else ""
+        safe = f", {room.safe_bytes:,} of them as good as unseen" if not room.decoded else ""
         print(
             f"{room.bytes:,} bytes ({room.bpp:.2f} bits per pixel) with codec {room.codec}, colors {room.colors}"
-            + (f"; up to {room.stealth_bytes:,} with codec stealth" if discreet else "")
+            + (discreet + safe if room.stealth_bytes else "")
         )
     if room.bytes == 0:
         say("note: this photo takes no payload; try a larger or more colourful one")
+    elif room.decoded:
+        say(f"note: {stego.DECODED}")
 
 
 def _rank(args: argparse.Namespace) -> None:

@@ -78,11 +78,12 @@ def labels(rgb: UInt8) -> UInt8:
     return label
 
 
-def label_costs(pixels: Pixels, price: float) -> tuple[UInt8, UInt8]:
+def label_costs(pixels: Pixels, price: float, layers: int = LAYERS) -> tuple[UInt8, UInt8]:
     """What each label's cheapest move costs, (n, LABELS), with all prices multiplied by `price`; and that move.
 
     Costs are over that of the pixel's cheapest label, as bytes: NO_MOVE if no move leads there, else see `chances`.
-    Moves are indices in MOVES, (n, LABELS); where there is none, STAY.
+    Moves are indices in MOVES, (n, LABELS); where there is none, STAY. With fewer than all layers, of the labels that
+    these do not tell apart only the cheapest has a move.
     """
     costs, best = (np.empty((len(pixels), LABELS), np.uint8) for _ in range(2))
 
@@ -91,6 +92,9 @@ def label_costs(pixels: Pixels, price: float) -> tuple[UInt8, UInt8]:
         _compiled_costs()(ours.rgb, ours.prices, np.float32(price), ours.reluctance, costs[where], best[where])
 
     in_parts(part, len(pixels), PIECE)
+    if layers < LAYERS:
+        alike = costs.reshape(len(costs), -1, 1 << layers)
+        alike[np.arange(LABELS >> layers)[:, None] != alike.argmin(axis=1)[:, None]] = NO_MOVE
     return costs, best
 
 

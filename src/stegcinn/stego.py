@@ -19,7 +19,7 @@ from PIL import Image
 
 from stegcinn import colour, envelope, keys, ycc
 from stegcinn.codecs import AUTO, CODECS, load_codec
-from stegcinn.codecs.base import Codec, Colors, Progress, portions, silent
+from stegcinn.codecs.base import SAFE, Codec, Colors, Progress, portions, silent
 from stegcinn.envelope import Packed, Payload
 from stegcinn.errors import CapacityError, MachineError, RevealError, SelfCheckError, StegcinnWarning, UsageError
 from stegcinn.imagefile import ImageSource, Photo, check_format, encode_photo, read_photo
@@ -27,18 +27,25 @@ from stegcinn.keys import Keys
 
 ATTEMPTS = 6  # draws of new colours, should a container fail its own check
 DECODED = "this photo is as a JPEG decoder left it, and experts can prove any change; scaled down it would be safer"
+NOTICED = "a trained attacker may notice this payload"
 COLORS: tuple[Colors, ...] = ("keep", "generate")
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """What `hide` will surely take: payload bytes, and the same as net bits per pixel of the saved image."""
+    """What `hide` will surely take: payload bytes, and the same as net bits per pixel of the saved image.
+
+    Of these, codec "stealth" takes `stealth_bytes` if that one may be chosen, and `safe_bytes` are as good as unseen by
+    the attackers measured (docs/security.md): none in a host that is `decoded`, as any change to it can be proved.
+    """
 
     bytes: int
     bpp: float
     codec: str
     colors: Colors
-    stealth_bytes: int  # as much of it as codec "stealth" takes, if that one may be chosen
+    stealth_bytes: int
+    safe_bytes: int
+    decoded: bool  # whether the host is as a JPEG decoder left it
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Container:
     raw_accuracy: float  # share of embedded bits that read back right before error correction
     changed_pixels: float  # share of pixels with any other colour than the host's
     decoded: bool  # whether the host was as a JPEG decoder left it, so that the changes can be proved
+    disturbance: float | None  # see `codecs.base.Embedding`
 
 
 def hide(
@@ -96,11 +104,14 @@ def measure(
 ) -> Capacity:
     """`capacity` of a photo that is already read."""
     names, colors = _choose(photo, codec, colors)
-    sizes = {}
+    sizes, safe, decoded = {}, 0, ycc.is_decoded(photo.rgb)
     for name, report in zip(names, portions(progress, len(names)), strict=True):
-        sizes[name] = max(0, load_codec(name).capacity(photo.rgb, colors, report) - envelope.OVERHEAD)
+        room = load_codec(name).capacity(photo.rgb, colors, report)
+        sizes[name] = max(0, room.most - envelope.OVERHEAD)
+        safe = max(safe, 0 if decoded else room.safe - envelope.OVERHEAD)
     best = max(names, key=lambda name: sizes[name])
-    return Capacity(sizes[best], 8 * sizes[best] / photo.rgb[..., 0].size, best, colors, sizes.get("stealth", 0))
+    bpp = 8 * sizes[best] / photo.rgb[..., 0].size
+    return Capacity(sizes[best], bpp, best, colors, sizes.get("stealth", 0), safe, decoded)
 
 
 def conceal(
@@ -133,8 +144,8 @@ def _conceal(
 ) -> Container:
     writer, payload = load_codec(codec), packed.payload
     for _ in range(ATTEMPTS):  # each with a new salt, new filling and new colours
-        rgb = writer.embed(photo.rgb, envelope.seal(packed, key), key, colors, lambda s: progress(0.8 * s))
-        container = photo.with_rgb(rgb)
+        embedding = writer.embed(photo.rgb, envelope.seal(packed, key), key, colors, lambda s: progress(0.8 * s))
+        container = photo.with_rgb(embedding.rgb)
         file = encode_photo(container, suffix)
         try:
             raw_accuracy = _verify(file, photo, payload, key, writer)
@@ -142,10 +153,29 @@ def _conceal(
             continue
         progress(1.0)
         changed = float(np.mean((container.rgb != photo.rgb).any(axis=-1)))
-        return Container(file, container, payload.name, codec, colors, raw_accuracy, changed, ycc.is_decoded(photo.rgb))
+        return Container(
+            file, container, payload.name, codec, colors, raw_accuracy, changed, ycc.is_decoded(photo.rgb),
+            embedding.disturbance,
+        )  # fmt: skip
     raise SelfCheckError(
         "the container could not be read back with the margin we ask for; try a smaller payload or another photo"
     )
+
+
+def notes(container: Container, payload: Payload, password: str | None) -> list[str]:
+    """What whoever hid `payload` in a container should know, a line each."""
+    found = []
+    if payload.name and not container.name:
+        found.append(f"the name {payload.name} was left out to make the payload fit")
+    if container.decoded:
+        found.append(DECODED)
+    elif container.disturbance is None:
+        found.append(f"{NOTICED}; what fits into small changes (codec stealth) is harder to notice")
+    elif container.disturbance > SAFE:
+        found.append(f"{NOTICED} (disturbance {container.disturbance:.0f}); hide less, or in a larger or noisier photo")
+    if password is None:
+        found.append("without a password, anyone with stegcinn can read the payload")
+    return found
 
 
 def uncover(photo: Photo, *, password: str | None = None) -> Payload:

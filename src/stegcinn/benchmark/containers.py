@@ -60,13 +60,13 @@ def _hide(method: str, load: float | None, host: UInt8, rng: np.random.Generator
     """A container with random bytes of exactly the load; its other random draws are the system's, as in real use."""
     codec = load_codec(method)
     if load is None:
-        size = codec.capacity(host, "keep", silent)
+        size = codec.capacity(host, "keep", silent).most
         if not size:
             raise CapacityError(1, 0)
     else:
         size = round(load * host[..., 0].size / 8)
     key = keys.derive(None, rng.bytes(keys.KEY_SIZE))  # a detector has no key: any will do
-    return codec.embed(host, rng.bytes(size), key, "keep", silent)
+    return codec.embed(host, rng.bytes(size), key, "keep", silent).rgb
 
 
 def make_stegos(

@@ -28,13 +28,13 @@ def synthetic_pairs(hosts: ImageSet, method: str, *, seed: int) -> tuple[ImageSe
     names, covers, stegos = [], [], []
     for index, (name, host) in enumerate(zip(hosts.names, hosts.images, strict=True)):
         rng = np.random.default_rng((seed, index))
-        room = codec.capacity(host, "generate", silent)
+        room = codec.capacity(host, "generate", silent).most
         if not room:
             continue
 
         def container(room: int = room, host: UInt8 = host, rng: np.random.Generator = rng) -> UInt8:
             key = keys.derive(None, rng.bytes(keys.KEY_SIZE))
-            return codec.embed(host, rng.bytes(room), key, "generate", silent)
+            return codec.embed(host, rng.bytes(room), key, "generate", silent).rgb
 
         names.append(name)
         stegos.append(container())

@@ -17,10 +17,28 @@ from stegcinn.keys import Keys
 UInt8 = npt.NDArray[np.uint8]
 Colors = Literal["keep", "generate"]
 Progress = Callable[[float], None]  # called with the share of the work done, 0..1
+SAFE = 5.0  # disturbance up to which the best attacker measured is right in 54 % of photos (docs/security.md)
 
 
 def silent(share: float) -> None:
     """The progress of work that nobody follows."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """How long a stream may be, in bytes."""
+
+    most: int  # what `embed` will surely take
+    safe: int = 0  # as much of it as disturbs the photo by SAFE at most, as far as the codec can tell
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """A container before it is saved."""
+
+    rgb: UInt8
+    # Deflection of an ideal detector that knows how noisy each pixel is; None where the codec cannot tell
+    disturbance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -37,10 +55,10 @@ class Codec(Protocol):
     name: str
     most: float  # bits per pixel: more is never taken, whatever the photo
 
-    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
-        """Length in bytes of the longest stream that `embed` will surely take."""
+    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> Room:
+        """How long a stream `embed` will surely take."""
 
-    def embed(self, rgb: UInt8, stream: bytes, keys: Keys, colors: Colors, progress: Progress) -> UInt8:
+    def embed(self, rgb: UInt8, stream: bytes, keys: Keys, colors: Colors, progress: Progress) -> Embedding:
         """Write `stream` into the colours of a host and return the container; CapacityError if it does not fit.
 
         What is left of the room in use is filled from the system's generator. What is written need not read back:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stegcinn import colour, ecc, keys, mapping
-from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8, silent
+from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, UInt8, silent
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.keys import Keys, RandomBytes
 from stegcinn.lattice import CARRIERS, CELL, Lattice, Tile
@@ -64,8 +64,11 @@ class CinnCodec:
         self.release = release
         self.older = tuple(CinnCodec(each) for each in older)
 
-    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
+    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> Room:
         """Measured in a rehearsal on a sample of the photo, with draws that are the same every time."""
+        return Room(self._capacity(rgb, colors, progress))
+
+    def _capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
         positions = Lattice(colour.luma(rgb)).positions - HEADER
         if positions <= 0:
             return 0
@@ -76,9 +79,9 @@ class CinnCodec:
             rate = ecc.best_rate(self._rehearse(rgb, colors, progress), positions)
         return 0 if rate is None else ecc.plan(positions, rate).info_bits // 8
 
-    def embed(self, rgb: UInt8, stream: bytes, key: Keys, colors: Colors, progress: Progress) -> UInt8:
+    def embed(self, rgb: UInt8, stream: bytes, key: Keys, colors: Colors, progress: Progress) -> Embedding:
         """The lowest rate that takes the stream is used, so a small payload is the safest."""
-        room = self.capacity(rgb, colors, lambda share: progress(REHEARSAL_SHARE * share))
+        room = self._capacity(rgb, colors, lambda share: progress(REHEARSAL_SHARE * share))
         if len(stream) > room:
             raise CapacityError(len(stream), room)
         lattice = Lattice(colour.luma(rgb))
@@ -91,7 +94,7 @@ class CinnCodec:
         code ^= key.bits("whitening", lattice.positions)
         bits = np.empty_like(code)
         bits[key.permutation("positions", lattice.positions)] = code
-        return self._paint(
+        painted = self._paint(
             rgb,
             lattice,
             bits,
@@ -99,6 +102,7 @@ class CinnCodec:
             os.urandom,
             lambda share: progress(REHEARSAL_SHARE + (1 - REHEARSAL_SHARE) * share),
         )
+        return Embedding(painted)
 
     def extract(self, rgb: UInt8, key: Keys, *, strict: bool = False) -> Extraction:
         """With `strict`, which checks what was just written, older releases are left out."""

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from stegcinn import calibration, colour, envelope, keys, mixture, rangecoder, selftest
 from stegcinn.calibration import Calibration
 from stegcinn.cells import PHASES
-from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8, portions, silent
+from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, UInt8, portions, silent
 from stegcinn.colourmodel import ColourModel, Part, plane
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.keys import Keys, RandomBytes
@@ -103,9 +103,9 @@ class ExactCodec:
     def __init__(self, model: ColourModel) -> None:
         self.model = model
 
-    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
+    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> Room:
         """Measured by drawing full containers from random bits, the same every time."""
-        return self._room(rgb, self._fit(rgb), colors, progress)
+        return Room(self._room(rgb, self._fit(rgb), colors, progress))
 
     def _room(self, rgb: UInt8, fitted: Fit, colors: Colors, progress: Progress) -> int:
         key = keys.derive(None, bytes(keys.KEY_SIZE))
@@ -117,14 +117,14 @@ class ExactCodec:
         margin = math.ceil(MARGIN * math.sqrt(sum(_pixels(rgb[..., 0]))) / 8)
         return max(0, min(settled) - SURE - margin)
 
-    def embed(self, rgb: UInt8, stream: bytes, key: Keys, colors: Colors, progress: Progress) -> UInt8:
+    def embed(self, rgb: UInt8, stream: bytes, key: Keys, colors: Colors, progress: Progress) -> Embedding:
         """The load is chosen by the host's code length; should it not do, a larger one is tried, the largest often."""
         fitted = self._fit(rgb)
         for load in self._loads(rgb, len(stream), fitted, colors):
             painted = self._base(rgb, colors, os.urandom)
             settled = self._paint(painted, stream, load, fitted.calibration, key, os.urandom, progress)
             if settled >= len(stream) + SURE:
-                return painted
+                return Embedding(painted)
             if load == fitted.full(colors) and settled * HOPE[colors] < len(stream):
                 break
         raise CapacityError(len(stream), min(len(stream) - 1, self._room(rgb, fitted, colors, progress)))

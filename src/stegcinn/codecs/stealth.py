@@ -13,12 +13,13 @@ import math
 import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from stegcinn import colour, moves, noise, stc
-from stegcinn.codecs.base import Colors, Extraction, Progress, UInt8, silent
+from stegcinn.codecs.base import SAFE, Colors, Embedding, Extraction, Progress, Room, UInt8, silent
 from stegcinn.colourmodel import ColourModel
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.keys import Keys
@@ -46,7 +47,6 @@ SAMPLE = 8192  # pixels from which the price of a change is found
 STEPS = 11  # of that search
 FORBIDDING = 1e9  # at any of those; finite, so that the code may still cross a wide flat area
 EXPONENTS = (-20.0, 14.0)  # between which powers of two it lies: moves are free at one end, and never made at the other
-CHUNK = 16384  # pixels at a time
 PRICING_SHARE = 0.4  # of the work of `embed`
 
 
@@ -59,13 +59,15 @@ class StealthCodec:
     def __init__(self, model: Callable[[], ColourModel]) -> None:
         self._model = model
 
-    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
+    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> Room:
         """The least of two bounds: a load that is hard to see, and a share of what there is room for."""
         if not _suits(rgb, colors):
-            return 0
-        return _capacity(self._pixels(rgb, progress))
+            return Room(0)
+        host = self._pixels(rgb, progress)
+        most = _capacity(host)
+        return Room(most, min(most, _undisturbing(host)))
 
-    def embed(self, rgb: UInt8, stream: bytes, key: Keys, colors: Colors, progress: Progress) -> UInt8:
+    def embed(self, rgb: UInt8, stream: bytes, key: Keys, colors: Colors, progress: Progress) -> Embedding:
         """Takes no more than `capacity`, even where more would fit: `exact` is there for that."""
         if not _suits(rgb, colors):
             raise CapacityError(len(stream), 0)
@@ -86,12 +88,12 @@ class StealthCodec:
             if written is None:
                 continue
             progress(1.0)
-            sizes, painted = written
-            for bits in _headers(sizes, key):
-                written = _written(head, np.arange(split), bits, 1, fill)
-                if written is not None:
-                    painted[header] = written[1]
-                    return painted.reshape(rgb.shape)
+            painted = written.rgb
+            for bits in _headers(written.sizes, key):
+                first = _written(head, np.arange(split), bits, 1, fill)
+                if first is not None:
+                    painted[header] = first.rgb
+                    return Embedding(painted.reshape(rgb.shape), math.hypot(written.disturbance, first.disturbance))
         raise CapacityError(len(stream), len(stream) - 1)
 
     def extract(self, rgb: UInt8, key: Keys, *, strict: bool = False) -> Extraction:
@@ -107,25 +109,11 @@ class StealthCodec:
         return Extraction(np.packbits(np.concatenate(layers)).tobytes(), 1.0)
 
     def disturbance(self, rgb: UInt8, size: int) -> float | None:
-        """Deflection of the likelihood ratio test that knows how noisy each pixel is and how likely it changes.
-
-        With noise of variance s to which the changes add v, the sum of (v / s)**2 / 2 over pixels and channels, and its
-        root (Sedighi, Cogranne, Fridrich 2016, for Gaussian noise). None if the photo does not take `size` bytes.
-        """
+        """How much a stream of `size` bytes is expected to disturb a host; None if it does not take as much."""
         if not _suits(rgb, "keep"):
             return None
-        pixels = self._pixels(rgb)
-        sample = _evenly(pixels)
-        found = _price_of_change(sample, 8 * size * len(sample) / len(pixels), LAYERS, FILLS[0])
-        if size > _capacity(pixels) or found is None:
-            return None
-        total = 0.0
-        for start in range(0, len(pixels), CHUNK):
-            part = pixels.part(slice(start, start + CHUNK))
-            costs, best = moves.label_costs(part, found[0])
-            added = (moves.chances(costs)[..., None] * np.square(moves.MOVES[best])).sum(axis=1) * part.prices
-            total += float(np.square(added, dtype=np.float64).sum()) / 2
-        return math.sqrt(total)
+        host = self._pixels(rgb)
+        return _disturbance(host, size) if size <= _capacity(host) else None
 
     def _pixels(self, rgb: UInt8, progress: Progress = silent) -> Pixels:
         """All pixels in raster order. One level's change is priced at one over the predicted variance.
@@ -149,12 +137,46 @@ def _capacity(pixels: Pixels) -> int:
     count = len(pixels)
     sample = _evenly(pixels)
     header = _header_pixels(count)
-    in_header = _room(sample, 2.0 ** EXPONENTS[0], PROMISED)[0] / len(sample) * header
+    in_header = _room(sample, 2.0 ** EXPONENTS[0], PROMISED, 1)[0] / len(sample) * header
     if in_header < RESERVE * 8 * HEADER_SIZE:
         return 0
     in_body = _room(sample, CHEAPEST, PROMISED).sum() / len(sample) * (count - header)
     free = float((pixels.prices[:, 0] < FORBIDDING).sum())
     return int(min(LOAD * free, in_body / RESERVE) // 8)
+
+
+def _disturbance(pixels: Pixels, size: int) -> float:
+    """Expected of a stream of `size` bytes."""
+    sample, header = _evenly(pixels), _header_pixels(len(pixels))
+
+    def of(bits: int, count: int, layers: int) -> float:
+        wanted = bits * len(sample) / count
+        price = _highest_price(lambda price: _room(sample, price, FILLS[0], layers).sum() >= wanted)
+        return _deflection(sample, price, count, layers)
+
+    return math.hypot(of(8 * HEADER_SIZE, header, 1), of(8 * size, len(pixels) - header, LAYERS))
+
+
+def _undisturbing(pixels: Pixels) -> int:
+    """Bytes of the longest stream whose disturbance is SAFE at most."""
+    sample, count = _evenly(pixels), len(pixels) - _header_pixels(len(pixels))
+    of_header = _disturbance(pixels, 0)
+    price = _highest_price(lambda price: math.hypot(of_header, _deflection(sample, price, count)) > SAFE)
+    return int(_room(sample, price, FILLS[0]).sum() * count / len(sample)) // 8
+
+
+def _deflection(sample: Pixels, price: float, count: int, layers: int = LAYERS) -> float:
+    """Deflection of the likelihood ratio test that knows how noisy each pixel is and how likely it changes.
+
+    Of `count` pixels like the sample's.
+
+    With noise of variance s to which the changes add v, the sum of (v / s)**2 / 2 over pixels and channels, and its
+    root (Sedighi, Cogranne, Fridrich 2016, for Gaussian noise).
+    """
+    costs, best = moves.label_costs(sample, price, layers)
+    added = (moves.chances(costs)[..., None] * np.square(moves.MOVES[best])).sum(axis=1) * sample.prices
+    total = float(np.square(added, dtype=np.float64).sum()) * count / len(sample)
+    return math.sqrt(total / 2)
 
 
 def _evenly(pixels: Pixels) -> Pixels:
@@ -190,13 +212,16 @@ def _unmasked(header: bytes, key: Keys) -> tuple[int, ...]:
     return _SIZES.unpack(plain[: _SIZES.size])
 
 
+class _Written(NamedTuple):
+    sizes: tuple[int, ...]  # bits that each layer holds
+    rgb: UInt8  # all pixels
+    disturbance: float
+
+
 def _written(
     pixels: Pixels, places: Places, message: UInt8, layers: int, fill: float, progress: Progress = silent
-) -> tuple[tuple[int, ...], UInt8] | None:
-    """How many bits each layer holds, and the pixels' colours where the labels of those at `places` carry `message`.
-
-    None if some layer cannot hold its share.
-    """
+) -> _Written | None:
+    """`message` in the labels of the pixels at `places`; None if some layer cannot hold its share."""
     sample = pixels.taken(places[:SAMPLE])
     found = _price_of_change(sample, len(message) * len(sample) / len(places), layers, fill)
     if found is None:
@@ -204,7 +229,7 @@ def _written(
     price, room = found
     ends = np.rint(np.cumsum(room) / room.sum() * len(message)).astype(np.int64)
     parts = np.split(message, ends[:-1])
-    costs = np.take(moves.label_costs(pixels, price)[0], places, axis=0)
+    costs = np.take(moves.label_costs(pixels, price, layers)[0], places, axis=0)
     settled = np.zeros(len(places), np.uint8)
     for layer, part in enumerate(parts):
         written = stc.encode(*moves.preferences(costs, settled, layer), part)
@@ -215,27 +240,28 @@ def _written(
     sizes = tuple(map(len, parts)) + (0,) * (LAYERS - layers)
     labels = moves.labels(pixels.rgb)
     labels[places] = moves.cheapest_labels(costs, settled, layers)
-    return sizes, moves.moved(pixels, price, labels)
+    return _Written(sizes, moves.moved(pixels, price, labels), _deflection(sample, price, len(places), layers))
 
 
 def _price_of_change(pixels: Pixels, size: float, layers: int, fill: float) -> tuple[float, Float64] | None:
     """The highest price at which `size` bits find room, and the room in each layer; None if they never do."""
-    low, high = EXPONENTS
-    best = _room(pixels, 2.0**low, fill)[:layers]
-    if best.sum() < size:
+    if _room(pixels, 2.0 ** EXPONENTS[0], fill, layers).sum() < size:
         return None
+    price = _highest_price(lambda price: _room(pixels, price, fill, layers).sum() >= size)
+    return price, _room(pixels, price, fill, layers)
+
+
+def _highest_price(enough: Callable[[float], np.bool_ | bool]) -> float:
+    """The highest price at which changes are still `enough`; the lowest of all if they never are."""
+    low, high = EXPONENTS
     for _ in range(STEPS):
         middle = (low + high) / 2
-        room = _room(pixels, 2.0**middle, fill)[:layers]
-        if room.sum() < size:
-            high = middle
-        else:
-            low, best = middle, room
-    return 2.0**low, best
+        low, high = (middle, high) if enough(math.exp2(middle)) else (low, middle)
+    return math.exp2(low)
 
 
-def _room(pixels: Pixels, price: float, fill: float) -> Float64:
-    """Bits for which there is room in each layer, (LAYERS,)."""
-    entropy, open_bits = moves.entropies(moves.label_costs(pixels, price)[0])
+def _room(pixels: Pixels, price: float, fill: float, layers: int = LAYERS) -> Float64:
+    """Bits for which there is room in each layer, (layers,)."""
+    entropy, open_bits = moves.entropies(moves.label_costs(pixels, price, layers)[0])[:, :layers]
     room: Float64 = np.minimum(entropy, fill * open_bits * (open_bits / len(pixels)))
     return room

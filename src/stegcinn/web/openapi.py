@@ -141,7 +141,7 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
     facts = [
         {"type": "null"},
         _object(**size, gray={"type": "boolean"}, notes=notes),
-        _object(bytes=COUNT, bpp=NUMBER, **chosen, stealth_bytes=COUNT),
+        _object(bytes=COUNT, bpp=NUMBER, **chosen, stealth_bytes=COUNT, safe_bytes=COUNT, decoded={"type": "boolean"}),
         _object(bytes=COUNT, needed=COUNT),
         _object(
             **size,
@@ -150,6 +150,7 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
             **chosen,
             changed_pixels=SHARE,
             raw_accuracy=SHARE,
+            disturbance={"type": ["number", "null"], "minimum": 0},
             same_gray=SHARE,
             amplified=COUNT,
             notes=notes,

@@ -85,12 +85,7 @@ def hide(
         )  # fmt: skip
         saved = imagefile.read_photo(container.file)  # compared is what the receiver gets
     times = amplification(photo.rgb, saved.rgb)
-    if hidden.name and not container.name:
-        notes.append(f"the name {hidden.name} was left out to make the payload fit")
-    if container.decoded:
-        notes.append(stego.DECODED)
-    if password is None:
-        notes.append("without a password, anyone with stegcinn can read the payload")
+    notes += stego.notes(container, hidden, password)
     facts = {
         **_size(photo),
         "bytes": len(payload),
@@ -99,6 +94,7 @@ def hide(
         "colors": container.colors,
         "changed_pixels": container.changed_pixels,
         "raw_accuracy": container.raw_accuracy,
+        "disturbance": container.disturbance,
         "same_gray": float(np.mean(demo.gray(photo.rgb) == demo.gray(saved.rgb))),
         "amplified": times,
         "notes": notes,
