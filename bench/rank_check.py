@@ -61,7 +61,8 @@ def main() -> None:
     disturbance, right = np.concatenate(every, axis=1)
     for low, high in itertools.pairwise(EDGES):
         there = (disturbance >= low) & (disturbance < high)
-        print(f"disturbance {low} to {high}: {right[there].mean():.1%} of {2 * there.sum()} images")
+        if there.any():
+            print(f"disturbance {low} to {high}: {right[there].mean():.1%} of {2 * there.sum()} images")
 
 
 if __name__ == "__main__":
