@@ -428,6 +428,23 @@ def test_nothing_is_safe_in_a_photo_decoded_from_jpeg(run: Run) -> None:
     assert json.loads(run("capacity", "photo.jpg", "--json").out)["safe_bytes"] == 0
 
 
+def test_a_halved_photo(run: Run) -> None:
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(100, 150, (2 * SIDE + 1, 2 * SIDE, 3)).astype(np.uint8)).save("p.jpg", quality=50)
+    room = json.loads(run("capacity", "p.jpg", "--halve", "--json").out)
+    assert (room["decoded"], room["bytes"]) == (False, SIDE * SIDE // 8 - envelope.OVERHEAD)
+    outcome = run("hide", "p.jpg", "-m", "hello", "-o", "o.png", "--halve", "--json")
+    assert "JPEG" not in outcome.err
+    assert imagefile.read_photo("o.png").rgb.shape == (SIDE, SIDE, 3)
+    assert json.loads(outcome.out)["bpp"] == 8 * 5 / SIDE**2
+    assert run("reveal", "o.png", "-o", "-").out == b"hello"
+
+
+def test_a_photo_too_small_to_be_halved(host: Path, secret: Path, run: Run) -> None:
+    one_error(run("hide", host, secret, "-o", "o.png", "--halve"), 5, "half of the photo is 48x48 pixels")
+    assert not Path("o.png").exists()
+
+
 @pytest.mark.parametrize(
     ("disturbance", "note"),
     [(5.0, None), (5.6, "a trained attacker may notice this payload (disturbance 6); hide less, "),

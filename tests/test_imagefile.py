@@ -20,7 +20,7 @@ from PIL import Image, ImageCms
 
 from stegcinn import imagefile
 from stegcinn.errors import ImageError, StegcinnError, StegcinnWarning, UsageError
-from stegcinn.imagefile import MAX_PIXELS, Photo, check_suffix, encode_photo, read_photo, write_atomic
+from stegcinn.imagefile import MAX_PIXELS, Photo, check_suffix, encode_photo, halved, read_photo, write_atomic
 
 H, W = 70, 90
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -494,6 +494,23 @@ def test_photo_validates_and_with_rgb_copies() -> None:
 
 
 # Writing
+
+
+def test_half_of_a_photo() -> None:
+    """Under transparent pixels there may be any colour: it must not bleed into what is seen."""
+    rgb = np.zeros((129, 200, 3), np.uint8)
+    rgb[:, :100] = 200
+    rgb[:, 100:] = (255, 0, 0)
+    alpha = np.zeros((129, 200), np.uint8)
+    alpha[:, :100] = 255
+    half = halved(Photo(rgb, alpha, b"profile"))
+    assert (half.rgb.shape, half.icc_profile) == ((64, 100, 3), b"profile")
+    assert half.alpha is not None
+    assert np.abs(half.rgb[half.alpha > 128].astype(int) - 200).max() <= 1
+    assert (half.alpha[:, :46] == 255).all()
+    assert halved(Photo(rgb, None, None)).alpha is None
+    with pytest.raises(ImageError, match="half of the photo is 100x63 pixels"):
+        halved(Photo(rgb[:127], None, None))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".tiff", ".bmp", ".PNG"])

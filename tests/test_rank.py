@@ -46,6 +46,17 @@ def test_more_payload_disturbs_more(folder):
     assert 0 < 4 * small < large
 
 
+def test_halved_photos(folder):
+    jpeg = folder / "noisy.jpg"
+    (whole,), (half,) = (rank([jpeg], 100, print, halve=halve) for halve in (False, True))
+    assert (whole.decoded, half.decoded) == (True, False)
+    assert half.bpp == 4 * whole.bpp
+    left_out = []
+    Image.open(jpeg).crop((0, 0, 100, 100)).save(folder / "small.png")
+    assert rank([folder / "small.png"], 100, lambda path, reason: left_out.append(reason), halve=True) == []
+    assert "half of the photo is 50x50 pixels" in left_out[0]
+
+
 def test_command(folder, capsys):
     assert cli.main(["rank", str(folder), "--payload", "500", "--json"]) == 0
     out, err = capsys.readouterr()

@@ -216,6 +216,8 @@ def test_a_payload_too_large_for_the_page(client: Client, monkeypatch: pytest.Mo
         ({"payload": "x", "codec": "rot13"}, "unknown codec 'rot13'; choose one of"),
         ({"payload": "x", "format": "jpg"}, "unknown format 'jpg'; choose one of png"),
         ({"payload": "x", "format": None}, "format must be text"),
+        ({"payload": "x", "halve": "yes"}, "halve must be true or false"),
+        ({"payload": "x", "halve": 1}, "halve must be true or false"),
     ],
 )
 def test_bad_orders(client: Client, fields: dict[str, Any], words: str) -> None:

@@ -189,7 +189,8 @@ def test_a_file(tabs: Opener, client: Client, photo: Path, tmp_path: Path, downl
     room = stegcinn.capacity(photo)
     assert 3000 < room.stealth_bytes < room.bytes
     expect(tab["hide-capacity"]).to_contain_text(f"Takes {room.bytes:,} bytes")
-    expect(tab["hide-capacity"]).to_contain_text(f"; up to {room.stealth_bytes:,} bytes in small changes")
+    safe = f"; up to {room.stealth_bytes:,} bytes in small changes, {room.safe_bytes:,} bytes of them as good as unseen"
+    expect(tab["hide-capacity"]).to_contain_text(safe)
     expect(tab["hide-fit-text"]).to_have_text(
         re.compile(r"Fits in small changes: 3,000 bytes, \d+ % of what the photo takes\.")
     )
@@ -572,9 +573,12 @@ def test_choices_are_the_servers(tabs: Opener, quick: Client, small: Path, downl
     tab.page.get_by_text("Advanced").click()
     tab["hide-colors"].select_option("generate")
     tab["hide-format"].select_option("webp")
+    tab["hide-size"].select_option("half")
     container = tab.hide().hidden(downloads)
     assert container.name == "small.webp"
-    assert Image.open(io.BytesIO(container.read_bytes())).format == "WEBP"
+    image = Image.open(io.BytesIO(container.read_bytes()))
+    assert image.format == "WEBP"
+    assert image.size == tuple(side // 2 for side in Image.open(io.BytesIO(small.read_bytes())).size)
     expect(tab["hide-facts"]).to_contain_text(f"{AUTO[-1]}, generate")
 
 

@@ -143,6 +143,9 @@ def parser() -> argparse.ArgumentParser:
         each.add_argument("--codec", metavar="NAME", default="auto", help=codec)
         colors = "coarse colours: the host's, or new ones (default: keep; generate for a gray host)"
         each.add_argument("--colors", choices=("keep", "generate"), help=colors)
+    for each in (hide, capacity, rank):
+        halve = "scale the photo down to half first: it no longer shows how it was compressed"
+        each.add_argument("--halve", action="store_true", help=halve)
     for each in (hide, reveal, capacity):
         each.add_argument("--json", action="store_true", help="print the result as one JSON object")
     rank.add_argument("photos", metavar="FOLDER", type=existing_folder, help="folder of photos, with those below it")

@@ -105,7 +105,7 @@ def _hide(args: argparse.Namespace) -> None:
         raise UsageError("an image is nothing for a terminal; name a file with -o, or use a pipe")
     codec, password = _codec(args), console.password(args, twice=True)
     started = time.monotonic()
-    payload, photo = console.read_payload(args), console.read_photo(args.host)
+    payload, photo = console.read_payload(args), console.read_photo(args.host, halve=args.halve)
     with console.progress("hiding") as progress:
         container = stego.conceal(
             photo, payload, password=password, codec=codec, colors=args.colors, suffix=suffix, progress=progress
@@ -152,7 +152,7 @@ def _reveal(args: argparse.Namespace) -> None:
 def _capacity(args: argparse.Namespace) -> None:
     from stegcinn import stego
 
-    codec, photo = _codec(args), console.read_photo(args.host)
+    codec, photo = _codec(args), console.read_photo(args.host, halve=args.halve)
     with console.progress("measuring") as progress:
         room = stego.measure(photo, codec=codec, colors=args.colors, progress=progress)
     if args.json:
@@ -174,7 +174,7 @@ def _rank(args: argparse.Namespace) -> None:
     from stegcinn import rank
 
     files = sorted(path for path in args.photos.rglob("*") if path.is_file())
-    found = rank.rank(files, args.payload, lambda path, reason: say(f"note: left out: {reason}"))
+    found = rank.rank(files, args.payload, lambda path, reason: say(f"note: left out: {reason}"), halve=args.halve)
     if not found:
         raise StegcinnError(f"no photo in {args.photos} takes {args.payload} bytes with codec stealth")
     if args.json:

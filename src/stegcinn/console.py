@@ -79,10 +79,11 @@ def read_payload(args: argparse.Namespace) -> Payload:
         raise UsageError(f"{args.file} cannot be read ({error.strerror})") from error
 
 
-def read_photo(source: str) -> Photo:
+def read_photo(source: str, *, halve: bool = False) -> Photo:
     from stegcinn import imagefile
 
-    return imagefile.read_photo(_read_stdin() if source == STANDARD else source)
+    photo = imagefile.read_photo(_read_stdin() if source == STANDARD else source)
+    return imagefile.halved(photo) if halve else photo
 
 
 def _read_stdin() -> bytes:

@@ -128,6 +128,18 @@ def read_photo(source: ImageSource) -> Photo:
     return photo
 
 
+def halved(photo: Photo) -> Photo:
+    """The photo at half its width and height, rounded down (Lanczos): it no longer shows how it was compressed.
+
+    ImageError if a side would be under MIN_SIDE.
+    """
+    image = photo.to_pil()
+    size = image.width // 2, image.height // 2
+    _check_size(*size, "half of the photo")
+    rgb, alpha = _planes(image.resize(size, Image.Resampling.LANCZOS))
+    return Photo(rgb, alpha, photo.icc_profile)
+
+
 def encode_photo(photo: Photo, suffix: str) -> bytes:
     """Encode a photo without loss in the format of `suffix` (".png", ".webp", ".tif", ".tiff" or ".bmp").
 

@@ -10,7 +10,7 @@ from stegcinn import envelope, ycc
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.stealth import StealthCodec
 from stegcinn.errors import ImageError
-from stegcinn.imagefile import read_photo
+from stegcinn.imagefile import halved, read_photo
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,10 @@ class Ranked:
     decoded: bool  # whether it is as a JPEG decoder left it, so that any change can be proved
 
 
-def rank(paths: Iterable[Path], size: int, skipped: Callable[[Path, str], None]) -> list[Ranked]:
-    """Photos that take `size` bytes of payload with codec "stealth", the least disturbed first.
+def rank(
+    paths: Iterable[Path], size: int, skipped: Callable[[Path, str], None], *, halve: bool = False
+) -> list[Ranked]:
+    """Photos that take `size` bytes of payload with codec "stealth", the least disturbed first; each halved if wished.
 
     `skipped(path, reason)` is called for files that are no photos or do not take as much.
     """
@@ -34,6 +36,7 @@ def rank(paths: Iterable[Path], size: int, skipped: Callable[[Path, str], None])
     for path in paths:
         try:
             photo = read_photo(path)
+            photo = halved(photo) if halve else photo
         except ImageError as error:
             skipped(path, str(error))
             continue

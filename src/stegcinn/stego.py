@@ -26,7 +26,7 @@ from stegcinn.imagefile import ImageSource, Photo, check_format, encode_photo, r
 from stegcinn.keys import Keys
 
 ATTEMPTS = 6  # draws of new colours, should a container fail its own check
-DECODED = "this photo is as a JPEG decoder left it, and experts can prove any change; scaled down it would be safer"
+DECODED = "this photo is as a JPEG decoder left it, and experts can prove any change; halve it first to be safer"
 NOTICED = "a trained attacker may notice this payload"
 COLORS: tuple[Colors, ...] = ("keep", "generate")
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from stegcinn.atomic import replacing
 from stegcinn.errors import ImageError, StegcinnError
-from stegcinn.imagefile import read_photo
+from stegcinn.imagefile import halved, read_photo
 
 UInt8 = npt.NDArray[np.uint8]
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
@@ -76,23 +75,18 @@ def read_hosts(folder: Path, *, count: int | None, size: int, seed: int = 0, hal
             break
         try:
             photo = read_photo(str(files[index]))
+            photo = halved(photo) if halve else photo
         except ImageError:
             continue
-        rgb = _halved(photo.rgb) if halve else photo.rgb
-        height, width = rgb.shape[:2]
+        height, width = photo.rgb.shape[:2]
         if min(height, width) < size or photo.is_gray:
             continue
         y, x = (height - size) // 2, (width - size) // 2
         names.append(str(files[index].relative_to(folder)))
-        images.append(rgb[y : y + size, x : x + size])
+        images.append(photo.rgb[y : y + size, x : x + size])
     if not names:
         raise StegcinnError(f"{folder} holds no colour photo of at least {size}x{size} pixels")
     return ImageSet(tuple(names), np.stack(images))
-
-
-def _halved(rgb: UInt8) -> UInt8:
-    height, width = rgb.shape[:2]
-    return np.asarray(Image.fromarray(rgb).resize((width // 2, height // 2), Image.Resampling.LANCZOS))
 
 
 def read_stegos(source: Path, hosts: ImageSet) -> ImageSet:

@@ -64,6 +64,7 @@ class Measure:
     photo: str
     codec: str | None = None
     colors: str | None = None
+    halve: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Hide:
     password: str | None = dataclasses.field(default=None, repr=False)
     codec: str | None = None
     colors: str | None = None
+    halve: bool = False
     format: str = "png"
 
 
@@ -239,7 +241,7 @@ async def _order(request: Request, kind: type[T]) -> T:
         raise RefusedError(400, f"unknown field {unknown[0]!r}")
     for name, value in values.items():
         if not isinstance(value, get_args(types[name]) or types[name]):
-            raise RefusedError(400, f"{name} must be text")
+            raise RefusedError(400, f"{name} must be {'true or false' if types[name] is bool else 'text'}")
         if isinstance(value, str) and name in CHOICES and value not in CHOICES[name]:
             raise RefusedError(400, f"unknown {name} {value!r}; choose one of {', '.join(CHOICES[name])}")
     try:

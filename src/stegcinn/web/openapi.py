@@ -25,11 +25,12 @@ def document(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
     """The whole description, for the choices that this version offers."""
     codec: Json = {"enum": [*codecs, None], "description": "how bits become colours; null chooses"}
     color: Json = {"enum": [*colors, None], "description": "null: keep, but generate for a gray photo"}
+    halve: Json = {"type": "boolean", "description": "scale the photo down to half first"}
     orders = {
         "look": ("Read a photo: its size, and a `thumbnail`.", _object(photo=ID)),
         "measure": (
             "Measure how much a photo takes.",
-            _object(["photo"], photo=ID, codec=codec, colors=color),
+            _object(["photo"], photo=ID, codec=codec, colors=color, halve=halve),
         ),
         "weigh": ("Find how many bytes of capacity a payload needs.", _object(payload=ID)),
         "hide": (
@@ -42,6 +43,7 @@ def document(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
                 password=PASSWORD,
                 codec=codec,
                 colors=color,
+                halve=halve,
                 format={"enum": list(formats)},
             ),
         ),

@@ -57,10 +57,15 @@ def look(progress: Progress, *, photo: bytes) -> Outcome:
     return Outcome({**_size(image), "gray": image.is_gray, "notes": notes}, {"thumbnail": _png(small)})
 
 
-def measure(progress: Progress, *, photo: bytes, codec: str | None, colors: str | None) -> Outcome:
+def _read(photo: bytes, halve: bool) -> Photo:
+    image = imagefile.read_photo(photo)
+    return imagefile.halved(image) if halve else image
+
+
+def measure(progress: Progress, *, photo: bytes, codec: str | None, colors: str | None, halve: bool) -> Outcome:
     """Measure how much a photo takes."""
     with _notes():
-        image = imagefile.read_photo(photo)
+        image = _read(photo, halve)
     room = stego.measure(image, codec=codec, colors=cast(Colors | None, colors), progress=progress)
     return Outcome(asdict(room))
 
@@ -73,12 +78,12 @@ def weigh(progress: Progress, *, payload: bytes) -> Outcome:
 
 def hide(
     progress: Progress, *, host: bytes, payload: bytes, name: str | None, password: str | None, codec: str | None,
-    colors: str | None, format: str,
+    colors: str | None, halve: bool, format: str,
 ) -> Outcome:  # fmt: skip
     """Hide a payload; files: the `container`, and pictures of host and container side by side."""
     hidden = Payload(payload, envelope.safe_name(name or ""))
     with _notes() as notes:
-        photo = imagefile.read_photo(host)
+        photo = _read(host, halve)
         container = stego.conceal(
             photo, hidden, password=password, codec=codec, colors=cast(Colors | None, colors), suffix=f".{format}",
             progress=lambda share: progress(HIDING_SHARE * share),

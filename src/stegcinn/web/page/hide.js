@@ -20,6 +20,7 @@ let weighing = null; // { timer, gone }
 let hiding = null;
 
 const choice = (id) => $(id).value || null;
+const halve = () => $("hide-size").value === "half";
 const kind = () => document.querySelector('input[name="payload-kind"]:checked').value;
 
 export function setup(found) {
@@ -37,7 +38,7 @@ export function setup(found) {
   $("hide-photo-other").addEventListener("click", () => $("hide-photo").click());
   $("hide-message").addEventListener("input", () => takeMessage(WEIGH_AFTER_MS));
   for (const radio of document.querySelectorAll('input[name="payload-kind"]')) radio.addEventListener("change", changeKind);
-  for (const id of ["hide-codec", "hide-colors"]) $(id).addEventListener("change", measure);
+  for (const id of ["hide-codec", "hide-colors", "hide-size"]) $(id).addEventListener("change", measure);
   $("hide-password").addEventListener("input", rate);
   $("hide-form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -94,7 +95,7 @@ async function measure() {
   $("hide-capacity").ariaBusy = "true"; // no screen reader should read every percentage
   weighed();
   try {
-    const choices = { codec: choice("hide-codec"), colors: choice("hide-colors") };
+    const choices = { codec: choice("hide-codec"), colors: choice("hide-colors"), halve: halve() };
     const report = (job) => {
       const share = job.progress > 0 ? ` ${percent(job.progress)}` : "";
       $("hide-capacity").textContent = `Measuring how much it takes …${share}`;
@@ -104,7 +105,9 @@ async function measure() {
     room = facts;
     $("hide-capacity").ariaBusy = "false";
     const discreet = smaller() ? `; up to ${bytes(smaller())} in small changes` : "";
-    say("hide-capacity", room.bytes ? `Takes ${bytes(room.bytes)} (${room.bpp.toFixed(2)} bits per pixel)${discreet}`
+    const safe = room.decoded ? "; straight from a JPEG file, it would be safer halved (under Advanced)"
+      : room.stealth_bytes ? `, ${bytes(room.safe_bytes)} of them as good as unseen` : "";
+    say("hide-capacity", room.bytes ? `Takes ${bytes(room.bytes)} (${room.bpp.toFixed(2)} bits per pixel)${discreet}${safe}`
       : "Takes nothing; try a larger or more colourful photo.");
   } catch (error) {
     if (measuring !== mine || error.name === "AbortError") return;
@@ -212,7 +215,7 @@ async function hide() {
   const job = { payload, name: photo.name, format: $("hide-format").value };
   const choices = {
     name: payload.name, password: $("hide-password").value || null,
-    codec: choice("hide-codec"), colors: choice("hide-colors"), format: job.format,
+    codec: choice("hide-codec"), colors: choice("hide-colors"), halve: halve(), format: job.format,
   };
   closeResult();
   working.start("Sending …");
