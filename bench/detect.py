@@ -12,6 +12,7 @@ names, or an npz file with `names` and `images`.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -37,6 +38,9 @@ def main() -> None:
     parser.add_argument("--halve", action="store_true", help="scale the photos down to half first")
     parser.add_argument("--preset", default="small", choices=["small", "paper"])
     parser.add_argument("--epochs", type=int, help="instead of the preset's")
+    parser.add_argument(
+        "--rate", type=float, help="learning rate of all trainings but the first, instead of the preset's"
+    )
     parser.add_argument("--threads", type=int, default=1)
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
@@ -67,6 +71,8 @@ def main() -> None:
             recipe = None if cell.detector in ATTACKERS else recipe_of(cell.detector, a.preset, a.epochs)
             trainings, cache = a.out / "trainings", a.out / "statistics"
             start = start_of(cell, trainings)
+            if recipe is not None and start is not None and a.rate is not None:
+                recipe = replace(recipe, learning_rate=a.rate)
             results.add(cell, run_cell(cell, hosts, stegos, recipe, trainings / cell.name, report, start, cache))
     for row in results.content["detections"]:
         report(" ".join(f"{key} {value}" for key, value in row.items()))
