@@ -11,7 +11,7 @@ import pytest
 from stegcinn import colour
 from stegcinn.benchmark import attacker, learnt, quality, speed
 from stegcinn.benchmark.attacker import SIZES, accuracy, cached_statistics, statistics
-from stegcinn.benchmark.containers import Embedder, make_stegos
+from stegcinn.benchmark.containers import FULL, Embedder, make_stegos
 from stegcinn.benchmark.hosts import ImageSet
 from stegcinn.benchmark.learnt import LearntPlan, bch_accuracy, net_share
 from stegcinn.benchmark.paper import PaperPlan
@@ -60,7 +60,7 @@ def test_rows_of_codecs_count_what_comes_back(hosts, monkeypatch) -> None:
     assert row["net_bpp"] == row["bpp"] == pytest.approx(0.4, abs=0.005)
     assert (row["failed_files"], row["files"], row["accuracy_rounded"]) == (0, 2, 1)
     assert np.array_equal(colour.luma(stegos.images), colour.luma(hosts.images))
-    full, _ = codec_row("exact", None, hosts, seed=0)
+    full, _ = codec_row("exact", FULL, hosts, seed=0)
     assert full["net_bpp"] > 1
     uncover = quality.stego.uncover
     monkeypatch.setattr(quality.stego, "uncover", lambda photo: type(uncover(photo))(b"other"))
@@ -79,7 +79,7 @@ def test_hosts_without_room_are_no_failures(hosts, monkeypatch) -> None:
     assert (row["failed_files"], row["no_room"], row["net_bpp"], stegos.names) == (0, 2, 0, ())
     for promised, failed, no_room in ((0, 0, 2), (1000, 2, 0)):  # what was promised must be there
         monkeypatch.setattr(quality.stego, "measure", lambda photo, codec, n=promised: SimpleNamespace(bytes=n))
-        row, _ = codec_row("exact", None, white, seed=0)
+        row, _ = codec_row("exact", FULL, white, seed=0)
         assert (row["failed_files"], row["no_room"]) == (failed, no_room)
 
 
@@ -143,7 +143,7 @@ def test_what_an_error_correcting_code_leaves() -> None:
 
 
 def test_containers_of_cinn_have_a_hole_at_alpha(hosts) -> None:
-    stegos = make_stegos(hosts, Embedder("cinn", None), seed=0)
+    stegos = make_stegos(hosts, Embedder("cinn", FULL), seed=0)
     for host, container in zip(hosts.images, stegos.images, strict=True):
         assert near_zero(container) < 0.6 * near_zero(host)
     found = statistics("z-histogram", hosts.images[0])
@@ -152,7 +152,7 @@ def test_containers_of_cinn_have_a_hole_at_alpha(hosts) -> None:
 
 
 def test_code_lengths_move_with_what_is_drawn(hosts) -> None:
-    full = make_stegos(hosts, Embedder("exact", None), seed=0)
+    full = make_stegos(hosts, Embedder("exact", FULL), seed=0)
     before, after = (statistics("code-length", images[0]) for images in (hosts.images, full.images))
     assert before.shape == after.shape
     assert np.isfinite(before).all()

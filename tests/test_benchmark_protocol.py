@@ -11,7 +11,7 @@ from PIL import Image
 
 from stegcinn import colour
 from stegcinn.benchmark import containers, protocol
-from stegcinn.benchmark.containers import Embedder, cached_stegos, make_stegos, paired
+from stegcinn.benchmark.containers import FULL, SAFE, Embedder, cached_stegos, make_stegos, paired
 from stegcinn.benchmark.hosts import ImageSet, listing_digest, read_hosts, read_stegos
 from stegcinn.benchmark.protocol import Cell, Results, detections, interval, run_cell
 from stegcinn.errors import CapacityError, StegcinnError, UsageError
@@ -124,10 +124,11 @@ def test_pairs_need_something_in_common() -> None:
 
 def test_embedders_by_name() -> None:
     assert Embedder.parse("hill@0.4") == Embedder("hill", 0.4)
-    assert Embedder.parse("exact@full") == Embedder("exact", None)
-    for name in ("lsb@1.0", "lsb-coded@0.1", "cinn@full", "exact@1.5"):
+    assert Embedder.parse("exact@full") == Embedder("exact", FULL)
+    assert Embedder.parse("stealth@safe") == Embedder("stealth", SAFE)
+    for name in ("lsb@1.0", "lsb-coded@0.1", "cinn@full", "stealth@safe", "exact@1.5"):
         assert str(Embedder.parse(name)) == name
-    for bad in ("hill", "hill@", "hill@full", "wow@0.4", "hill@-1", "hill@x"):
+    for bad in ("hill", "hill@", "hill@full", "hill@safe", "wow@0.4", "hill@-1", "hill@x"):
         with pytest.raises(UsageError):
             Embedder.parse(bad)
 
@@ -153,9 +154,9 @@ def test_stegos_by_seed() -> None:
 def test_codecs_embed_the_load_and_hosts_without_room_are_left_out() -> None:
     hosts = image_set(3)
     hosts.images[1] = 255  # white: there are few colours of this luma
-    for embedder, least, most in ((Embedder("exact", 2.0), 0.1, 0.6), (Embedder("exact", None), 0.6, 1.0)):
+    for embedder, least, most in ((Embedder("exact", 2.0), 0.1, 0.6), (Embedder("exact", FULL), 0.6, 1.0)):
         stegos = make_stegos(hosts, embedder, seed=0)
-        assert ("photo1.png" in stegos.names) == (embedder.load is None)
+        assert ("photo1.png" in stegos.names) == (embedder.load == FULL)
         _, covers, changed = paired(ImageSet(("photo0.png", "photo2.png"), hosts.images[[0, 2]]), stegos)
         assert least < (covers != changed).any(-1).mean() < most
         assert np.array_equal(colour.luma(covers), colour.luma(changed))

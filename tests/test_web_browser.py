@@ -571,7 +571,9 @@ def test_what_is_as_good_as_unseen(tabs: Opener, client: Client, tmp_path: Path)
     room = stegcinn.capacity(photo)
     assert 0 < room.safe_bytes < room.stealth_bytes
     tab = tabs(client).ready().choose(photo)
-    small = f"; up to {room.stealth_bytes:,} bytes in small changes, {room.safe_bytes:,} bytes of them as good as unseen"
+    small = (
+        f"; up to {room.stealth_bytes:,} bytes in small changes, {room.safe_bytes:,} bytes of them as good as unseen"
+    )
     expect(tab["hide-capacity"]).to_contain_text(small)
 
 

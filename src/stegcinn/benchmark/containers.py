@@ -18,35 +18,37 @@ from stegcinn.codecs.base import silent
 from stegcinn.errors import CapacityError, UsageError
 
 SIMULATED = {"lsb": lsb.embed, "lsb-coded": lsb.embed_coded, "hill": hill.embed}
-FULL = "full"
+FULL, SAFE = "full", "safe"
 Embed = Callable[[UInt8, np.random.Generator], UInt8]
 
 
 @dataclass(frozen=True)
 class Embedder:
-    """A method and its load: `load` in bits per pixel of the image, None for all that an image takes."""
+    """A method and its load: bits per pixel of the image, or FULL for all that an image takes, or SAFE of it."""
 
     method: str
-    load: float | None
+    load: float | str
 
     @classmethod
     def parse(cls, text: str) -> Embedder:
-        """From "hill@0.4" or "exact@full"; UsageError for what there is not."""
+        """From "hill@0.4", "exact@full" or "stealth@safe"; UsageError for what there is not."""
         methods = (*SIMULATED, *CODECS)
-        match = re.fullmatch(r"([a-z-]+)@(full|\d+(?:\.\d+)?)", text)
+        match = re.fullmatch(r"([a-z-]+)@(full|safe|\d+(?:\.\d+)?)", text)
         if match is None or match[1] not in methods:
             raise UsageError(f"no embedder {text!r}; say METHOD@LOAD, a method of {', '.join(methods)}, bits per pixel")
-        if match[2] == FULL and match[1] in SIMULATED:
-            raise UsageError(f"{match[1]} has no full load; say how many bits per pixel")
-        return cls(match[1], None if match[2] == FULL else float(match[2]))
+        if match[2] not in (FULL, SAFE):
+            return cls(match[1], float(match[2]))
+        if match[1] in SIMULATED:
+            raise UsageError(f"{match[1]} has no {match[2]} load; say how many bits per pixel")
+        return cls(match[1], match[2])
 
     def __str__(self) -> str:
-        return f"{self.method}@{FULL if self.load is None else self.load}"
+        return f"{self.method}@{self.load}"
 
     def function(self) -> Embed:
         """What makes a stego of an (H, W, 3) host; it raises CapacityError if the host does not take the load."""
         if self.method in SIMULATED:
-            assert self.load is not None
+            assert not isinstance(self.load, str)
             return partial(_simulate, SIMULATED[self.method], self.load)
         return partial(_hide, self.method, self.load)
 
@@ -56,11 +58,12 @@ def _simulate(embed: Callable[[UInt8, float, np.random.Generator], UInt8], load:
     return embed(host, load, rng)
 
 
-def _hide(method: str, load: float | None, host: UInt8, rng: np.random.Generator) -> UInt8:
+def _hide(method: str, load: float | str, host: UInt8, rng: np.random.Generator) -> UInt8:
     """A container with random bytes of exactly the load; its other random draws are the system's, as in real use."""
     codec = load_codec(method)
-    if load is None:
-        size = codec.capacity(host, "keep", silent).most
+    if isinstance(load, str):
+        room = codec.capacity(host, "keep", silent)
+        size = room.safe if load == SAFE else room.most
         if not size:
             raise CapacityError(1, 0)
     else:

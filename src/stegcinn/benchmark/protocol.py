@@ -19,7 +19,7 @@ import numpy as np
 
 from stegcinn.atomic import replacing
 from stegcinn.benchmark.attacker import ATTACKERS, accuracy, cached_statistics
-from stegcinn.benchmark.containers import paired
+from stegcinn.benchmark.containers import FULL, SAFE, paired
 from stegcinn.benchmark.detectors import DETECTORS
 from stegcinn.benchmark.hosts import ImageSet
 from stegcinn.steganalysis.recipe import Recipe
@@ -164,7 +164,7 @@ def detections(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         mean, half = interval(values)
         proof = groups.get(("natural-cover", PROOF, detector, planes))
         table.append({
-            "method": method, "load_bpp": load if load in ("full", "") else float(load), "detector": detector,
+            "method": method, "load_bpp": load if load in (FULL, SAFE, "") else float(load), "detector": detector,
             "planes": planes, "protocol": protocol, "accuracy": round(mean, 4),
             "ci95": None if np.isnan(half) else round(half, 4), "seeds": len(values),
             "proof": round(float(np.mean(proof)), 4) if proof else None,

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from stegcinn import colour, stego
+from stegcinn.benchmark.containers import SAFE
 from stegcinn.benchmark.hosts import ImageSet, UInt8
 from stegcinn.benchmark.learnt import bch_accuracy, net_share
 from stegcinn.benchmark.paper import Hide
@@ -64,17 +65,21 @@ def _mean(judge: Judge, images: UInt8) -> float:
     return float(np.mean(values)) if values else math.nan
 
 
-def codec_row(method: str, load: float | None, hosts: ImageSet, seed: int) -> tuple[dict[str, Any], ImageSet]:
+def codec_row(method: str, load: float | str, hosts: ImageSet, seed: int) -> tuple[dict[str, Any], ImageSet]:
     """Hide a random payload in every host through the public path, save, reveal and compare; containers included.
 
-    `load` in net bits per pixel, None for all that `capacity` promises. Hosts without room count as 0 net bits; they
-    are no failures, and have no container.
+    `load` as an `Embedder` has it; FULL is all that `capacity` promises, SAFE its `safe_bytes`. Hosts without room
+    count as 0 net bits; they are no failures, and have no container.
     """
     rng = np.random.default_rng(seed)
     bits, accuracies, unrounded, failed, no_room, images, names = 0, [], [], 0, 0, [], []
     for name, rgb in zip(hosts.names, hosts.images, strict=True):
         photo = read_photo(rgb)
-        size = stego.measure(photo, codec=method).bytes if load is None else int(load * rgb[..., 0].size / 8)
+        if isinstance(load, str):
+            room = stego.measure(photo, codec=method)
+            size = room.safe_bytes if load == SAFE else room.bytes
+        else:
+            size = int(load * rgb[..., 0].size / 8)
         if not size:
             no_room += 1
             continue
@@ -83,7 +88,7 @@ def codec_row(method: str, load: float | None, hosts: ImageSet, seed: int) -> tu
             container = stego.conceal(photo, Payload(data), codec=method)
             back = stego.uncover(read_photo(container.file)).data
         except StegcinnError as error:
-            refused = isinstance(error, CapacityError) and load is not None  # at full load room was promised
+            refused = isinstance(error, CapacityError) and not isinstance(load, str)  # at full load room was promised
             failed, no_room = failed + (not refused), no_room + refused
             continue
         failed += back != data

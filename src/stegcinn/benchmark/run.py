@@ -27,7 +27,7 @@ from joblib import Parallel, delayed
 from stegcinn.atomic import replacing
 from stegcinn.benchmark import figures, tables
 from stegcinn.benchmark.attacker import ATTACKERS, SIZES, cached_statistics
-from stegcinn.benchmark.containers import SIMULATED, Embedder, cached_stegos, paired
+from stegcinn.benchmark.containers import FULL, SIMULATED, Embedder, cached_stegos, paired
 from stegcinn.benchmark.detectors import DETECTORS, Preset, recipe_of
 from stegcinn.benchmark.hosts import ImageSet, listing_digest, read_hosts
 from stegcinn.benchmark.learnt import LEARNT, STEG_CINN, LearntPlan, trained
@@ -186,7 +186,7 @@ def embedders_of(plan: Plan) -> list[Embedder]:
         found += [Embedder(method, load) for method in ("lsb", "hill")]
         # a container of `cinn` is repainted as a whole at any load: it is only run at full load
         found += [Embedder(method, load) for method in CODECS if method != "cinn"]
-    found += [Embedder(method, None) for method in CODECS]
+    found += [Embedder(method, FULL) for method in CODECS]
     return list(dict.fromkeys(found))
 
 
