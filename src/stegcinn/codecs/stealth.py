@@ -166,9 +166,7 @@ def _undisturbing(pixels: Pixels) -> int:
 
 
 def _deflection(sample: Pixels, price: float, count: int, layers: int = LAYERS) -> float:
-    """Deflection of the likelihood ratio test that knows how noisy each pixel is and how likely it changes.
-
-    Of `count` pixels like the sample's.
+    """Deflection, for `count` pixels like the sample's, of the likelihood ratio test that knows noise and chances.
 
     With noise of variance s to which the changes add v, the sum of (v / s)**2 / 2 over pixels and channels, and its
     root (Sedighi, Cogranne, Fridrich 2016, for Gaussian noise).
