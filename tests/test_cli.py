@@ -447,7 +447,7 @@ def test_a_photo_too_small_to_be_halved(host: Path, secret: Path, run: Run) -> N
 
 @pytest.mark.parametrize(
     ("disturbance", "note"),
-    [(5.0, None), (5.6, "a trained attacker may notice this payload (disturbance 6); hide less, "),
+    [(3.0, None), (3.14, "a trained attacker may notice this payload (disturbance 3.1); hide less, "),
      (None, "a trained attacker may notice this payload; what fits into small changes ")],
 )  # fmt: skip
 def test_hide_says_what_may_be_noticed(

@@ -92,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
         "rank",
         "find the photos of a folder that hide a payload best",
         "example: stegcinn rank photos --payload 20000",
-        "The least disturbed by codec stealth come first, as the colour model expects; up to 5 the payload is as good",
+        "The least disturbed by codec stealth come first, as the colour model expects; up to 3 the payload is as good",
         "as unseen by the attackers measured. JPEG marks photos straight from a JPEG file: any change can be proved.",
     )
     demo = command("demo", "hide the README in a photo and show what changed", "example: stegcinn demo --out demo")

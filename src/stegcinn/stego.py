@@ -172,7 +172,7 @@ def notes(container: Container, payload: Payload, password: str | None) -> list[
     elif container.disturbance is None:
         found.append(f"{NOTICED}; what fits into small changes (codec stealth) is harder to notice")
     elif container.disturbance > SAFE:
-        found.append(f"{NOTICED} (disturbance {container.disturbance:.0f}); hide less, or in a larger or noisier photo")
+        found.append(f"{NOTICED} (disturbance {container.disturbance:.1f}); hide less, or in a larger or noisier photo")
     if password is None:
         found.append("without a password, anyone with stegcinn can read the payload")
     return found

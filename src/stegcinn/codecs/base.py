@@ -17,7 +17,7 @@ from stegcinn.keys import Keys
 UInt8 = npt.NDArray[np.uint8]
 Colors = Literal["keep", "generate"]
 Progress = Callable[[float], None]  # called with the share of the work done, 0..1
-SAFE = 5.0  # disturbance up to which the best attacker measured is right of 53 % of photos (docs/security.md)
+SAFE = 3.0  # disturbance at which the best attacker measured is right in 55 cases of 100 (docs/security.md)
 
 
 def silent(share: float) -> None:
