@@ -21,9 +21,9 @@ from PIL import Image
 
 from stegcinn import __version__, stego
 from stegcinn.demo import gray, psnr
-from stegcinn.envelope import Payload
 from stegcinn.errors import CapacityError
 from stegcinn.imagefile import read_photo
+from stegcinn.sealing.envelope import Payload
 
 SMALL_PAYLOADS = (0, 1, 31, 4096)  # bytes
 

@@ -17,8 +17,8 @@ from PIL import Image
 from skimage import data
 
 from stegcinn import stego
-from stegcinn.envelope import Payload
 from stegcinn.imagefile import read_photo
+from stegcinn.sealing.envelope import Payload
 
 CROP, SIDE, PER_PHOTO = 256, 128, 4
 

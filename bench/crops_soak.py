@@ -16,9 +16,9 @@ from PIL import Image
 
 from stegcinn import colour, stego
 from stegcinn.codecs import CODECS
-from stegcinn.envelope import Payload
 from stegcinn.errors import RevealError
 from stegcinn.imagefile import read_photo
+from stegcinn.sealing.envelope import Payload
 
 SIDE = 64
 

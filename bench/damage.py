@@ -16,19 +16,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from skimage import data as skimage_data
 
 import stegcinn
 from stegcinn import colour, stego
 from stegcinn.codecs import CODECS
-from stegcinn.envelope import Payload
 from stegcinn.errors import StegcinnError
 from stegcinn.imagefile import read_photo
+from stegcinn.runtime.arrays import UInt8
+from stegcinn.sealing.envelope import Payload
 
 SIDE, SMALL = 128, 64
-UInt8 = npt.NDArray[np.uint8]
 
 
 def saved(image: Image.Image, form: str, **options: object) -> Image.Image:

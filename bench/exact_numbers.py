@@ -23,8 +23,8 @@ from stegcinn import colour, rangecoder, stego
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.exact import STEPS, ExactCodec
 from stegcinn.demo import psnr
-from stegcinn.envelope import Payload
 from stegcinn.imagefile import read_photo
+from stegcinn.sealing.envelope import Payload
 
 LOADS = (0.1, 1.5)  # bits per pixel
 

@@ -30,6 +30,7 @@ import numpy as np
 import stegcinn.stego  # noqa: F401 -- loaded once, before the first fork
 from stegcinn import cli, imagefile
 from stegcinn.codecs import CODECS
+from stegcinn.files import write_atomic
 
 SIDE = 64
 PAYLOADS = (b"the first payload" * 10, b"the second one" * 12)
@@ -146,7 +147,7 @@ def killed_write(ground: Ground, kills: int, rng: random.Random) -> Tally:
     def write() -> None:
         while True:
             for version in versions:
-                imagefile.write_atomic(output, version, overwrite=True)
+                write_atomic(output, version, overwrite=True)
 
     for _ in range(kills):
         pid = start([], write)

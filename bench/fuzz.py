@@ -29,10 +29,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from stegcinn import envelope, keys, stego
+from stegcinn import stego
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.errors import ImageError, RevealError, StegcinnError
 from stegcinn.imagefile import MAX_PIXELS, read_photo
+from stegcinn.sealing import envelope, keys
 
 VECTORS = Path(__file__).parents[1] / "tests" / "vectors"
 HANG = 20  # seconds of processor time

@@ -13,15 +13,13 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from stegcinn import ycc
 from stegcinn.benchmark.containers import SIMULATED, Embedder, make_stegos
 from stegcinn.benchmark.hosts import read_hosts
 from stegcinn.codecs import CODECS
 from stegcinn.errors import UsageError
-
-UInt8 = npt.NDArray[np.uint8]
+from stegcinn.runtime.arrays import UInt8
 
 
 def share_on_lattice(rgb: UInt8) -> float:

@@ -24,13 +24,15 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from stegcinn import colour, colourmodel, envelope, moves, stego
+from stegcinn import colour, colourmodel, moves, stego
 from stegcinn.codecs import cinn, exact, load_codec, stealth
-from stegcinn.codecs.base import Colors, UInt8, silent
+from stegcinn.codecs.base import Colors, silent
 from stegcinn.codecs.exact import Load
-from stegcinn.envelope import Payload
 from stegcinn.imagefile import Photo, encode_photo, read_photo
-from stegcinn.keys import Keys
+from stegcinn.runtime.arrays import UInt8
+from stegcinn.sealing import envelope
+from stegcinn.sealing.envelope import Payload
+from stegcinn.sealing.keys import Keys
 
 VECTORS = Path(__file__).parents[1] / "tests" / "vectors"
 PASSWORD = "for ever and a day, 永遠"

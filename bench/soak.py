@@ -18,23 +18,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from skimage import data as skimage_data
 
 from stegcinn import colour, stego
 from stegcinn.codecs import CODECS
-from stegcinn.envelope import Payload, safe_name
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.imagefile import Photo, read_photo
+from stegcinn.runtime.arrays import UInt8
+from stegcinn.sealing.envelope import Payload, safe_name
 
 SIDES = 64, 161  # pixels; every LARGE_EVERY-th photo may be up to LARGE_SIDE
 LARGE_EVERY, LARGE_SIDE = 40, 600
 BATCH = 8  # trips that share a pool of threads
 SUFFIXES = (".png", ".webp", ".tif", ".bmp")
 LETTERS = list("aZ9 ._-/\\\0é永🙂\u202e\u0308")
-
-UInt8 = npt.NDArray[np.uint8]
 
 
 def photo(rng: np.random.Generator, sources: list[UInt8], height: int, width: int) -> UInt8:

@@ -25,9 +25,9 @@ from stegcinn import stego
 from stegcinn.benchmark.speed import peak_mb
 from stegcinn.cells import CHANNELS
 from stegcinn.codecs import CODECS, load_codec
-from stegcinn.envelope import Payload
 from stegcinn.imagefile import read_photo
 from stegcinn.mixture import PARAMETERS
+from stegcinn.sealing.envelope import Payload
 
 
 def sized(path: Path, megapixels: float) -> np.ndarray:

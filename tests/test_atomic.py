@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stegcinn.atomic import new_folder, replacing
 from stegcinn.errors import UsageError
+from stegcinn.files import new_folder, replacing
 
 
 def names(folder: Path) -> list[str]:

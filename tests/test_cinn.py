@@ -9,12 +9,13 @@ import pytest
 from PIL import Image
 from skimage import data as skimage_data
 
-from stegcinn import colour, keys
+from stegcinn import colour
 from stegcinn.codecs import cinn, load_codec
 from stegcinn.codecs.cinn import CinnCodec
 from stegcinn.errors import RevealError
 from stegcinn.lattice import Lattice
-from stegcinn.runtime import Release
+from stegcinn.runtime.weights import Release
+from stegcinn.sealing import keys
 from stegcinn.stego import ATTEMPTS
 
 SALT = bytes(range(32))
@@ -225,7 +226,7 @@ def test_pytorch_reads_every_bit_as_onnx_runtime_does(codec, host, stream, conta
         with torch.no_grad():
             return getattr(model.flow(level), direction)(torch.from_numpy(x), torch.from_numpy(condition))[0].numpy()
 
-    monkeypatch.setattr("stegcinn.runtime.Release.run", run)
+    monkeypatch.setattr("stegcinn.runtime.weights.Release.run", run)
     by_torch = lattice.gather(codec._latents(container, lattice))
     assert np.abs(by_torch - by_onnx).max() < 1e-2
     sure = np.abs(by_onnx) > 1e-3

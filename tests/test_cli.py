@@ -25,13 +25,15 @@ from PIL import Image
 
 import stegcinn
 import stegcinn.__main__ as program
-from stegcinn import cli, colour, console, envelope, imagefile, stego
+from stegcinn import cli, colour, console, imagefile, stego
 from stegcinn.codecs import CODECS
-from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, UInt8
-from stegcinn.envelope import Payload
+from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room
 from stegcinn.errors import CapacityError, ImageError, SelfCheckError, StegcinnError, WeightsError
 from stegcinn.imagefile import read_photo
-from stegcinn.keys import Keys
+from stegcinn.runtime.arrays import UInt8
+from stegcinn.sealing import envelope
+from stegcinn.sealing.envelope import Payload
+from stegcinn.sealing.keys import Keys
 
 SIDE = 96
 SECRET = bytes(range(256)) * 2
@@ -850,7 +852,7 @@ def test_ctrl_c_ends_the_program_at_once_but_lets_a_write_end_in_order(
     def write(*_: object, **__: object) -> None:
         handlers.append(signal.getsignal(signal.SIGINT))
 
-    monkeypatch.setattr(imagefile, "write_atomic", write)
+    monkeypatch.setattr("stegcinn.files.write_atomic", write)
     monkeypatch.setattr(sys, "argv", ["stegcinn", "reveal", str(container), "-o", "r"])
     before = signal.getsignal(signal.SIGINT)
     try:

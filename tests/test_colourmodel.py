@@ -9,7 +9,7 @@ from skimage import data as skimage_data
 from stegcinn import cells, colour, colourmodel, mixture
 from stegcinn.cells import PHASES
 from stegcinn.colourmodel import HALO, ColourModel, plane
-from stegcinn.runtime import release
+from stegcinn.runtime.weights import release
 
 WHOLE = 10_000
 STEPS = [(level, phase) for level in range(8) for phase in range(len(PHASES))]

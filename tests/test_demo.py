@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from stegcinn import cli, demo, stego
-from stegcinn.envelope import Payload
 from stegcinn.errors import UsageError
+from stegcinn.sealing.envelope import Payload
 from test_cli import RELEASED, LsbCodec, pixels
 
 pytest.importorskip("skimage")

@@ -11,10 +11,10 @@ import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stegcinn import envelope
-from stegcinn.envelope import HEAD_SIZE, MAX_NAME, OVERHEAD, Payload, body_size, pack, safe_name, seal, unseal
 from stegcinn.errors import RevealError, StegcinnError, UsageError
-from stegcinn.keys import Keys
+from stegcinn.sealing import envelope
+from stegcinn.sealing.envelope import HEAD_SIZE, MAX_NAME, OVERHEAD, Payload, body_size, pack, safe_name, seal, unseal
+from stegcinn.sealing.keys import Keys
 
 KEYS = Keys(bytes(range(32)))
 NOISE = hashlib.shake_256(b"incompressible").digest(1000)

@@ -14,13 +14,14 @@ from PIL import Image
 from skimage import data as skimage_data
 
 import stegcinn
-from stegcinn import calibration, colour, colourmodel, envelope, keys
+from stegcinn import calibration, colour, colourmodel
 from stegcinn.calibration import Calibration
 from stegcinn.codecs import exact, load_codec
 from stegcinn.codecs.exact import FULL, FULL_IF_CALM, HEADER_SIZE, LAST, SHARES, STEPS, ExactCodec, Load
 from stegcinn.colourmodel import plane
-from stegcinn.envelope import OVERHEAD, Payload
 from stegcinn.errors import CapacityError, RevealError
+from stegcinn.sealing import envelope, keys
+from stegcinn.sealing.envelope import OVERHEAD, Payload
 
 SALT = bytes(range(32))
 PUBLIC = keys.derive(None, SALT)

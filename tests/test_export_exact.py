@@ -16,12 +16,12 @@ from stegcinn import mixture
 from stegcinn.cells import CHANNELS, PHASES
 from stegcinn.codecs.exact import ExactCodec
 from stegcinn.colourmodel import ColourModel as Runtime
-from stegcinn.envelope import Payload, pack, seal, unseal
 from stegcinn.errors import WeightsError
-from stegcinn.keys import derive
 from stegcinn.model.exact import RADIUS, ColourModel
 from stegcinn.model.export_exact import export_exact, network, tables
-from stegcinn.runtime import Release
+from stegcinn.runtime.weights import Release
+from stegcinn.sealing.envelope import Payload, pack, seal, unseal
+from stegcinn.sealing.keys import derive
 
 WIDTHS = ((6, 5, 4), (4, 4, 4), (5, 4, 3))
 NETWORKS = [(group, phase) for group in range(len(WIDTHS)) for phase in range(len(PHASES))]

@@ -20,7 +20,8 @@ from PIL import Image, ImageCms
 
 from stegcinn import imagefile
 from stegcinn.errors import ImageError, StegcinnError, StegcinnWarning, UsageError
-from stegcinn.imagefile import MAX_PIXELS, Photo, check_suffix, encode_photo, halved, read_photo, write_atomic
+from stegcinn.files import write_atomic
+from stegcinn.imagefile import MAX_PIXELS, Photo, check_suffix, encode_photo, halved, read_photo
 
 H, W = 70, 90
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -8,9 +8,9 @@ import unicodedata
 import numpy as np
 import pytest
 
-from stegcinn import keys
 from stegcinn.errors import UsageError
-from stegcinn.keys import Keys, derive
+from stegcinn.sealing import keys
+from stegcinn.sealing.keys import Keys, derive
 
 SALT = bytes(range(32))
 KEYS = Keys(bytes(32))

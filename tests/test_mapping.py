@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stegcinn.keys import Keys, Keystream
 from stegcinn.mapping import (
     ALPHA,
     MAX_LLR,
@@ -23,6 +22,7 @@ from stegcinn.mapping import (
     magnitudes,
     standard_normal,
 )
+from stegcinn.sealing.keys import Keys, Keystream
 
 N = 200_000
 

@@ -20,7 +20,7 @@ from stegcinn.mixture import (
     logistic,
     without_tails,
 )
-from stegcinn.runtime import release
+from stegcinn.runtime.weights import release
 
 SHAPES = ((0.0, 3.0, 0.0), (2.0, 0.0, -3.0), (-1.0, 0.5, 2.0), (0.0, 0.0, 50.0))
 MIDDLE = LOGISTIC_REACH * LOGISTIC_UNIT

@@ -13,7 +13,7 @@ from stegcinn.cells import CHANNELS, PHASES
 from stegcinn.model import exact
 from stegcinn.model.exact import ColourModel, IntegerConv, PhaseNet, code_length
 from stegcinn.model.export_exact import tables
-from stegcinn.runtime import release
+from stegcinn.runtime.weights import release
 
 EXACT = 2**24  # every integer up to here is a float32
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -9,7 +9,7 @@ from skimage import data as skimage_data
 from stegcinn import cells, colour, mixture, moves, noise, rangecoder
 from stegcinn.colourmodel import ColourModel
 from stegcinn.moves import MOVES, STAY
-from stegcinn.runtime import release
+from stegcinn.runtime.weights import release
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from stegcinn.errors import UsageError, WeightsError
 from stegcinn.model import export as exporting
 from stegcinn.model.vgg import VGGFeatures
-from stegcinn.runtime import Release
+from stegcinn.runtime.weights import Release
 from stegcinn.training import build, loop, release
 from stegcinn.training.loop import train
 from training_runs import LAB, PYRAMID, tiny, write_photos

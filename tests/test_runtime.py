@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from stegcinn import runtime
 from stegcinn.errors import WeightsError
-from stegcinn.runtime import Release
+from stegcinn.runtime import weights
+from stegcinn.runtime.weights import Release
 
 SHAPE = ["n", "c", "h", "w"]
 
@@ -96,8 +96,8 @@ def test_a_missing_folder_is_told(tmp_path):
 
 def test_an_unknown_release_is_told():
     with pytest.raises(WeightsError, match="no-such-release"):
-        _ = runtime.release("no-such-release").config
+        _ = weights.release("no-such-release").config
 
 
 def test_a_release_is_opened_once():
-    assert runtime.release("no-such-release") is runtime.release("no-such-release")
+    assert weights.release("no-such-release") is weights.release("no-such-release")

@@ -12,11 +12,11 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from stegcinn import selftest
 from stegcinn.codecs.exact import ExactCodec
 from stegcinn.colourmodel import ColourModel
 from stegcinn.errors import MachineError, StegcinnError
-from stegcinn.runtime import Release, release
+from stegcinn.runtime import knownanswer
+from stegcinn.runtime.weights import Release, release
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ class Asked:
 def test_a_right_answer_is_remembered(cache):
     compute = Asked()
     for _ in range(3):
-        selftest.require("codec", "42", compute)
+        knownanswer.require("codec", "42", compute)
     assert compute.times == 1
     (mark,) = cache.iterdir()
     assert mark.name.startswith("codec-")
@@ -51,7 +51,7 @@ def test_a_wrong_answer_is_told_in_one_line_and_not_remembered(cache):
     compute = Asked("41")
     for _ in range(2):
         with pytest.raises(MachineError, match="codec codec") as error:
-            selftest.require("codec", "42", compute)
+            knownanswer.require("codec", "42", compute)
         assert "\n" not in str(error.value)
         assert "--codec cinn" in str(error.value)
         assert "onnxruntime" in str(error.value)
@@ -63,22 +63,22 @@ def test_a_wrong_answer_is_told_in_one_line_and_not_remembered(cache):
 
 def test_another_question_library_or_machine_is_asked_again(monkeypatch):
     compute = Asked()
-    selftest.require("codec", "42", compute)
-    selftest.require("other", "42", compute)
+    knownanswer.require("codec", "42", compute)
+    knownanswer.require("other", "42", compute)
     with pytest.raises(MachineError):
-        selftest.require("codec", "43", compute)
+        knownanswer.require("codec", "43", compute)
     assert compute.times == 3
-    monkeypatch.setattr(selftest, "version", lambda library: "99.0")
-    selftest.require("codec", "42", compute)
+    monkeypatch.setattr(knownanswer, "version", lambda library: "99.0")
+    knownanswer.require("codec", "42", compute)
     assert compute.times == 4
     monkeypatch.undo()
 
 
 def test_another_machine_is_asked_again(monkeypatch, tmp_path):
     compute = Asked()
-    selftest.require("codec", "42", compute)
-    monkeypatch.setattr(selftest.platform, "uname", lambda: ("Linux", "another", "", "", "riscv64"))
-    selftest.require("codec", "42", compute)
+    knownanswer.require("codec", "42", compute)
+    monkeypatch.setattr(knownanswer.platform, "uname", lambda: ("Linux", "another", "", "", "riscv64"))
+    knownanswer.require("codec", "42", compute)
     assert compute.times == 2
 
 
@@ -91,7 +91,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(Path, method, fail)
             for _ in range(2):
-                selftest.require("codec", "42", compute)
+                knownanswer.require("codec", "42", compute)
         assert compute.times == 2
 
 
@@ -102,14 +102,14 @@ def test_a_cache_that_is_no_folder_is_no_error(tmp_path, monkeypatch, kind):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / place))
     compute = Asked()
     for _ in range(2):
-        selftest.require("codec", "42", compute)
+        knownanswer.require("codec", "42", compute)
     assert compute.times == 2
 
 
 def test_a_cache_that_cannot_be_looked_into_is_no_error(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ("x" * 300)))  # stands for a folder without permission, too
     compute = Asked()
-    selftest.require("codec", "42", compute)
+    knownanswer.require("codec", "42", compute)
     assert compute.times == 1
 
 
@@ -120,14 +120,14 @@ def test_a_user_without_a_home_is_no_error(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(Path, "home", nowhere)
     compute = Asked()
-    selftest.require("codec", "42", compute)
+    knownanswer.require("codec", "42", compute)
     assert compute.times == 1
 
 
 def test_the_cache_is_in_the_users_home(monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "someone"))
-    selftest.require("codec", "42", Asked())
+    knownanswer.require("codec", "42", Asked())
     assert len(list((tmp_path / "someone" / ".cache" / "stegcinn").iterdir())) == 1
 
 

@@ -15,12 +15,14 @@ from skimage import data as skimage_data
 
 import spec_reader
 import stegcinn
-from stegcinn import ecc, envelope, keys, runtime, stc, stego
+from stegcinn import ecc, stc, stego
 from stegcinn.codecs import CODECS
-from stegcinn.envelope import Payload
 from stegcinn.errors import ImageError, RevealError, StegcinnError
 from stegcinn.imagefile import read_photo
-from stegcinn.keys import Keys
+from stegcinn.runtime import weights
+from stegcinn.sealing import envelope, keys
+from stegcinn.sealing.envelope import Payload
+from stegcinn.sealing.keys import Keys
 
 VECTORS = Path(__file__).parent / "vectors"
 SPEC = (Path(__file__).parents[1] / "docs" / "SPEC.md").read_text(encoding="utf-8")
@@ -133,7 +135,7 @@ def test_weights_are_those_that_the_specification_names():
     rows = re.findall(r"^\| (\S+) \| `(\S+)` \| `([0-9a-f]{64})` \|$", SPEC, re.MULTILINE)
     assert {release for release, *_ in rows} == {"cinn-1", "cinn-2", "exact-1"}
     for release, file, digest in rows:
-        assert runtime.release(release).config["sha256"][file] == digest
+        assert weights.release(release).config["sha256"][file] == digest
         assert hashlib.sha256((spec_reader.WEIGHTS / release / file).read_bytes()).hexdigest() == digest
 
 

@@ -12,13 +12,14 @@ from PIL import Image
 from skimage import data as skimage_data
 
 import stegcinn
-from stegcinn import colour, envelope, keys, noise, stego
+from stegcinn import colour, noise, stego
 from stegcinn.codecs import load_codec, stealth
 from stegcinn.codecs.base import SAFE
 from stegcinn.codecs.stealth import HEADER_SIZE, StealthCodec
-from stegcinn.envelope import OVERHEAD, Payload
 from stegcinn.errors import CapacityError, RevealError, SelfCheckError
 from stegcinn.imagefile import read_photo
+from stegcinn.sealing import envelope, keys
+from stegcinn.sealing.envelope import OVERHEAD, Payload
 
 PUBLIC = keys.derive(None, bytes(range(32)))
 OTHER = keys.derive(None, bytes(range(1, 33)))

@@ -17,11 +17,12 @@ from PIL import Image
 from skimage import data as skimage_data
 
 import stegcinn
-from stegcinn import colour, envelope, stego
+from stegcinn import colour, stego
 from stegcinn.codecs import AUTO, CODECS, load_codec
-from stegcinn.envelope import Payload
 from stegcinn.errors import CapacityError, ImageError, MachineError, RevealError, SelfCheckError, UsageError
 from stegcinn.imagefile import read_photo
+from stegcinn.sealing import envelope
+from stegcinn.sealing.envelope import Payload
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +233,7 @@ def test_a_jpeg_of_the_container_reveals_nothing(host):
 def test_a_container_that_fails_its_check_is_not_returned(host, monkeypatch, codec):
     seals = []
     real = envelope.seal
-    monkeypatch.setattr("stegcinn.envelope.seal", lambda *a, **k: seals.append(1) or real(*a, **k))
+    monkeypatch.setattr("stegcinn.sealing.envelope.seal", lambda *a, **k: seals.append(1) or real(*a, **k))
 
     def refuse(self, rgb, key, *, strict=False):
         assert strict

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stegcinn import runtime
 from stegcinn.errors import WeightsError
+from stegcinn.runtime import weights
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(path for folder in ("src", "bench") for path in (ROOT / folder).rglob("*.py"))
@@ -48,7 +48,7 @@ def test_every_file_of_a_release_has_its_digest_and_holds_numbers_only(folder):
     assert {path.name for path in folder.iterdir()} == listed | {"config.json", "README.md"}
     assert {Path(name).suffix for name in listed} <= {".onnx", ".npy", ".safetensors"}
     for name in listed:
-        data = runtime.release(folder.name).read(name)
+        data = weights.release(folder.name).read(name)
         if name.endswith(".npy"):
             assert np.load(folder / name, allow_pickle=False).dtype.kind in "iuf"
         assert data == (folder / name).read_bytes()
@@ -62,4 +62,4 @@ def test_altered_weights_are_not_used(tmp_path):
     altered[len(altered) // 2] ^= 1
     network.write_bytes(altered)
     with pytest.raises(WeightsError, match="damaged"):
-        runtime.Release(tmp_path).session(network.name)
+        weights.Release(tmp_path).session(network.name)

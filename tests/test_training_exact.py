@@ -13,13 +13,14 @@ import pytest
 import torch
 from PIL import Image
 
-from stegcinn import colour, keys
+from stegcinn import colour
 from stegcinn.codecs.exact import ExactCodec
 from stegcinn.colourmodel import ColourModel as Runtime
-from stegcinn.envelope import Payload, pack, seal, unseal
 from stegcinn.errors import UsageError
 from stegcinn.model.exact import ColourModel
-from stegcinn.runtime import Release
+from stegcinn.runtime.weights import Release
+from stegcinn.sealing import keys
+from stegcinn.sealing.envelope import Payload, pack, seal, unseal
 from stegcinn.training import exact, release_exact
 from stegcinn.training.exact import (
     ExactConfig,

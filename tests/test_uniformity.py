@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from skimage import data as skimage_data
 
-from stegcinn import envelope
 from stegcinn.codecs import CODECS, cinn, exact, load_codec, stealth
-from stegcinn.envelope import Payload
-from stegcinn.keys import Keys
+from stegcinn.sealing import envelope
+from stegcinn.sealing.envelope import Payload
+from stegcinn.sealing.keys import Keys
 
 KEYS = [Keys(hashlib.sha256(b"uniformity %d" % number).digest()) for number in range(20)]
 HOST = np.ascontiguousarray(skimage_data.chelsea()[100:164, 120:184])

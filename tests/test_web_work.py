@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stegcinn.codecs.base import UInt8
 from stegcinn.imagefile import Photo
+from stegcinn.runtime.arrays import UInt8
 from stegcinn.web import shelf, work
 from stegcinn.web.shelf import Shelf
 from web_server import png

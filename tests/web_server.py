@@ -19,9 +19,10 @@ import numpy as np
 from PIL import Image
 
 from stegcinn import stego
-from stegcinn.codecs.base import Colors, Embedding, Progress, Room, UInt8
+from stegcinn.codecs.base import Colors, Embedding, Progress, Room
 from stegcinn.errors import CapacityError
-from stegcinn.keys import Keys
+from stegcinn.runtime.arrays import UInt8
+from stegcinn.sealing.keys import Keys
 from stegcinn.web import api, server
 from test_cli import LsbCodec
 

@@ -14,10 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stegcinn import mixture
-
-Int8 = npt.NDArray[np.int8]
-Float64 = npt.NDArray[np.float64]
-UInt8 = npt.NDArray[np.uint8]
+from stegcinn.runtime.arrays import Float64, Int8, UInt8
 
 KNOTS = (40, 75, 110, 145, 180, 215)  # scale indices; beyond the ends the shift stays what it is there
 LEVELS = 2

@@ -14,13 +14,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from stegcinn.jit import array, compiled
-
-Int64 = npt.NDArray[np.int64]
-Int16 = npt.NDArray[np.int16]
-UInt8 = npt.NDArray[np.uint8]
+from stegcinn.runtime.arrays import Int16, Int64, UInt8
+from stegcinn.runtime.jit import array, compiled
 
 KNOWN = (0, 0)
 PHASES = ((1, 1), (0, 1), (1, 0))  # place (row, column) in the cell, in the order in which they are settled

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from stegcinn.runtime.arrays import Float32, UInt8
+
 FloatArray = npt.NDArray[np.floating]
-Float32 = npt.NDArray[np.float32]
-UInt8 = npt.NDArray[np.uint8]
 
 LUMA_WEIGHTS = (19595, 38470, 7471)  # Pillow's BT.601 weights in units of 2**-16; they sum to 2**16
 KR, KG, KB = (w / 65536 for w in LUMA_WEIGHTS)

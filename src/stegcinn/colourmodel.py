@@ -18,13 +18,10 @@ import numpy.typing as npt
 
 from stegcinn import cells, mixture
 from stegcinn.cells import CHANNELS, GATHER, PHASES, PLACES, RADIUS
-from stegcinn.jit import WORKERS, array, compiled
 from stegcinn.rangecoder import Tables, Tile
-from stegcinn.runtime import Release
-
-Bool = npt.NDArray[np.bool_]
-Int16 = npt.NDArray[np.int16]
-UInt8 = npt.NDArray[np.uint8]
+from stegcinn.runtime.arrays import Bool, Int16, UInt8
+from stegcinn.runtime.jit import WORKERS, array, compiled
+from stegcinn.runtime.weights import Release
 
 TILE = 128  # cells; small enough for a core's cache, large enough that margins cost little
 HALO = GATHER + RADIUS

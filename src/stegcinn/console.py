@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 from stegcinn.errors import UsageError
 
 if TYPE_CHECKING:
-    from stegcinn.envelope import Payload
     from stegcinn.imagefile import Photo
+    from stegcinn.sealing.envelope import Payload
 
 STANDARD = "-"  # stands for stdin or stdout
 CHUNK = 1 << 20  # bytes read at a time
@@ -66,7 +66,7 @@ def password(args: argparse.Namespace, *, twice: bool) -> str | None:
 
 
 def read_payload(args: argparse.Namespace) -> Payload:
-    from stegcinn.envelope import Payload, safe_name
+    from stegcinn.sealing.envelope import Payload, safe_name
 
     if args.message is not None:
         return Payload(args.message.encode(errors="surrogateescape"))
@@ -95,7 +95,7 @@ def _read_stdin() -> bytes:
 
 def _read_whole(file: BinaryIO, name: str) -> bytes:
     """All of a file, or UsageError before it fills the memory: devices and pipes may have no end."""
-    from stegcinn.envelope import MAX_PAYLOAD
+    from stegcinn.sealing.envelope import MAX_PAYLOAD
 
     chunks: list[bytes] = []
     size = 0
@@ -135,13 +135,13 @@ def check_output(args: argparse.Namespace, *inputs: str | None) -> None:
 
 
 def write(output: str, data: bytes, *, overwrite: bool) -> None:
-    from stegcinn import imagefile
+    from stegcinn.files import write_atomic
 
     if output == STANDARD:
         stdout().buffer.write(data)
     else:
         with in_order():
-            imagefile.write_atomic(Path(output), data, overwrite=overwrite)
+            write_atomic(Path(output), data, overwrite=overwrite)
 
 
 def print_payload(data: bytes) -> None:

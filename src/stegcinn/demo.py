@@ -13,10 +13,12 @@ import numpy as np
 from PIL import Image
 
 from stegcinn import stego
-from stegcinn.codecs.base import Progress, UInt8
-from stegcinn.envelope import Payload
+from stegcinn.codecs.base import Progress
 from stegcinn.errors import StegcinnError, UsageError
-from stegcinn.imagefile import read_photo, write_atomic
+from stegcinn.files import write_atomic
+from stegcinn.imagefile import read_photo
+from stegcinn.runtime.arrays import UInt8
+from stegcinn.sealing.envelope import Payload
 
 AMPLIFY = 8  # how much larger than life the difference is shown
 MID_GRAY = 128  # shown where nothing changed

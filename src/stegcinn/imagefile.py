@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import io
 import os
 import re
-import secrets
 import stat
 import warnings
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from stegcinn import colour
 from stegcinn.errors import ImageError, StegcinnError, StegcinnWarning, UsageError
+from stegcinn.files import shown
 
 MIN_SIDE = 64
 MAX_PIXELS = 50_000_000
@@ -92,7 +91,7 @@ def read_photo(source: ImageSource) -> Photo:
     MIN_SIDE, and for more than MAX_PIXELS pixels (judged by the header, before any pixel is decoded);
     UsageError for a source of another type.
     """
-    name = _shown(source) if isinstance(source, (str, os.PathLike)) else "the image"
+    name = shown(source) if isinstance(source, (str, os.PathLike)) else "the image"
     if isinstance(source, np.ndarray):
         return _from_array(source, name)
     if not isinstance(source, (str, os.PathLike, bytes, Image.Image)):
@@ -168,77 +167,10 @@ def check_suffix(path: str | os.PathLike[str]) -> str:
     """Return the lower-case suffix of an output path, or raise UsageError if its format is not lossless."""
     suffix = Path(path).suffix.lower()
     if suffix in _LOSSY:
-        raise UsageError(f"{_shown(path)}: {suffix} alters colours, which loses the payload; {_USE_INSTEAD}")
+        raise UsageError(f"{shown(path)}: {suffix} alters colours, which loses the payload; {_USE_INSTEAD}")
     if suffix not in _SAVE_OPTIONS:
-        raise UsageError(f"{_shown(path)}: not the suffix of a format that can be written; {_USE_INSTEAD}")
+        raise UsageError(f"{shown(path)}: not the suffix of a format that can be written; {_USE_INSTEAD}")
     return suffix
-
-
-def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
-    """Write `data` to `path`: in full or, on any failure, not at all.
-
-    Without `overwrite` an existing file is never touched, even if it appears meanwhile. A symbolic link is
-    followed: the file it points at is written and the link stays. A new file gets the usual permissions, a
-    replaced one keeps its own. Raises UsageError for a path that exists, is a directory or no regular file,
-    has no parent directory or is not writable; StegcinnError for a full disk or an input/output error.
-    """
-    name = _shown(path)
-    target = Path(os.path.realpath(path))
-    temp = target.parent / f".{secrets.token_hex(8)}.tmp"
-    try:
-        replaced = target.stat() if target.exists() else None
-        if replaced and stat.S_ISDIR(replaced.st_mode):
-            raise UsageError(f"{name} is a directory; name a file in it")
-        if replaced and not overwrite:
-            raise FileExistsError
-        if replaced and not stat.S_ISREG(replaced.st_mode):
-            raise UsageError(f"{name} is not a regular file; choose another name")
-        # Created by an exclusive open and not by mkstemp, whose 0600 would ignore the user's umask.
-        with temp.open("xb") as file:
-            if replaced:
-                temp.chmod(stat.S_IMODE(replaced.st_mode))
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if overwrite:
-            temp.replace(target)
-        else:
-            _publish_new(temp, target)
-    except FileExistsError as error:
-        raise UsageError(f"{name} already exists; choose another name or allow overwriting") from error
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise UsageError(f"{name}: its directory does not exist; create it first") from error
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise UsageError(f"{name} is not writable; choose another place") from error
-        reason = error.strerror or "input/output error"
-        raise StegcinnError(f"{name} was not written ({reason}); free space or write elsewhere") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temp.unlink(missing_ok=True)
-
-
-def _publish_new(temp: Path, target: Path) -> None:
-    """Give `temp` the name `target`, or raise FileExistsError if that is taken."""
-    try:
-        target.hardlink_to(temp)
-    except FileExistsError:
-        raise
-    except OSError:
-        # No hard links here (FAT, some network shares), or another trouble that the next line meets again.
-        # Whoever creates the empty file owns the name, and may then replace it.
-        target.open("xb").close()
-        try:
-            temp.replace(target)
-        except BaseException:
-            target.unlink(missing_ok=True)
-            raise
-
-
-def _shown(path: str | os.PathLike[str]) -> str:
-    """Return a path as text that stays on one line."""
-    text = os.fspath(path)
-    return text if text and text.isprintable() else ascii(text)
 
 
 def _open_file(path: Path, name: str) -> IO[bytes]:

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from stegcinn import colour
 from stegcinn.pyramid import DETAILS
+from stegcinn.runtime.arrays import UInt8
 
-UInt8 = npt.NDArray[np.uint8]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 CARRIERS = 2  # pyramid levels that carry bits; together 1.875 latents per pixel

@@ -11,9 +11,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn.keys import RandomBytes
+from stegcinn.runtime.arrays import Float32
+from stegcinn.sealing.keys import RandomBytes
 
-Float32 = npt.NDArray[np.float32]
 Bits = npt.NDArray[np.uint8]
 
 ALPHA = 0.1  # half-width of the dead zone around z = 0 (paper, Algorithm 1)

@@ -12,9 +12,7 @@ import numpy.typing as npt
 
 from stegcinn.cells import UNIT
 from stegcinn.colour import LUMA_WEIGHTS
-
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
+from stegcinn.runtime.arrays import Int32, Int64
 
 K = 3  # components of red and of blue
 SYMBOLS = 3  # red, blue, green, in the order in which they are coded

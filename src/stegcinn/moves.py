@@ -16,12 +16,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn.jit import array, compiled, in_parts
+from stegcinn.runtime.arrays import Float32, Float64, Int8, UInt8
+from stegcinn.runtime.jit import array, compiled, in_parts
 
-UInt8 = npt.NDArray[np.uint8]
-Int8 = npt.NDArray[np.int8]
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
 Places = npt.NDArray[np.integer]
 
 PIECE = 16384  # pixels that one thread works on at a time

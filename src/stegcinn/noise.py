@@ -18,15 +18,10 @@ import numpy.typing as npt
 from stegcinn import colour, mixture
 from stegcinn.cells import PHASES
 from stegcinn.colourmodel import ColourModel
-from stegcinn.jit import array, compiled, in_parts, inlined
 from stegcinn.moves import MOVES
+from stegcinn.runtime.arrays import Bool, Float32, Int8, Int16, Int64, UInt8
+from stegcinn.runtime.jit import array, compiled, in_parts, inlined
 
-UInt8 = npt.NDArray[np.uint8]
-Int8 = npt.NDArray[np.int8]
-Int16 = npt.NDArray[np.int16]
-Int64 = npt.NDArray[np.int64]
-Float32 = npt.NDArray[np.float32]
-Bool = npt.NDArray[np.bool_]
 Int = Any  # compiled: int64
 
 LEAST = 0.15  # levels; what the model thinks less noisy is not told apart from rounding

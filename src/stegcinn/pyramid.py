@@ -8,9 +8,8 @@ made from what sender and receiver share at that point: the luma plane and the c
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Float32 = npt.NDArray[np.float32]
+from stegcinn.runtime.arrays import Float32
 
 DETAILS = 6  # channels of a level's details: three Haar bands of u and v
 CONDITION = 10  # channels of a level's condition

@@ -16,18 +16,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from stegcinn import mixture
-from stegcinn.jit import Function, array, compiled, inlined
+from stegcinn.runtime.arrays import Bool, Float64, Int16, Int32, Int64, UInt8, UInt64
+from stegcinn.runtime.jit import Function, array, compiled, inlined
 
-Bool = npt.NDArray[np.bool_]
-Float64 = npt.NDArray[np.float64]
-Int16 = npt.NDArray[np.int16]
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-UInt8 = npt.NDArray[np.uint8]
-UInt64 = npt.NDArray[np.uint64]
 Int = Any  # compiled: int64
 
 # The cache of machine code notices changes of this file only. So what `mixture`, `cells` and `colour` define is written

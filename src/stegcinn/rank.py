@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stegcinn import envelope, ycc
+from stegcinn import ycc
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.stealth import StealthCodec
 from stegcinn.errors import ImageError
 from stegcinn.imagefile import halved, read_photo
+from stegcinn.sealing import envelope
 
 
 @dataclass(frozen=True)

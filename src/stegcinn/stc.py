@@ -11,17 +11,12 @@ from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from stegcinn.jit import array, compiled, in_parts, inlined
-
-UInt8 = npt.NDArray[np.uint8]
-Float32 = npt.NDArray[np.float32]
-Int16 = npt.NDArray[np.int16]
-Int32 = npt.NDArray[np.int32]
+from stegcinn.runtime.arrays import Float32, Int16, Int32, UInt8
+from stegcinn.runtime.jit import array, compiled, in_parts, inlined
 
 HEIGHT = 10  # constraint height h: one column touches h bits of the message, and a trellis has 2**h states
 WIDTH = 64  # different columns of a block; wider blocks repeat them

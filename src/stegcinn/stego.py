@@ -17,13 +17,14 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from stegcinn import colour, envelope, keys, ycc
+from stegcinn import colour, ycc
 from stegcinn.codecs import AUTO, CODECS, load_codec
 from stegcinn.codecs.base import SAFE, Codec, Colors, Progress, portions, silent
-from stegcinn.envelope import Packed, Payload
 from stegcinn.errors import CapacityError, MachineError, RevealError, SelfCheckError, StegcinnWarning, UsageError
 from stegcinn.imagefile import ImageSource, Photo, check_format, encode_photo, read_photo
-from stegcinn.keys import Keys
+from stegcinn.sealing import envelope, keys
+from stegcinn.sealing.envelope import Packed, Payload
+from stegcinn.sealing.keys import Keys
 
 ATTEMPTS = 6  # draws of new colours, should a container fail its own check
 DECODED = "this photo is as a JPEG decoder left it, and experts can prove any change; halve it first to be safer"

@@ -8,14 +8,9 @@ some pixels do: a photo for hiding should have been scaled since.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from stegcinn import colour
-
-UInt8 = npt.NDArray[np.uint8]
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-Bool = npt.NDArray[np.bool_]
+from stegcinn.runtime.arrays import Bool, Int32, Int64, UInt8
 
 DECODED = 0.999  # share of unclipped pixels on the lattice that tells a decoded photo; others have 0.25 to 0.5
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
 from torch import Tensor, nn
 
-UInt8 = npt.NDArray[np.uint8]
+from stegcinn.runtime.arrays import UInt8
 
 
 class Hider(Protocol):

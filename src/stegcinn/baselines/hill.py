@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stegcinn.baselines import ternary
-from stegcinn.baselines.ternary import Float64, UInt8
+from stegcinn.runtime.arrays import Float64, UInt8
 
 FIRST, SECOND = 3, 15  # sides of the two averages (section 3)
 LEAST = 1e-10  # residual: a perfectly flat area costs at most 1e10

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stegcinn.baselines import ternary
-from stegcinn.baselines.ternary import Float64, UInt8
+from stegcinn.runtime.arrays import Float64, UInt8
 
 MOST = 1.0  # bit per sample
 

@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from stegcinn.errors import CapacityError
+from stegcinn.runtime.arrays import Float64, UInt8
 
-UInt8 = npt.NDArray[np.uint8]
-Float64 = npt.NDArray[np.float64]
 CostFunction = Callable[[UInt8], Float64]  # costs of changing each pixel of an (H, W) plane by one level
 
 PRECISION = 1e-4  # relative, of the payload

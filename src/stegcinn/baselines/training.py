@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stegcinn.baselines.deep import Hider, UInt8, to_float, to_image
+from stegcinn.baselines.deep import Hider, to_float, to_image
 from stegcinn.errors import StegcinnError
+from stegcinn.runtime.arrays import UInt8
 from stegcinn.training import checkpoint
 
 REPORT_EVERY = 50  # steps

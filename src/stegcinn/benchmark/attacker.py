@@ -14,22 +14,18 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 
 from stegcinn import colour, rangecoder
-from stegcinn.atomic import replacing
-from stegcinn.benchmark.hosts import ImageSet, UInt8
+from stegcinn.benchmark.hosts import ImageSet
 from stegcinn.calibration import Calibration
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.cinn import CinnCodec
 from stegcinn.codecs.exact import STEPS, ExactCodec
 from stegcinn.errors import UsageError
+from stegcinn.files import replacing
 from stegcinn.lattice import Lattice
+from stegcinn.runtime.arrays import Bool, Float64, Int64, UInt8
 from stegcinn.steganalysis import rich
-
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
-Bool = npt.NDArray[np.bool_]
 
 SIZES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5, 2.0, 3.0, np.inf)  # bins of |z|; alpha is 0.1
 RIDGES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)  # weights of the squared coefficients beside the mean loss, to choose from

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from stegcinn import keys
 from stegcinn.baselines import hill, lsb
-from stegcinn.benchmark.hosts import ImageSet, UInt8
+from stegcinn.benchmark.hosts import ImageSet
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import silent
 from stegcinn.errors import CapacityError, UsageError
+from stegcinn.runtime.arrays import UInt8
+from stegcinn.sealing import keys
 
 SIMULATED = {"lsb": lsb.embed, "lsb-coded": lsb.embed_coded, "hill": hill.embed}
 FULL, SAFE = "full", "safe"

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from stegcinn.atomic import replacing
 from stegcinn.benchmark.hosts import ImageSet
 from stegcinn.demo import amplified
+from stegcinn.files import replacing
 
 SHEET = 8  # photos side by side
 

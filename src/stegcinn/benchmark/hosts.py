@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from stegcinn.atomic import replacing
 from stegcinn.errors import ImageError, StegcinnError
+from stegcinn.files import replacing
 from stegcinn.imagefile import halved, read_photo
+from stegcinn.runtime.arrays import UInt8
 
-UInt8 = npt.NDArray[np.uint8]
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
 
 

@@ -18,8 +18,9 @@ from stegcinn.baselines.hidden import HiDDeN
 from stegcinn.baselines.training import Hidden, HiderConfig, hide_in, train
 from stegcinn.baselines.udh import UDH
 from stegcinn.benchmark import paper
-from stegcinn.benchmark.hosts import ImageSet, UInt8
+from stegcinn.benchmark.hosts import ImageSet
 from stegcinn.benchmark.paper import Hide, PaperPlan
+from stegcinn.runtime.arrays import UInt8
 
 STEG_CINN = "cinn-paper@2.0"  # the paper's own method; the others are its baselines
 LEARNT = ("ddh@1.0", "ddh@0.25", "udh@1.0", "udh@0.25", "hidden@0.0018", STEG_CINN)

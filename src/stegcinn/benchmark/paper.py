@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from stegcinn.atomic import replacing
 from stegcinn.baselines.training import Hidden
-from stegcinn.benchmark.hosts import ImageSet, UInt8
+from stegcinn.benchmark.hosts import ImageSet
+from stegcinn.files import replacing
+from stegcinn.runtime.arrays import UInt8
 from stegcinn.training.config import ConditionConfig, override, preset
 from stegcinn.training.evaluation import AT_ONCE, hidden
 from stegcinn.training.loop import Progress, train

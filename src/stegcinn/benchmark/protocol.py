@@ -17,11 +17,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from stegcinn.atomic import replacing
 from stegcinn.benchmark.attacker import ATTACKERS, accuracy, cached_statistics
 from stegcinn.benchmark.containers import FULL, SAFE, paired
 from stegcinn.benchmark.detectors import DETECTORS
 from stegcinn.benchmark.hosts import ImageSet
+from stegcinn.files import replacing
 from stegcinn.steganalysis.recipe import Recipe
 from stegcinn.steganalysis.trainer import Split, Trainer, planes_of, split_hosts
 

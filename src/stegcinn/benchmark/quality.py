@@ -10,12 +10,11 @@ import numpy as np
 
 from stegcinn import colour, stego
 from stegcinn.benchmark.containers import SAFE
-from stegcinn.benchmark.hosts import ImageSet, UInt8
+from stegcinn.benchmark.hosts import ImageSet
 from stegcinn.benchmark.learnt import bch_accuracy, net_share
 from stegcinn.benchmark.paper import Hide
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.cinn import CinnCodec, _chroma, _coarse
-from stegcinn.envelope import Payload
 from stegcinn.errors import CapacityError, StegcinnError
 from stegcinn.imagefile import read_photo
 from stegcinn.lattice import CARRIERS, Lattice
@@ -23,6 +22,8 @@ from stegcinn.metrics.brisque import brisque
 from stegcinn.metrics.fidelity import chroma_energy, colourfulness, fidelity
 from stegcinn.metrics.hyperiqa import HyperIQA, hyperiqa
 from stegcinn.pyramid import DETAILS, LumaPyramid, merge
+from stegcinn.runtime.arrays import UInt8
+from stegcinn.sealing.envelope import Payload
 
 Judge = Callable[[UInt8], float]
 

@@ -24,7 +24,6 @@ import numpy as np
 import torch
 from joblib import Parallel, delayed
 
-from stegcinn.atomic import replacing
 from stegcinn.benchmark import figures, tables
 from stegcinn.benchmark.attacker import ATTACKERS, SIZES, cached_statistics
 from stegcinn.benchmark.containers import FULL, SIMULATED, Embedder, cached_stegos, paired
@@ -39,6 +38,7 @@ from stegcinn.benchmark.synthetic import METHODS as SYNTHETIC
 from stegcinn.benchmark.synthetic import synthetic_pairs
 from stegcinn.codecs import CODECS
 from stegcinn.errors import StegcinnError, UsageError
+from stegcinn.files import replacing
 from stegcinn.metrics.hyperiqa import load_hyperiqa
 
 Report = Callable[[str], None]

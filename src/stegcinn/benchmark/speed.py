@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from stegcinn import stego
-from stegcinn.envelope import Payload
 from stegcinn.errors import StegcinnError
 from stegcinn.imagefile import encode_photo, read_photo
+from stegcinn.sealing.envelope import Payload
 
 SIDE = 640  # pixels: 0.41 megapixels
 LOAD = 0.4  # net bits per pixel, the same for all

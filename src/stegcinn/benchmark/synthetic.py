@@ -11,13 +11,15 @@ from typing import cast
 
 import numpy as np
 
-from stegcinn import colour, keys, mapping
-from stegcinn.benchmark.hosts import ImageSet, UInt8
+from stegcinn import colour, mapping
+from stegcinn.benchmark.hosts import ImageSet
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.base import silent
 from stegcinn.codecs.cinn import CinnCodec
 from stegcinn.lattice import CARRIERS, Lattice
 from stegcinn.pyramid import DETAILS
+from stegcinn.runtime.arrays import UInt8
+from stegcinn.sealing import keys
 
 METHODS = ("cinn", "exact")
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from stegcinn.codecs.base import Codec
-from stegcinn.runtime import release
+from stegcinn.runtime.weights import release
 
 if TYPE_CHECKING:
     from stegcinn.colourmodel import ColourModel

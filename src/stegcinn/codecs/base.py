@@ -9,12 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
+from stegcinn.runtime.arrays import UInt8
+from stegcinn.sealing.keys import Keys
 
-from stegcinn.keys import Keys
-
-UInt8 = npt.NDArray[np.uint8]
 Colors = Literal["keep", "generate"]
 Progress = Callable[[float], None]  # called with the share of the work done, 0..1
 SAFE = 3.0  # disturbance at which the best attacker measured is right in 55 cases of 100 (docs/security.md)

@@ -15,16 +15,16 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import colour, ecc, keys, mapping
-from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, UInt8, silent
+from stegcinn import colour, ecc, mapping
+from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, silent
 from stegcinn.errors import CapacityError, RevealError
-from stegcinn.keys import Keys, RandomBytes
 from stegcinn.lattice import CARRIERS, CELL, Lattice, Tile
 from stegcinn.pyramid import DETAILS, LumaPyramid, merge, split
-from stegcinn.runtime import Release
+from stegcinn.runtime.arrays import Float32, Float64, UInt8
+from stegcinn.runtime.weights import Release
+from stegcinn.sealing import keys
+from stegcinn.sealing.keys import Keys, RandomBytes
 
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
 Bits = npt.NDArray[np.uint8]
 Signs = npt.NDArray[np.int8]
 

@@ -20,17 +20,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import calibration, colour, envelope, keys, mixture, rangecoder, selftest
+from stegcinn import calibration, colour, mixture, rangecoder
 from stegcinn.calibration import Calibration
 from stegcinn.cells import PHASES
-from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, UInt8, portions, silent
+from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, portions, silent
 from stegcinn.colourmodel import ColourModel, Part, plane
 from stegcinn.errors import CapacityError, RevealError
-from stegcinn.keys import Keys, RandomBytes
 from stegcinn.rangecoder import Decoder, Encoder, Tables, Tile
-
-Bool = npt.NDArray[np.bool_]
-Float64 = npt.NDArray[np.float64]
+from stegcinn.runtime import knownanswer
+from stegcinn.runtime.arrays import Bool, Float64, UInt8
+from stegcinn.sealing import envelope, keys
+from stegcinn.sealing.keys import Keys, RandomBytes
 
 # (level, phase) that may carry bits, coarse to fine; what is coarser stays the host's, or is drawn
 STEPS = tuple((level, phase) for level in (1, 0) for phase in range(len(PHASES)))
@@ -146,7 +146,7 @@ class ExactCodec:
     def require_known_answer(self) -> None:
         """MachineError unless this machine draws a known container; asked once per machine."""
         release = self.model.release
-        selftest.require(self.name, release.config["known_answer"], self.known_answer)
+        knownanswer.require(self.name, release.config["known_answer"], self.known_answer)
 
     def known_answer(self) -> str:
         """SHA-256 of a container drawn for a synthetic gray-scale from a fixed keystream: every network has a part."""

@@ -19,13 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from stegcinn import colour, moves, noise, stc
-from stegcinn.codecs.base import SAFE, Colors, Embedding, Extraction, Progress, Room, UInt8, silent
+from stegcinn.codecs.base import SAFE, Colors, Embedding, Extraction, Progress, Room, silent
 from stegcinn.colourmodel import ColourModel
 from stegcinn.errors import CapacityError, RevealError
-from stegcinn.keys import Keys
 from stegcinn.moves import LAYERS, Pixels
+from stegcinn.runtime.arrays import Float64, UInt8
+from stegcinn.sealing.keys import Keys
 
-Float64 = npt.NDArray[np.float64]
 Places = npt.NDArray[np.integer]
 
 SALT_SIZE = 8

@@ -13,13 +13,10 @@ from functools import cache
 from importlib.metadata import distribution
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from stegcinn import colour
-
-UInt8 = npt.NDArray[np.uint8]
-Float64 = npt.NDArray[np.float64]
+from stegcinn.runtime.arrays import Float64, UInt8
 
 WINDOW, SIGMA = 7, 7 / 6
 SHAPES = np.arange(0.2, 10.0005, 0.001)  # among which shape parameters are searched

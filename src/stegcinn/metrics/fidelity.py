@@ -6,11 +6,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import structural_similarity
 
-UInt8 = npt.NDArray[np.uint8]
+from stegcinn.runtime.arrays import UInt8
 
 PEAK = 255.0
 SSIM_SIGMA = 1.5  # Wang et al. 2004, section III-C: an 11x11 Gaussian window

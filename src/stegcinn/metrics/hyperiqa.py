@@ -10,7 +10,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
 from PIL import Image
@@ -18,8 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from stegcinn.errors import WeightsError
-
-UInt8 = npt.NDArray[np.uint8]
+from stegcinn.runtime.arrays import UInt8
 
 BLOCKS = (3, 4, 6, 3)  # ResNet-50
 EXPANSION = 4

@@ -19,7 +19,7 @@ from stegcinn.model.cinn import CINN
 from stegcinn.model.flow import LevelFlow
 from stegcinn.model.labflow import CHANNELS, LabFlow
 from stegcinn.pyramid import CONDITION, DETAILS
-from stegcinn.runtime import Release
+from stegcinn.runtime.weights import Release
 
 OPSET = 17
 TOLERANCE = 1e-3  # of what ONNX Runtime computes from what PyTorch does, over the largest value

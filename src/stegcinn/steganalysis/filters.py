@@ -7,12 +7,11 @@ are generated from one prototype per class by the symmetries of the square.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
 from torch import Tensor, nn
 
-Float32 = npt.NDArray[np.float32]
+from stegcinn.runtime.arrays import Float32
 
 SIDE = 5
 CENTRE = SIDE // 2

@@ -9,14 +9,9 @@ linear rule.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from stegcinn.runtime.arrays import Float32, Float64, Int64, UInt8
 from stegcinn.steganalysis.filters import KV, KV_SCALE
-
-UInt8 = npt.NDArray[np.uint8]
-Int64 = npt.NDArray[np.int64]
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
 
 SQUARE = np.array(KV, np.float32)  # in integers, so that what is counted does not depend on rounding errors
 FIRST = np.array([[-1, 1]], np.float32)

@@ -12,17 +12,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from stegcinn import colour
 from stegcinn.errors import StegcinnError
+from stegcinn.runtime.arrays import Int64, UInt8
 from stegcinn.steganalysis.recipe import Detector, Recipe
 from stegcinn.training import checkpoint
 
-UInt8 = npt.NDArray[np.uint8]
-Int64 = npt.NDArray[np.int64]
 Window = tuple[slice, slice]  # rows and columns
 WHOLE: Window = (slice(None), slice(None))
 SETTLING = 128  # training hosts over which the statistics of normalisation are averaged; more change nothing

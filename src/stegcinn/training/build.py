@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
-from stegcinn.atomic import replacing
 from stegcinn.errors import UsageError, WeightsError
+from stegcinn.files import replacing
 from stegcinn.training import checkpoint
 from stegcinn.training.config import ConditionConfig, LabConfig, PyramidConfig, RunConfig
 from stegcinn.training.lab import ConditionNetwork, LabNetwork

@@ -9,8 +9,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from stegcinn.atomic import replacing
 from stegcinn.errors import WeightsError
+from stegcinn.files import replacing
 
 FILE = "checkpoint.safetensors"  # in the folder of a run of `stegcinn train`
 

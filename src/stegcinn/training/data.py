@@ -18,8 +18,7 @@ from torch import Tensor
 from stegcinn import colour
 from stegcinn.errors import ImageError, StegcinnWarning, UsageError
 from stegcinn.pyramid import LumaPyramid, split
-
-UInt8 = npt.NDArray[np.uint8]
+from stegcinn.runtime.arrays import UInt8
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".ppm", ".pgm", ".bmp", ".tif", ".tiff"}
 COLOUR_MODES = {"RGB", "RGBA", "P", "CMYK", "YCbCr"}

@@ -10,10 +10,10 @@ import torch
 
 from stegcinn import ecc, mapping
 from stegcinn.codecs.cinn import LUCK, NOISE_FLOOR, NOISE_GAIN, OUTLIERS, REPAIR_MARGIN
-from stegcinn.training.networks import Network, Painting, UInt8, chroma_energy
+from stegcinn.runtime.arrays import Float32, UInt8
+from stegcinn.training.networks import Network, Painting, chroma_energy
 
 Bits = npt.NDArray[np.uint8]
-Float32 = npt.NDArray[np.float32]
 
 AT_ONCE = 16  # images painted and read at a time
 REPAIRS = 2  # times the sender paints again

@@ -11,17 +11,9 @@ from stegcinn.model.lab import lab_to_rgb, rgb_to_lab
 from stegcinn.model.labflow import LabFlow
 from stegcinn.model.lumalocked import straight_through_round
 from stegcinn.model.vgg import WIDTHS, VGGFeatures
+from stegcinn.runtime.arrays import Float32, UInt8
 from stegcinn.training.config import ConditionConfig, LabConfig
-from stegcinn.training.networks import (
-    Float32,
-    Inputs,
-    Network,
-    Painting,
-    RoundTrip,
-    Trainable,
-    UInt8,
-    negative_log_likelihood,
-)
+from stegcinn.training.networks import Inputs, Network, Painting, RoundTrip, Trainable, negative_log_likelihood
 
 REACH = 110.0  # Lab units; a and b of all sRGB colours lie within
 MAX_CHROMA = 400.0  # Lab units; where an extreme draw overflows, this stands in for it

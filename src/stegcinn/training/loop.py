@@ -28,13 +28,14 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from stegcinn.errors import UsageError
+from stegcinn.runtime.arrays import UInt8
 from stegcinn.training import checkpoint, plot
 from stegcinn.training.build import build, load_weights
 from stegcinn.training.config import RoundsConfig, RunConfig, from_dict, to_dict
 from stegcinn.training.data import PhotoSet, list_photos, read_host
 from stegcinn.training.distributed import Team, choose_device, team
 from stegcinn.training.evaluation import Probe, probe
-from stegcinn.training.networks import Network, Trainable, UInt8
+from stegcinn.training.networks import Network, Trainable
 from stegcinn.training.objectives import Likelihood, Rounds, Step, prepare
 from stegcinn.training.runlog import RunLog
 from stegcinn.training.schedule import Plateau, cosine, warmup

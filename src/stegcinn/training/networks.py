@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -18,11 +17,9 @@ from stegcinn.model import lumalocked
 from stegcinn.model.cinn import CINN, CINNConfig
 from stegcinn.model.lumalocked import LumaConditions
 from stegcinn.pyramid import DETAILS, LumaPyramid, merge
+from stegcinn.runtime.arrays import Float32, UInt8
 from stegcinn.training.config import PyramidConfig
 from stegcinn.training.data import Batch, chroma_planes, draw_noise, pyramid_batch, to_batch
-
-UInt8 = npt.NDArray[np.uint8]
-Float32 = npt.NDArray[np.float32]
 
 Inputs = tuple[Tensor, ...]  # what a network reads, prepared from pixels
 

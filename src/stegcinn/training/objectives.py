@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stegcinn.runtime.arrays import UInt8
 from stegcinn.training.config import RoundsConfig
-from stegcinn.training.networks import Inputs, Network, Trainable, UInt8, chroma_energy
+from stegcinn.training.networks import Inputs, Network, Trainable, chroma_energy
 
 ROBUST = 1.0  # |z' - z| beyond which an error counts linearly: a clipped pixel must not outweigh all others
 

@@ -12,13 +12,14 @@ import numpy as np
 import torch
 
 from stegcinn import colour
-from stegcinn.atomic import new_folder
 from stegcinn.errors import UsageError
+from stegcinn.files import new_folder
 from stegcinn.model.export import export_lab, export_release, write_config, write_weights
+from stegcinn.runtime.arrays import UInt8
 from stegcinn.training import checkpoint
 from stegcinn.training.build import build
 from stegcinn.training.config import PyramidConfig, RunConfig, from_dict
-from stegcinn.training.data import PhotoSet, UInt8, chroma_planes, to_batch
+from stegcinn.training.data import PhotoSet, chroma_planes, to_batch
 from stegcinn.training.lab import ConditionNetwork, LabNetwork
 from stegcinn.training.loop import Folders, resume_config
 from stegcinn.training.networks import PyramidNetwork, Trainable

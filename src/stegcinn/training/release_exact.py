@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from stegcinn.atomic import new_folder
 from stegcinn.codecs.exact import ExactCodec
 from stegcinn.colourmodel import ColourModel as Runtime
+from stegcinn.files import new_folder
 from stegcinn.model.exact import ColourModel
 from stegcinn.model.export_exact import export_exact
-from stegcinn.runtime import Release
+from stegcinn.runtime.weights import Release
 from stegcinn.training.data import list_photos
 from stegcinn.training.exact import load_checkpoint, luma, model_of
 

@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from stegcinn.atomic import replacing
+from stegcinn.files import replacing
 from stegcinn.training import plot
 
 COLUMNS = ("loss", "nll", "container_nll", "distance", "accuracy", "overshoot", "energy")

@@ -14,12 +14,14 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
-from stegcinn import demo, envelope, imagefile, stego
+from stegcinn import demo, imagefile, stego
 from stegcinn.codecs import AUTO, load_codec
-from stegcinn.codecs.base import Colors, Progress, UInt8
-from stegcinn.envelope import Payload
+from stegcinn.codecs.base import Colors, Progress
 from stegcinn.errors import StegcinnWarning, UsageError
 from stegcinn.imagefile import Photo
+from stegcinn.runtime.arrays import UInt8
+from stegcinn.sealing import envelope
+from stegcinn.sealing.envelope import Payload
 
 MAX_REVEALED = 256 << 20  # bytes; what the page can hold, though a small container may unpack to more
 THUMBNAIL_SIDE = 640

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from stegcinn.errors import RevealError, StegcinnError, UsageError
-from stegcinn.keys import KEY_SIZE, Keys
+from stegcinn.sealing.keys import KEY_SIZE, Keys
 
 VERSION = 1
 FLAG_ZSTD = 1
