@@ -20,9 +20,9 @@ import numpy as np
 from PIL import Image
 
 from stegcinn import __version__, stego
-from stegcinn.demo import gray, psnr
+from stegcinn.carriers.compare import gray, psnr
+from stegcinn.carriers.photo import read_photo
 from stegcinn.errors import CapacityError
-from stegcinn.imagefile import read_photo
 from stegcinn.sealing.envelope import Payload
 
 SMALL_PAYLOADS = (0, 1, 31, 4096)  # bytes

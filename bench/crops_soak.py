@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stegcinn import colour, stego
+from stegcinn import stego
+from stegcinn.carriers.luma import luma_of
+from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs import CODECS
 from stegcinn.errors import RevealError
-from stegcinn.imagefile import read_photo
 from stegcinn.sealing.envelope import Payload
 
 SIDE = 64
@@ -53,7 +54,7 @@ def main() -> None:
             container = stego.conceal(host, Payload(data), codec=arguments.codec, colors=colors, password=password)
             saved = read_photo(container.file)
             good = stego.uncover(saved, password=password).data == data
-            good &= np.array_equal(colour.luma(saved.rgb), colour.luma(host.rgb))
+            good &= np.array_equal(luma_of(saved.rgb), luma_of(host.rgb))
         except Exception as error:
             good = False
             print(trip, path.name, (y, x), colors, len(data), room, repr(error), flush=True)

@@ -20,10 +20,11 @@ from PIL import Image
 from skimage import data as skimage_data
 
 import stegcinn
-from stegcinn import colour, stego
+from stegcinn import stego
+from stegcinn.carriers.luma import luma_of
+from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs import CODECS
 from stegcinn.errors import StegcinnError
-from stegcinn.imagefile import read_photo
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing.envelope import Payload
 
@@ -59,7 +60,7 @@ def other_colours(pixels: UInt8, wanted: int) -> None:
         for green, blue in itertools.product((0, -1, 1), (4, -4)):
             other = np.add(pixels[y, x].astype(int), (0, green, blue))
             possible = other.min() >= 0 and other.max() <= 255
-            if wanted and possible and colour.luma(other.astype(np.uint8)) == colour.luma(pixels[y, x]):
+            if wanted and possible and luma_of(other.astype(np.uint8)) == luma_of(pixels[y, x]):
                 pixels[y, x] = other
                 wanted -= 1
                 break

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stegcinn import ecc
+from stegcinn.coding import ldpc
 
 POSITIONS = 768 * 512 * 2
 THRESHOLD = 0.1  # least |z| of a position that carries a bit
@@ -71,11 +71,11 @@ def median_for(goal: float, measure: Callable[[Floats], float], log_std: float, 
 
 def ours(llr: Floats) -> Iterator[Result]:
     """Rates that decode every word, from what best_rate promises upwards, until one does not."""
-    start = ecc.best_rate(ecc.mutual_information(llr), len(llr))
-    for rate in range(start if start is not None else 0, len(ecc.RATES)):
-        plan = ecc.plan(len(llr), rate)
+    start = ldpc.best_rate(ldpc.mutual_information(llr), len(llr))
+    for rate in range(start if start is not None else 0, len(ldpc.RATES)):
+        plan = ldpc.plan(len(llr), rate)
         began = time.perf_counter()
-        bits, ok = ecc.decode(plan, llr[: plan.used])
+        bits, ok = ldpc.decode(plan, llr[: plan.used])
         if not ok.all() or bits.any():
             return
         yield plan.info_bits / len(llr), time.perf_counter() - began
@@ -83,18 +83,18 @@ def ours(llr: Floats) -> Iterator[Result]:
 
 def ldpc_package(llr: Floats, words: int = 2) -> Iterator[Result]:
     """The package `ldpc`: belief propagation in syndrome form on our parity checks, on the first `words` words."""
-    ldpc, sparse = import_module("ldpc"), import_module("scipy.sparse")
-    start = ecc.best_rate(ecc.mutual_information(llr), len(llr))
-    for rate in range(start if start is not None else 0, len(ecc.RATES)):
-        plan = ecc.plan(len(llr), rate)
-        rows, columns = ecc.edges(plan)
+    package, sparse = import_module("ldpc"), import_module("scipy.sparse")
+    start = ldpc.best_rate(ldpc.mutual_information(llr), len(llr))
+    for rate in range(start if start is not None else 0, len(ldpc.RATES)):
+        plan = ldpc.plan(len(llr), rate)
+        rows, columns = ldpc.edges(plan)
         checks = sparse.csr_matrix(
             (np.ones(len(rows), np.uint8), (rows, columns)), shape=(plan.length - plan.info, plan.length)
         )
         began = time.perf_counter()
         for word in llr[: words * plan.length].reshape(words, plan.length):
             chances = 1 / (1 + np.exp(np.minimum(np.abs(word.astype(np.float64)), 20.0)))
-            decoder = ldpc.BpDecoder(checks, error_channel=chances, max_iter=100, bp_method="product_sum")
+            decoder = package.BpDecoder(checks, error_channel=chances, max_iter=100, bp_method="product_sum")
             raw = (word < 0).astype(np.uint8)
             if not np.array_equal(decoder.decode((checks @ raw % 2).astype(np.uint8)), raw):
                 return
@@ -153,7 +153,7 @@ def installed_megabytes(package: str, seen: set[str]) -> float:
 
 
 CANDIDATES: tuple[tuple[str, str, str, Callable[[Floats], Iterator[Result]]], ...] = (
-    ("stegcinn.ecc", "", "MIT", ours),
+    ("stegcinn.coding.ldpc", "", "MIT", ours),
     ("ldpc BpDecoder", "ldpc", "MIT", ldpc_package),
     ("galois BCH(1023)", "galois", "MIT", galois_bch),
     ("reedsolo RS(255)", "reedsolo", "MIT-0", reed_solomon),
@@ -165,10 +165,10 @@ def compare() -> None:
     for goal in ACCURACIES:
         median = median_for(goal, accuracy, LOG_STD, ERASED)
         llr = channel(np.random.default_rng(1), POSITIONS, median)
-        information = ecc.mutual_information(llr)
+        information = ldpc.mutual_information(llr)
         print(f"\nraw accuracy {accuracy(llr):.4f}, information {information:.4f} bits per position")
         print(f"{'candidate':18}{'net rate':>10}{'of info.':>10}{'seconds':>10}{'extra MB':>10}  licence")
-        promised = ecc.best_rate(information, POSITIONS)
+        promised = ldpc.best_rate(information, POSITIONS)
         for name, package, licence, run in CANDIDATES:
             if package and importlib.util.find_spec(package) is None:
                 print(f"{name:18}skipped: {package} is not installed")
@@ -191,20 +191,20 @@ def calibrate() -> None:
     """Print, per rate and length, the words that fail at the least information that best_rate accepts."""
     total = 0
     for length, words in ((1920, 480), (4080, 240), (14_400, 64), (64_800, 32)):
-        for rate, value in enumerate(ecc.RATES):
-            need = ecc.required_information(rate, length)
+        for rate, value in enumerate(ldpc.RATES):
+            need = ldpc.required_information(rate, length)
             if need >= 1:
                 print(f"{length:6} {value:.4f} needs more than 1 bit per position: not offered")
                 continue
             line = ""
             for log_std, share in SHAPES:
                 erased = min(0.1, share * (1 - need))
-                median = median_for(need, ecc.mutual_information, log_std, erased)
+                median = median_for(need, ldpc.mutual_information, log_std, erased)
                 llr = channel(np.random.default_rng(rate), words * length, median, log_std, erased)
-                bits, ok = ecc._decode(
-                    ecc._graph(ecc._PROFILES[rate], length // ecc.BLOCKS),
+                bits, ok = ldpc._decode(
+                    ldpc._graph(ldpc._PROFILES[rate], length // ldpc.BLOCKS),
                     llr.reshape(words, -1),
-                    ecc.ITERATIONS,
+                    ldpc.ITERATIONS,
                 )
                 line += f"  {np.count_nonzero(~ok | bits.any(axis=1))}/{words}"
                 total += words

@@ -19,11 +19,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stegcinn import colour, rangecoder, stego
+from stegcinn import rangecoder, stego
+from stegcinn.carriers.compare import psnr
+from stegcinn.carriers.luma import luma_of
+from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.exact import STEPS, ExactCodec
-from stegcinn.demo import psnr
-from stegcinn.imagefile import read_photo
 from stegcinn.sealing.envelope import Payload
 
 LOADS = (0.1, 1.5)  # bits per pixel
@@ -31,7 +32,7 @@ LOADS = (0.1, 1.5)  # bits per pixel
 
 def code_length(codec: ExactCodec, rgb: np.ndarray, fitted) -> float:
     """Bits per pixel of the image for all colours of STEPS under a calibration."""
-    luma = colour.luma(rgb)
+    luma = luma_of(rgb)
     bits = 0.0
     for level, phase in STEPS:
         tables = codec.model.tables(level).calibrated(fitted.lookup(level))
@@ -55,7 +56,7 @@ def run(path: Path, colors: str, codec: ExactCodec, *, full_only: bool) -> dict[
         saved = np.asarray(Image.open(BytesIO(container.file)).convert("RGB"))
         if stego.uncover(read_photo(container.file)).data != data:
             row["failed"].append(size)
-        if not np.array_equal(colour.luma(saved), colour.luma(photo.rgb)):
+        if not np.array_equal(luma_of(saved), luma_of(photo.rgb)):
             row["failed"].append("luma")
         if size in loads:
             row[f"psnr_{loads[size]}"] = psnr(saved, photo.rgb)

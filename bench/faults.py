@@ -28,7 +28,9 @@ from pathlib import Path
 import numpy as np
 
 import stegcinn.stego  # noqa: F401 -- loaded once, before the first fork
-from stegcinn import cli, imagefile
+from stegcinn import cli
+from stegcinn.carriers.formats import encode_photo
+from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs import CODECS
 from stegcinn.files import write_atomic
 
@@ -48,8 +50,8 @@ class Ground:
         rng = np.random.default_rng(0)
         rows, columns = np.mgrid[:SIDE, :SIDE]
         smooth = np.stack([rows * 2 + 40, columns * 2 + 60, rows + columns + 50], axis=-1)
-        photo = imagefile.read_photo((smooth + rng.integers(-9, 10, smooth.shape)).clip(0, 255).astype(np.uint8))
-        self.host.write_bytes(imagefile.encode_photo(photo, ".png"))
+        photo = read_photo((smooth + rng.integers(-9, 10, smooth.shape)).clip(0, 255).astype(np.uint8))
+        self.host.write_bytes(encode_photo(photo, ".png"))
         for file, payload in zip(self.files, PAYLOADS, strict=True):
             file.write_bytes(payload)
         folder.chmod(0o755)

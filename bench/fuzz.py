@@ -30,9 +30,9 @@ import numpy as np
 from PIL import Image
 
 from stegcinn import stego
+from stegcinn.carriers.photo import MAX_PIXELS, read_photo
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.errors import ImageError, RevealError, StegcinnError
-from stegcinn.imagefile import MAX_PIXELS, read_photo
 from stegcinn.sealing import envelope, keys
 
 VECTORS = Path(__file__).parents[1] / "tests" / "vectors"

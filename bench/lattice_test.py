@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stegcinn import ycc
 from stegcinn.benchmark.containers import SIMULATED, Embedder, make_stegos
 from stegcinn.benchmark.hosts import read_hosts
+from stegcinn.carriers.decoded import on_lattice, unclipped
 from stegcinn.codecs import CODECS
 from stegcinn.errors import UsageError
 from stegcinn.runtime.arrays import UInt8
@@ -24,8 +24,8 @@ from stegcinn.runtime.arrays import UInt8
 
 def share_on_lattice(rgb: UInt8) -> float:
     """Of the unclipped pixels of (H, W, 3); 1 if there are none, as then nothing is off it."""
-    inside = ycc.unclipped(rgb)
-    return float(ycc.on_lattice(rgb)[inside].mean()) if inside.any() else 1.0
+    inside = unclipped(rgb)
+    return float(on_lattice(rgb)[inside].mean()) if inside.any() else 1.0
 
 
 def row(name: str, load: str, images: UInt8) -> str:

@@ -24,11 +24,13 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from stegcinn import colour, colourmodel, moves, stego
+from stegcinn import colourmodel, moves, stego
+from stegcinn.carriers.formats import encode_photo
+from stegcinn.carriers.luma import luma_of
+from stegcinn.carriers.photo import Photo, read_photo
 from stegcinn.codecs import cinn, exact, load_codec, stealth
 from stegcinn.codecs.base import Colors, silent
 from stegcinn.codecs.exact import Load
-from stegcinn.imagefile import Photo, encode_photo, read_photo
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
@@ -185,7 +187,7 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
     def luma_altered(codec: str) -> UInt8:
         rgb = carried(codec, payload, SMALL, "keep", PASSWORD)
         rgb[0, 0] += 1  # all three channels: one gray level more
-        assert colour.luma(rgb)[0, 0] == colour.luma(original)[0, 0] + 1
+        assert luma_of(rgb)[0, 0] == luma_of(original)[0, 0] + 1
         return rgb
 
     def exact_first_step() -> UInt8:
@@ -202,7 +204,7 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
         """One pixel of the last step, and none of the header's, is the host's own again: other colours, same luma."""
         rgb, codec = carried("exact", Payload(data(1000)), SMALL, "keep", PASSWORD), load_codec("exact")
         assert isinstance(codec, exact.ExactCodec)
-        parts = list(codec.model.parts(rgb, colour.luma(rgb), *exact.LAST))
+        parts = list(codec.model.parts(rgb, luma_of(rgb), *exact.LAST))
         header = exact._Header(parts, stego.photo_keys(read_photo(rgb), PASSWORD))
         header.absorb(codec._tables(0))
         pixels, before = (colourmodel.plane(image, *exact.LAST) for image in (rgb, original))

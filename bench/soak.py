@@ -21,10 +21,11 @@ import numpy as np
 from PIL import Image
 from skimage import data as skimage_data
 
-from stegcinn import colour, stego
+from stegcinn import stego
+from stegcinn.carriers.luma import luma_of
+from stegcinn.carriers.photo import Photo, read_photo
 from stegcinn.codecs import CODECS
 from stegcinn.errors import CapacityError, RevealError
-from stegcinn.imagefile import Photo, read_photo
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing.envelope import Payload, safe_name
 
@@ -105,7 +106,7 @@ def trip(seed: int, number: int, sources: list[UInt8]) -> tuple[str, str]:
     except CapacityError:
         return ("no room" if room == 0 else "refused what it promised"), told
     saved: Photo = read_photo(container.file)
-    if not np.array_equal(colour.luma(saved.rgb), colour.luma(host.rgb)):
+    if not np.array_equal(luma_of(saved.rgb), luma_of(host.rgb)):
         return "other gray-scale", told
     got = stego.uncover(saved, password=password)
     if got.data != sent.data or got.name not in (sent.name, None):

@@ -23,9 +23,9 @@ from PIL import Image
 
 from stegcinn import stego
 from stegcinn.benchmark.speed import peak_mb
+from stegcinn.carriers.photo import read_photo
 from stegcinn.cells import CHANNELS
 from stegcinn.codecs import CODECS, load_codec
-from stegcinn.imagefile import read_photo
 from stegcinn.mixture import PARAMETERS
 from stegcinn.sealing.envelope import Payload
 

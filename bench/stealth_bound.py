@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from stegcinn import moves, stego
+from stegcinn.carriers.compare import psnr
+from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.base import silent
 from stegcinn.codecs.stealth import EXPONENTS, StealthCodec
-from stegcinn.demo import psnr
-from stegcinn.imagefile import read_photo
 from stegcinn.moves import Pixels
 
 

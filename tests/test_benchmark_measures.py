@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from stegcinn import colour
 from stegcinn.benchmark import attacker, learnt, quality, speed
 from stegcinn.benchmark.attacker import SIZES, accuracy, cached_statistics, statistics
 from stegcinn.benchmark.containers import FULL, Embedder, make_stegos
@@ -17,6 +16,7 @@ from stegcinn.benchmark.learnt import LearntPlan, bch_accuracy, net_share
 from stegcinn.benchmark.paper import PaperPlan
 from stegcinn.benchmark.quality import codec_row, looks, unrounded_accuracy
 from stegcinn.benchmark.synthetic import synthetic_pairs
+from stegcinn.carriers.luma import luma_of
 from stegcinn.errors import StegcinnError, UsageError
 from stegcinn.mapping import ALPHA
 
@@ -59,7 +59,7 @@ def test_rows_of_codecs_count_what_comes_back(hosts, monkeypatch) -> None:
     row, stegos = codec_row("exact", 0.4, hosts, seed=0)
     assert row["net_bpp"] == row["bpp"] == pytest.approx(0.4, abs=0.005)
     assert (row["failed_files"], row["files"], row["accuracy_rounded"]) == (0, 2, 1)
-    assert np.array_equal(colour.luma(stegos.images), colour.luma(hosts.images))
+    assert np.array_equal(luma_of(stegos.images), luma_of(hosts.images))
     full, _ = codec_row("exact", FULL, hosts, seed=0)
     assert full["net_bpp"] > 1
     uncover = quality.stego.uncover
@@ -188,8 +188,8 @@ def test_synthetic_covers_have_the_hosts_gray_scale_and_no_hole(hosts) -> None:
     assert len(covers.names) > 0
     for name, cover, container in zip(covers.names, covers.images, stegos.images, strict=True):
         host = hosts.images[hosts.names.index(name)]
-        assert np.array_equal(colour.luma(cover), colour.luma(host))
-        assert np.array_equal(colour.luma(container), colour.luma(host))
+        assert np.array_equal(luma_of(cover), luma_of(host))
+        assert np.array_equal(luma_of(container), luma_of(host))
         assert (cover != host).any()
         assert near_zero(container) < 0.6 * near_zero(cover)
 
@@ -198,7 +198,7 @@ def test_synthetic_pairs_of_exact_are_two_draws(hosts) -> None:
     one = ImageSet(hosts.names[:1], hosts.images[:1])
     covers, stegos = synthetic_pairs(one, "exact", seed=0)
     assert (covers.images != stegos.images).any(-1).mean() > 0.5
-    assert np.array_equal(colour.luma(covers.images), colour.luma(one.images))
+    assert np.array_equal(luma_of(covers.images), luma_of(one.images))
 
 
 # speed

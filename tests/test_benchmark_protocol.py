@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stegcinn import colour
 from stegcinn.benchmark import containers, protocol
 from stegcinn.benchmark.containers import FULL, SAFE, Embedder, cached_stegos, make_stegos, paired
 from stegcinn.benchmark.hosts import ImageSet, listing_digest, read_hosts, read_stegos
 from stegcinn.benchmark.protocol import Cell, Results, detections, interval, run_cell
+from stegcinn.carriers.luma import luma_of
 from stegcinn.errors import CapacityError, StegcinnError, UsageError
 from stegcinn.steganalysis.recipe import Recipe
 
@@ -159,7 +159,7 @@ def test_codecs_embed_the_load_and_hosts_without_room_are_left_out() -> None:
         assert ("photo1.png" in stegos.names) == (embedder.load == FULL)
         _, covers, changed = paired(ImageSet(("photo0.png", "photo2.png"), hosts.images[[0, 2]]), stegos)
         assert least < (covers != changed).any(-1).mean() < most
-        assert np.array_equal(colour.luma(covers), colour.luma(changed))
+        assert np.array_equal(luma_of(covers), luma_of(changed))
 
 
 def test_hosts_of_which_none_takes_the_load(monkeypatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageFilter
 from skimage import data
 
-from stegcinn import colour
+from stegcinn.carriers.luma import luma_of
 from stegcinn.metrics import brisque as module
 from stegcinn.metrics.brisque import Regression, brisque, features
 
@@ -50,7 +50,7 @@ def test_the_window_is_a_gaussian_of_seven() -> None:
 
 
 def test_thirty_six_features_of_natural_photos_lie_in_the_models_range() -> None:
-    found = features(colour.luma(data.astronaut()))
+    found = features(luma_of(data.astronaut()))
     assert found.shape == (36,)
     assert (found >= np.array(module.LOW)).all()
     assert (found <= np.array(module.HIGH)).all()
@@ -79,9 +79,9 @@ def test_noise_and_blur_are_bad() -> None:
 @needs_model
 def test_colours_of_the_same_gray_make_no_difference() -> None:
     photo = data.chelsea()[:64, :64]
-    y = colour.luma(photo)
+    y = luma_of(photo)
     gray = np.stack([y, y, y], -1)
-    assert (colour.luma(gray) == y).all()
+    assert (luma_of(gray) == y).all()
     assert brisque(photo) == brisque(gray)
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from skimage import data as skimage_data
 
-from stegcinn import colour
+from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs import cinn, load_codec
 from stegcinn.codecs.cinn import CinnCodec
 from stegcinn.errors import RevealError
@@ -70,7 +70,7 @@ def test_a_full_load_comes_back(codec, colors, name, height, width):
     stream = np.random.default_rng(1).bytes(codec.capacity(host, colors, silent).most)
     assert 8 * len(stream) > height * width  # more than one bit per pixel
     container, extraction = embed_until_it_reads(codec, host, stream, colors)
-    assert np.array_equal(colour.luma(container), colour.luma(host))
+    assert np.array_equal(luma_of(container), luma_of(host))
     assert extraction.stream[: len(stream)] == stream
     assert 0.9 < extraction.raw_accuracy <= 1
 
@@ -189,7 +189,7 @@ def test_a_small_photo_is_its_own_sample(host):
 def test_tiles_join_without_a_trace_in_what_is_read(codec, monkeypatch):
     monkeypatch.setattr("stegcinn.lattice.TILE", 64)
     host = photo("astronaut", 96, 160)
-    assert len(Lattice(colour.luma(host)).tiles) == 6
+    assert len(Lattice(luma_of(host)).tiles) == 6
     stream = np.random.default_rng(2).bytes(1500)
     container = codec.embed(host, stream, PUBLIC, "keep", silent).rgb
     assert codec.extract(container, PUBLIC).stream[:1500] == stream
@@ -218,7 +218,7 @@ def test_pytorch_reads_every_bit_as_onnx_runtime_does(codec, host, stream, conta
     config = CINNConfig(**{key: tuple(value) for key, value in weights.config["model"].items()})
     model = CINN(config).eval()
     model.load_state_dict(load_file(str(weights.folder / "cinn.safetensors")))
-    lattice = Lattice(colour.luma(container))
+    lattice = Lattice(luma_of(container))
     by_onnx = lattice.gather(codec._latents(container, lattice))
 
     def run(self, file, *, x, condition):

@@ -25,11 +25,12 @@ from PIL import Image
 
 import stegcinn
 import stegcinn.__main__ as program
-from stegcinn import cli, colour, console, imagefile, stego
+from stegcinn import cli, colour, console, stego
+from stegcinn.carriers.luma import luma_of
+from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs import CODECS
 from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room
 from stegcinn.errors import CapacityError, ImageError, SelfCheckError, StegcinnError, WeightsError
-from stegcinn.imagefile import read_photo
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
@@ -63,7 +64,7 @@ class LsbCodec:
         real = np.moveaxis(rgb, 2, 0).astype(np.float64)
         real[0] = (rgb[..., 0] & 254) | bits.reshape(rgb.shape[:2])
         progress(1.0)
-        return Embedding(colour.quantise(colour.luma(rgb), real), self.disturbance)
+        return Embedding(colour.quantise(luma_of(rgb), real), self.disturbance)
 
     def extract(self, rgb: UInt8, keys: Keys, *, strict: bool = False) -> Extraction:
         return Extraction(np.packbits(rgb[..., 0] & 1).tobytes(), 1.0)
@@ -437,7 +438,7 @@ def test_a_halved_photo(run: Run) -> None:
     assert (room["decoded"], room["bytes"]) == (False, SIDE * SIDE // 8 - envelope.OVERHEAD)
     outcome = run("hide", "p.jpg", "-m", "hello", "-o", "o.png", "--halve", "--json")
     assert "JPEG" not in outcome.err
-    assert imagefile.read_photo("o.png").rgb.shape == (SIDE, SIDE, 3)
+    assert read_photo("o.png").rgb.shape == (SIDE, SIDE, 3)
     assert json.loads(outcome.out)["bpp"] == 8 * 5 / SIDE**2
     assert run("reveal", "o.png", "-o", "-").out == b"hello"
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from skimage import data as skimage_data
 
-from stegcinn import cells, colour, colourmodel, mixture
+from stegcinn import cells, colourmodel, mixture
+from stegcinn.carriers.luma import luma_of
 from stegcinn.cells import PHASES
 from stegcinn.colourmodel import HALO, ColourModel, plane
 from stegcinn.runtime.weights import release
@@ -27,7 +28,7 @@ def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 def maps(model, rgb, level, phase, luma=None, **options) -> tuple[np.ndarray, np.ndarray]:
     """Parameters (P, h, w) and guesses (2, h, w) of a phase, put together; where no part is, 0."""
-    luma = colour.luma(rgb) if luma is None else luma
+    luma = luma_of(rgb) if luma is None else luma
     size = plane(luma, level, phase).shape
     parameters, guesses = np.zeros((mixture.PARAMETERS, *size), np.uint8), np.zeros((2, *size), np.int16)
     for part in model.parts(rgb, luma, level, phase, **options):
@@ -61,7 +62,7 @@ def test_tiles_have_no_seams(model, size, tile):
 def test_the_usual_tile_leaves_no_seam_either(model):
     rgb = photo(70, 300)
     for phase in range(3):
-        assert len(list(model.parts(rgb, colour.luma(rgb), 0, phase))) == 2
+        assert len(list(model.parts(rgb, luma_of(rgb), 0, phase))) == 2
         assert not differs(maps(model, rgb, 0, phase), maps(model, rgb, 0, phase, tile=WHOLE)).any()
 
 
@@ -74,12 +75,12 @@ def test_all_phases_settle_every_pixel_once(model, size):
     assert times.sum() == 1  # the coarsest lattice is a single pixel
     for level in range(top):
         for phase in range(3):
-            for part in model.parts(rgb, colour.luma(rgb), level, phase, tile=16):
+            for part in model.parts(rgb, luma_of(rgb), level, phase, tile=16):
                 shape = part.tile.luma.shape
                 assert part.rgb.shape == (*shape, 3)
                 assert part.tile.parameters.shape == (mixture.PARAMETERS, *shape)
                 assert part.tile.guess_r.shape == part.tile.guess_b.shape == part.tile.chosen.shape == shape
-                assert np.array_equal(part.tile.luma, colour.luma(part.rgb))
+                assert np.array_equal(part.tile.luma, luma_of(part.rgb))
                 assert part.tile.chosen.all()
                 plane(times, level, phase)[part.rows, part.columns] += 1
     assert (times == 1).all()
@@ -87,7 +88,7 @@ def test_all_phases_settle_every_pixel_once(model, size):
 
 def test_parts_are_views_of_the_image_in_raster_order(model):
     rgb = photo(77, 131)
-    luma, corners = colour.luma(rgb), []
+    luma, corners = luma_of(rgb), []
     for part in model.parts(rgb, luma, 1, 2, tile=10):
         corners.append((part.rows.start, part.columns.start))
         assert np.shares_memory(part.rgb, rgb)
@@ -100,7 +101,7 @@ def test_parts_are_views_of_the_image_in_raster_order(model):
 
 def test_pixels_may_change_while_networks_run_ahead(model):
     rgb = photo(64, 200)
-    luma = colour.luma(rgb)
+    luma = luma_of(rgb)
     for level, phase in ((0, 0), (0, 2), (1, 1)):
         expected, painted = maps(model, rgb, level, phase, tile=8), rgb.copy()
         parameters = np.zeros_like(expected[0])
@@ -120,7 +121,7 @@ def test_the_number_of_threads_does_not_matter(model, workers, monkeypatch):
 
 def test_a_generator_that_is_given_up_ends(model):
     rgb = photo(64, 131)
-    parts = model.parts(rgb, colour.luma(rgb), 0, 0, tile=8)
+    parts = model.parts(rgb, luma_of(rgb), 0, 0, tile=8)
     next(parts)
     parts.close()
     assert next(parts, None) is None
@@ -131,7 +132,7 @@ def test_a_generator_that_is_given_up_ends(model):
 
 def test_tiles_without_a_chosen_pixel_are_passed_over(model):
     rgb = photo(64, 80)
-    luma = colour.luma(rgb)
+    luma = luma_of(rgb)
     chosen = np.zeros((32, 40), bool)
     chosen[5, 3] = chosen[5, 39] = chosen[31, 17] = True
     parts = list(model.parts(rgb, luma, 0, 0, chosen, tile=16))
@@ -146,7 +147,7 @@ def test_tiles_without_a_chosen_pixel_are_passed_over(model):
 
 def test_tiles_that_are_not_kept_are_passed_over(model):
     rgb = photo(64, 80)
-    luma = colour.luma(rgb)
+    luma = luma_of(rgb)
     keep = np.array([False, True, False, True, False, False])
     parts = list(model.parts(rgb, luma, 0, 2, tile=16, keep=keep))
     assert [(p.rows.start, p.columns.start) for p in parts] == [(0, 16), (16, 0)]
@@ -172,7 +173,7 @@ def settled_before(size: tuple[int, int], level: int, phase: int) -> np.ndarray:
 @pytest.mark.parametrize(("level", "phase"), [(level, phase) for level in range(4) for phase in range(3)])
 def test_what_is_not_settled_yet_is_not_seen(model, level, phase):
     rgb = photo(66, 91)
-    luma = colour.luma(rgb)
+    luma = luma_of(rgb)
     expected = maps(model, rgb, level, phase)
     open_ = ~settled_before(luma.shape, level, phase)
     other = rgb.copy()
@@ -186,7 +187,7 @@ def test_what_is_not_settled_yet_is_not_seen(model, level, phase):
 @pytest.mark.parametrize("channel", [0, 2])
 def test_a_settled_colour_is_seen_from_within_reach(model, level, phase, channel):
     rgb = photo(150, 143)
-    luma = colour.luma(rgb)
+    luma = luma_of(rgb)
     expected = maps(model, rgb, level, phase)
     for place in range(phase + 1):
         i, j = cells.PLACES[place]
@@ -205,7 +206,7 @@ def test_a_settled_colour_is_seen_from_within_reach(model, level, phase, channel
 
 def test_the_luma_of_all_pixels_is_seen(model):
     rgb = photo(64, 64)
-    luma = colour.luma(rgb)
+    luma = luma_of(rgb)
     for level, phase in ((0, 0), (0, 1), (0, 2), (1, 0)):
         expected = maps(model, rgb, level, phase)
         for i, j in cells.PLACES:
@@ -223,7 +224,7 @@ def test_green_is_not_seen_but_through_the_luma(model):
     other = rgb.copy()
     other[..., 1] ^= 255
     for phase in range(3):
-        assert not differs(maps(model, other, 0, phase, colour.luma(rgb)), maps(model, rgb, 0, phase)).any()
+        assert not differs(maps(model, other, 0, phase, luma_of(rgb)), maps(model, rgb, 0, phase)).any()
 
 
 # -- what was trained
@@ -241,7 +242,7 @@ def test_parameters_are_those_that_were_trained(model, size):
     trained.load_state_dict(load_file(str(weights.folder / "exact.safetensors")))
     rgb = photo(*size)
     x = torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float()
-    y = torch.from_numpy(colour.luma(rgb).astype(np.float32))[None, None]
+    y = torch.from_numpy(luma_of(rgb).astype(np.float32))[None, None]
     for level in range(5):
         with torch.no_grad():
             parameters, rest = (t[:, :, 0].numpy() for t in trained._cells(x, y, level, min(level, 2)))

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from stegcinn import cli, demo, stego
+from stegcinn.carriers.compare import amplified, psnr
 from stegcinn.errors import UsageError
 from stegcinn.sealing.envelope import Payload
 from test_cli import RELEASED, LsbCodec, pixels
@@ -103,13 +104,13 @@ def test_readme_of_a_source_tree_and_of_an_installed_package(tmp_path: Path, mon
 
 def test_psnr() -> None:
     black = np.zeros((4, 4, 3), np.uint8)
-    assert demo.psnr(black, black) == math.inf
-    assert demo.psnr(black, black + np.uint8(255)) == 0
+    assert psnr(black, black) == math.inf
+    assert psnr(black, black + np.uint8(255)) == 0
 
 
 def test_amplified_differences_are_clipped() -> None:
     host, container = np.array([100, 100, 100, 100], np.uint8), np.array([100, 103, 0, 200], np.uint8)
-    assert demo.amplified(host, container).tolist() == [128, 152, 0, 255]
+    assert amplified(host, container).tolist() == [128, 152, 0, 255]
 
 
 @pytest.mark.skipif(not RELEASED, reason="the weights are not there")

@@ -14,8 +14,9 @@ from PIL import Image
 from skimage import data as skimage_data
 
 import stegcinn
-from stegcinn import calibration, colour, colourmodel
+from stegcinn import calibration, colourmodel
 from stegcinn.calibration import Calibration
+from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs import exact, load_codec
 from stegcinn.codecs.exact import FULL, FULL_IF_CALM, HEADER_SIZE, LAST, SHARES, STEPS, ExactCodec, Load
 from stegcinn.colourmodel import plane
@@ -118,7 +119,7 @@ def test_whatever_is_hidden_comes_back(codec, name, top, left, height, width, co
     container = codec.embed(host, envelope.seal(envelope.pack(hidden), key), key, colors, silent).rgb
     assert container.dtype == np.uint8
     assert container.shape == host.shape
-    assert np.array_equal(colour.luma(container), colour.luma(host))
+    assert np.array_equal(luma_of(container), luma_of(host))
     assert read(codec, container, key) == hidden
     if colors == "keep":
         assert not changed(host, container)[~used(codec, host)].any()
@@ -210,7 +211,7 @@ def test_generate_leaves_no_colour_of_the_host(codec, host):
 
 
 def test_a_gray_host_is_coloured_by_default(codec):
-    gray = np.repeat(colour.luma(photo("chelsea", 80, 90, 64, 70))[..., None], 3, axis=-1)
+    gray = np.repeat(luma_of(photo("chelsea", 80, 90, 64, 70))[..., None], 3, axis=-1)
     image = stegcinn.hide(gray, b"x")
     assert stegcinn.capacity(gray).colors == "generate"
     assert stegcinn.reveal(image) == b"x"
@@ -242,7 +243,7 @@ def test_the_same_stream_twice_gives_unrelated_containers(codec, host, container
 
 def header_of(codec: ExactCodec, container: np.ndarray, key: keys.Keys = PUBLIC) -> tuple[bytes, np.ndarray]:
     """The masked header of a container, and the pixels that hold it."""
-    header = exact._Header(list(codec.model.parts(container, colour.luma(container), *LAST)), key)
+    header = exact._Header(list(codec.model.parts(container, luma_of(container), *LAST)), key)
     mask, data = np.zeros(container.shape[:2], bool), header.absorb(codec.model.tables(0, reach=exact.REACH))
     plane(mask, *LAST)[...] = header.used(plane(mask, *LAST).shape)
     return data, mask
@@ -336,10 +337,10 @@ def test_noise_reveals_nothing(codec, seed, height, width, step):
 def other_colour(pixel: np.ndarray) -> np.ndarray:
     """A colour of the same luma, far from this one."""
     r, b = (a.ravel() for a in np.meshgrid(np.arange(256), np.arange(256)))
-    y = int(colour.luma(pixel))
+    y = int(luma_of(pixel))
     g = ((y << 16) - 19595 * r - 7471 * b + 38469) // 38470  # the only one, or one of two
     colours = np.stack([r, g, b], axis=-1)[(g >= 0) & (g <= 255)].astype(np.uint8)
-    colours = colours[colour.luma(colours) == y]
+    colours = colours[luma_of(colours) == y]
     return colours[np.abs(colours.astype(int) - pixel).sum(axis=-1).argmax()]
 
 
@@ -351,7 +352,7 @@ def test_an_altered_pixel_is_noticed(codec, host, room, container):
     for row, column in places:
         altered = container.copy()
         altered[row, column] = other_colour(container[row, column])
-        assert np.array_equal(colour.luma(altered), colour.luma(container))
+        assert np.array_equal(luma_of(altered), luma_of(container))
         assert not np.array_equal(altered, container)
         with pytest.raises(RevealError):
             read(codec, altered)
@@ -359,7 +360,7 @@ def test_an_altered_pixel_is_noticed(codec, host, room, container):
 
 
 def test_an_altered_header_pixel_is_noticed(codec, host, container):
-    header = exact._Header(list(codec.model.parts(container, colour.luma(container), *LAST)), PUBLIC)
+    header = exact._Header(list(codec.model.parts(container, luma_of(container), *LAST)), PUBLIC)
     rows, columns = np.mgrid[: host.shape[0], : host.shape[1]]
     for place in header.places[:24:6]:  # of those that hold the last bytes, some are filling
         row, column = plane(rows, *LAST).flat[place], plane(columns, *LAST).flat[place]
@@ -443,7 +444,7 @@ def test_flat_images_are_told_as_they_are(codec, flat, colors):
     hidden = payload(max(0, room - OVERHEAD))
     if room >= OVERHEAD:
         container = codec.embed(host, envelope.seal(envelope.pack(hidden), PUBLIC), PUBLIC, colors, silent).rgb
-        assert np.array_equal(colour.luma(container), colour.luma(host))
+        assert np.array_equal(luma_of(container), luma_of(host))
         assert read(codec, container) == hidden
 
 
@@ -462,7 +463,7 @@ def test_odd_hosts_carry_what_they_promise(codec, name):
     room = codec.capacity(host, "keep", silent).most
     assert room > OVERHEAD
     container = codec.embed(host, sealed(room), PUBLIC, "keep", silent).rgb
-    assert np.array_equal(colour.luma(container), colour.luma(host))
+    assert np.array_equal(luma_of(container), luma_of(host))
     assert read(codec, container) == payload(room - OVERHEAD)
 
 
@@ -506,7 +507,7 @@ def test_noisier_hosts_get_larger_scales_and_louder_containers(codec):
 
 
 def test_gray_hosts_are_not_fitted(codec, host):
-    gray = np.repeat(colour.luma(host)[..., None], 3, axis=-1)
+    gray = np.repeat(luma_of(host)[..., None], 3, axis=-1)
     assert not codec._fit(gray).calibration.shifts.any()
 
 
@@ -609,5 +610,5 @@ def test_golden_containers_reveal_for_ever(name):
     size, length, _ = GOLDEN[name]
     with Image.open(VECTORS / name) as image:
         container = np.asarray(image)
-    assert np.array_equal(colour.luma(container), colour.luma(golden_host(*size)))
+    assert np.array_equal(luma_of(container), luma_of(golden_host(*size)))
     assert stegcinn.reveal(VECTORS / name, password=GOLDEN_PASSWORD) == golden_payload(length)

@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from stegcinn import imagefile
+from stegcinn.carriers.formats import check_suffix, encode_photo
+from stegcinn.carriers.photo import MAX_PIXELS, ImageSource, Photo, halved, read_photo
 from stegcinn.errors import ImageError, StegcinnError, StegcinnWarning, UsageError
 from stegcinn.files import write_atomic
-from stegcinn.imagefile import MAX_PIXELS, Photo, check_suffix, encode_photo, halved, read_photo
 
 H, W = 70, 90
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -59,7 +59,7 @@ def png(samples: np.ndarray, depth: int, colour: int, *extra: bytes, size: tuple
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(extra) + body
 
 
-def refused(source: imagefile.ImageSource) -> str:
+def refused(source: ImageSource) -> str:
     """The one-line message with which `source` is refused."""
     with pytest.raises(ImageError) as caught:
         read_photo(source)

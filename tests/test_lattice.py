@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stegcinn import colour
+from stegcinn.carriers.luma import luma_of
 from stegcinn.lattice import CARRIERS, CELL, MIN_ROOM, TILE, Lattice, _tiles
 from stegcinn.pyramid import DETAILS
 
@@ -115,7 +116,7 @@ def test_live_follows_from_the_luma_alone():
     chroma = np.random.default_rng(2).normal(0, 60, (2, 64, 64))
     rgb = colour.quantise(luma, colour.from_chroma(luma.astype(np.float64), chroma))
     assert (rgb[..., 0] != luma).mean() > 0.5
-    one, other = Lattice(luma), Lattice(colour.luma(rgb))
+    one, other = Lattice(luma), Lattice(luma_of(rgb))
     assert one.positions == other.positions
     for a, b in zip(one.live, other.live, strict=True):
         np.testing.assert_array_equal(a, b)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stegcinn import colour, pyramid
+from stegcinn.carriers.luma import luma_of
 from stegcinn.model import lumalocked
 from stegcinn.pyramid import LumaPyramid
 from stegcinn.training.build import build_flow
@@ -22,7 +23,7 @@ def image(seed):
 
 def test_chroma_is_what_numpy_computes():
     rgb = image(0)
-    y = colour.luma(rgb).astype(np.float64)
+    y = luma_of(rgb).astype(np.float64)
     red, blue = rgb[..., 0].astype(np.float64), rgb[..., 2].astype(np.float64)
     expected = np.moveaxis(colour.to_chroma(y, red, blue), 0, 1)
     found = lumalocked.to_chroma(*(torch.from_numpy(plane) for plane in (y, red, blue)))

@@ -7,7 +7,8 @@ from decimal import Decimal, getcontext
 import numpy as np
 import pytest
 
-from stegcinn import colour, mixture
+from stegcinn import mixture
+from stegcinn.carriers.luma import luma_of
 from stegcinn.mixture import (
     LOGISTIC_REACH,
     LOGISTIC_UNIT,
@@ -146,7 +147,7 @@ def lumas() -> np.ndarray:
     rgb[..., 1], rgb[..., 2] = np.ogrid[:256, :256]
     for red in range(256):
         rgb[..., 0] = red
-        out[red] = colour.luma(rgb)
+        out[red] = luma_of(rgb)
     return out
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from stegcinn import cells, colour, mixture
+from stegcinn import cells, mixture
+from stegcinn.carriers.luma import luma_of
 from stegcinn.cells import CHANNELS, PHASES
 from stegcinn.model import exact
 from stegcinn.model.exact import ColourModel, IntegerConv, PhaseNet, code_length
@@ -168,7 +169,7 @@ def crops(n: int, side: int, seed: int = 0) -> torch.Tensor:
 
 
 def luma(rgb: torch.Tensor) -> torch.Tensor:
-    return torch.from_numpy(colour.luma(rgb.permute(0, 2, 3, 1).byte().numpy()).astype(np.float32))[:, None]
+    return torch.from_numpy(luma_of(rgb.permute(0, 2, 3, 1).byte().numpy()).astype(np.float32))[:, None]
 
 
 def test_gradients_reach_every_parameter():

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stegcinn import colour, moves
+from stegcinn import moves
+from stegcinn.carriers.luma import LUMA_WEIGHTS, luma_of
 from stegcinn.moves import LABELS, LAYERS, Pixels
 
 colours = st.lists(st.tuples(*(st.integers(0, 255),) * 3), min_size=1, max_size=6)
@@ -23,7 +24,7 @@ def enumerated(pixel: np.ndarray, prices: np.ndarray, reluctance: np.ndarray) ->
         if after.min() < 0 or after.max() > 255:
             continue
         after = after.astype(np.uint8)
-        if colour.luma(after[None]) != colour.luma(pixel[None]):
+        if luma_of(after[None]) != luma_of(pixel[None]):
             continue
         cost = float((prices * (np.array(move) != 1)).sum())
         cost += moves.PULL * int(reluctance[np.ravel_multi_index(move, (3, 3, 3))]) / moves.NATS
@@ -48,7 +49,7 @@ def random_costs(rgb: np.ndarray, rng: np.random.Generator) -> Pixels:
 
 
 def test_constants_of_the_kernels():
-    assert (moves.WR, moves.WG, moves.WB) == colour.LUMA_WEIGHTS
+    assert (moves.WR, moves.WG, moves.WB) == LUMA_WEIGHTS
     assert moves.LABEL_WEIGHTS == (1, 3, 6)
     assert (LAYERS, LABELS) == (4, 16)
     assert not moves.MOVES[moves.STAY].any()
@@ -71,7 +72,7 @@ def test_chances_are_those_of_the_cheapest_moves(pixels, seed):
             assert math.log(likely[i, label] / chance) == pytest.approx(0, abs=0.7 if dear else 0.07)
             after = (pixel + moves.MOVES[best[i, label]]).astype(np.uint8)
             assert moves.labels(after[None]) == label
-            assert colour.luma(after[None]) == colour.luma(pixel[None])
+            assert luma_of(after[None]) == luma_of(pixel[None])
 
 
 def test_prices_beyond_measure_still_leave_a_way():
@@ -111,7 +112,7 @@ def test_settled_layer_by_layer_a_pixel_gets_the_label_it_was_given(seed):
         settled |= (bits ^ flips).astype(np.uint8) << np.uint8(layer)
         after = moves.moved(pixels, 1.0, moves.cheapest_labels(every, settled, layer + 1))
         assert np.array_equal(moves.labels(after) % (2 << layer), settled)
-        assert np.array_equal(colour.luma(after), colour.luma(rgb))
+        assert np.array_equal(luma_of(after), luma_of(rgb))
         assert np.abs(after.astype(int) - rgb).max() <= 1
 
 
@@ -153,7 +154,7 @@ def test_what_costs_nothing_is_nearly_all_that_moves_could_carry():
             math.exp(-float((price * (np.array(move) != 1)).sum()))
             for move in np.ndindex(3, 3, 3)
             if (after := pixel.astype(int) + np.array(move) - 1).min() >= 0 and after.max() <= 255
-            and colour.luma(after.astype(np.uint8)[None]) == colour.luma(pixel[None])
+            and luma_of(after.astype(np.uint8)[None]) == luma_of(pixel[None])
         ]  # fmt: skip
         p = np.array(weights) / sum(weights)
         every.append(-(p * np.log2(p)).sum())

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from skimage import data as skimage_data
 
-from stegcinn import cells, colour, mixture, moves, noise, rangecoder
+from stegcinn import cells, mixture, moves, noise, rangecoder
+from stegcinn.carriers.luma import LUMA_WEIGHTS, luma_of
 from stegcinn.colourmodel import ColourModel
 from stegcinn.moves import MOVES, STAY
 from stegcinn.runtime.weights import release
@@ -32,12 +33,12 @@ def test_constants_of_the_kernels():
     assert (noise.SCALE_MIN, noise.SCALE_STEP) == (mixture.SCALE_MIN, mixture.SCALE_STEP)
     assert (noise.ZERO, noise.LEVEL, noise.PER_NAT) == (mixture.ZERO, cells.UNIT, moves.NATS)
     assert noise.LEVEL**2 == mixture.SLOPE_UNIT  # what lets blue's mean follow red in whole units
-    assert (noise.WR, noise.WG, noise.WB) == colour.LUMA_WEIGHTS
+    assert (noise.WR, noise.WG, noise.WB) == LUMA_WEIGHTS
 
 
 def test_a_mixture_is_summed_up_by_its_mean_and_variance(model):
     rgb = photo(64, 66)
-    luma = colour.luma(rgb)
+    luma = luma_of(rgb)
     found = noise._summary(model, rgb, lambda share: None)
     row, column = cells.PHASES[-1]
     (part,) = model.parts(rgb, luma, 0, noise.LAST)
@@ -83,7 +84,7 @@ def test_what_is_expected_does_not_depend_on_where_cells_begin(model, down, righ
 def test_reluctance_is_what_the_colour_model_says(model):
     """Of moves of the last phase's pixels, the range coder's own code length, before and after."""
     rgb = photo(96, 96)
-    luma = colour.luma(rgb)
+    luma = luma_of(rgb)
     (part,) = model.parts(rgb, luma, 0, noise.LAST)
     tables = model.tables(0)
 
@@ -95,7 +96,7 @@ def test_reluctance_is_what_the_colour_model_says(model):
     ours, theirs = [], []
     for index, move in enumerate(MOVES):
         after = (part.rgb.astype(int) + move).clip(0, 255).astype(np.uint8)
-        kept = colour.luma(after) == part.tile.luma
+        kept = luma_of(after) == part.tile.luma
         theirs.append((nats(np.where(kept[..., None], after, part.rgb)) - before)[kept].clip(-6, 6))
         ours.append((there[..., index][kept] / moves.NATS).clip(-6, 6))
     ours, theirs = np.concatenate(ours), np.concatenate(theirs)

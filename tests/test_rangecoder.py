@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stegcinn import cells, colour, mixture
+from stegcinn import cells, mixture
 from stegcinn import rangecoder as rc
+from stegcinn.carriers.luma import LUMA_WEIGHTS, luma_of
 from stegcinn.model import exact
 
 SHAPES = ((0.0, 3.0, 0.0), (0.5, 1.0, -0.5), (-1.0, 1.0, 2.0))
@@ -102,7 +103,7 @@ def cumulated_counts(tile: rc.Tile, at: tuple[int, int], *settled: int) -> tuple
     """Least value of the symbol that follows `settled` (red, blue), and counts up to each value, as defined."""
     p = [int(x) for x in tile.parameters[:, at[0], at[1]]]
     y, guess_r, guess_b = (int(a[at]) for a in (tile.luma, tile.guess_r, tile.guess_b))
-    (wr, wg, wb), symbol = colour.LUMA_WEIGHTS, len(settled)
+    (wr, wg, wb), symbol = LUMA_WEIGHTS, len(settled)
     half = Fraction(1, 2)
 
     def cdf(distance: Fraction, scale: int) -> int:
@@ -112,7 +113,7 @@ def cumulated_counts(tile: rc.Tile, at: tuple[int, int], *settled: int) -> tuple
 
     if symbol == 2:
         red, blue = settled
-        possible = [g for g in range(256) if colour.luma(np.array([red, g, blue], np.uint8)) == y]
+        possible = [g for g in range(256) if luma_of(np.array([red, g, blue], np.uint8)) == y]
         rest = Fraction(65536 * y - wr * red - wb * blue, wg)
         mean = math.floor(mixture.GREEN_UNIT * rest) + p[mixture.GREEN] - mixture.ZERO
         border = cdf(mixture.GREEN_UNIT * (possible[0] + half) - mean, p[mixture.GREEN_SCALE])
@@ -148,7 +149,7 @@ def test_the_constants_are_those_of_the_other_modules() -> None:
     assert (m.RED, m.LOGIT, m.SYMBOLS) == (0, 0, 3)
     assert (rc.UNIT, rc.GREEN_UNIT, 2**rc.SLOPE_SHIFT) == (cells.UNIT, m.GREEN_UNIT, m.SLOPE_UNIT)
     assert (rc.SCALE_SHIFT, rc.MASS, rc.REACH) == (m.SCALE_SHIFT, m.MASS, m.LOGISTIC_REACH * m.LOGISTIC_UNIT)
-    assert (rc.WR, rc.WG, rc.WB) == colour.LUMA_WEIGHTS
+    assert (rc.WR, rc.WG, rc.WB) == LUMA_WEIGHTS
     assert m.K * m.WEIGHT_TOP * m.MASS + 256 < 2**31
 
 
@@ -157,7 +158,7 @@ def test_the_constants_are_those_of_the_other_modules() -> None:
 def test_colours_have_the_luma_and_give_the_message_back(tile: rc.Tile, message: bytes) -> None:
     filling = np.random.default_rng(len(message)).bytes(1000)
     decoder, rgb = draw(message + filling, tile)
-    assert (colour.luma(rgb)[tile.chosen] == tile.luma[tile.chosen]).all()
+    assert (luma_of(rgb)[tile.chosen] == tile.luma[tile.chosen]).all()
     assert (rgb[~tile.chosen] == 77).all()
     encoder = absorb(tile, rgb)
     assert encoder.settled == decoder.consumed
@@ -182,7 +183,7 @@ def test_the_settled_bytes_are_the_messages_up_to_a_carry(tile: rc.Tile, message
 @given(tiles(), st.integers(0, 2**32))
 def test_any_colours_can_be_absorbed_and_drawn_again(tile: rc.Tile, seed: int) -> None:
     rgb = np.random.default_rng(seed).integers(0, 256, (*tile.luma.shape, 3), np.uint8)
-    tile = tile._replace(luma=colour.luma(rgb))
+    tile = tile._replace(luma=luma_of(rgb))
     drawn = draw(absorb(tile, rgb).peek(), tile)[1]
     assert (drawn[tile.chosen] == rgb[tile.chosen]).all()
 

@@ -15,10 +15,11 @@ from skimage import data as skimage_data
 
 import spec_reader
 import stegcinn
-from stegcinn import ecc, stc, stego
+from stegcinn import stego
+from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs import CODECS
+from stegcinn.coding import ldpc, stc
 from stegcinn.errors import ImageError, RevealError, StegcinnError
-from stegcinn.imagefile import read_photo
 from stegcinn.runtime import weights
 from stegcinn.sealing import envelope, keys
 from stegcinn.sealing.envelope import Payload
@@ -146,10 +147,10 @@ def test_tables_are_those_that_the_specification_names():
 
 @pytest.mark.parametrize(("rate", "lift"), [(0, 16), (1, 540), (8, 23), (20, 31), (30, 17)])
 def test_codes_are_those_of_the_other_reader(rate, lift):
-    plan = ecc.plan(120 * lift, rate)
-    ours = set(zip(*(array.tolist() for array in ecc.edges(plan)), strict=True))
+    plan = ldpc.plan(120 * lift, rate)
+    ours = set(zip(*(array.tolist() for array in ldpc.edges(plan)), strict=True))
     theirs = set()
     for row, places in enumerate(spec_reader.checks_of(*spec_reader.CODES[rate], lift)):
         theirs |= {(row * lift + i, place) for i, joined in enumerate(places.tolist()) for place in joined}
     assert ours == {(check, place) for check, place in theirs if place < 120 * lift}
-    assert spec_reader.CODES[rate][0] / 120 == ecc.RATES[rate]
+    assert spec_reader.CODES[rate][0] / 120 == ldpc.RATES[rate]

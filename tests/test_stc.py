@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stegcinn import stc
+from stegcinn.coding import stc
 
 
 def matrix(bits: int, count: int) -> np.ndarray:

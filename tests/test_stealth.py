@@ -12,12 +12,13 @@ from PIL import Image
 from skimage import data as skimage_data
 
 import stegcinn
-from stegcinn import colour, noise, stego
+from stegcinn import noise, stego
+from stegcinn.carriers.luma import luma_of
+from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs import load_codec, stealth
 from stegcinn.codecs.base import SAFE
 from stegcinn.codecs.stealth import HEADER_SIZE, StealthCodec
 from stegcinn.errors import CapacityError, RevealError, SelfCheckError
-from stegcinn.imagefile import read_photo
 from stegcinn.sealing import envelope, keys
 from stegcinn.sealing.envelope import OVERHEAD, Payload
 
@@ -61,7 +62,7 @@ def test_any_size_and_load(height, width, share, seed):
     container = embedded(codec, rgb, stream)
     assert np.array_equal(rgb, before)
     assert StealthCodec(no_network).extract(container, PUBLIC).stream == stream
-    assert np.array_equal(colour.luma(container), colour.luma(rgb))
+    assert np.array_equal(luma_of(container), luma_of(rgb))
     assert np.abs(container.astype(int) - rgb).max() <= 1
 
 
@@ -151,7 +152,7 @@ def test_noise_makes_more_of_a_photo_safe(codec):
 
 @pytest.mark.parametrize("colors", ["keep", "generate"])
 def test_a_gray_photo_takes_nothing(codec, colors):
-    rgb = np.repeat(colour.luma(photo())[..., None], 3, axis=-1)
+    rgb = np.repeat(luma_of(photo())[..., None], 3, axis=-1)
     assert codec.capacity(rgb, colors, silent).most == 0
     with pytest.raises(CapacityError):
         codec.embed(rgb, b"x", PUBLIC, colors, silent)

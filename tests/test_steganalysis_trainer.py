@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from stegcinn.colour import luma
+from stegcinn.carriers.luma import luma_of
 from stegcinn.errors import StegcinnError
 from stegcinn.steganalysis.recipe import Detector, Recipe
 from stegcinn.steganalysis.trainer import Pairs, Score, Trainer, planes_of, score, settle_norms, split_hosts
@@ -52,7 +52,7 @@ def test_splits_by_seed() -> None:
 
 def test_gray_detectors_see_what_pillow_computes() -> None:
     covers, _ = pairs(2)
-    assert np.array_equal(planes_of(covers, "gray")[..., 0], luma(covers))
+    assert np.array_equal(planes_of(covers, "gray")[..., 0], luma_of(covers))
     assert planes_of(covers, "colour") is covers
     with pytest.raises(ValueError, match="gray or colour"):
         planes_of(covers, "rgb")

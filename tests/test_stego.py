@@ -17,10 +17,11 @@ from PIL import Image
 from skimage import data as skimage_data
 
 import stegcinn
-from stegcinn import colour, stego
+from stegcinn import stego
+from stegcinn.carriers.luma import luma_of
+from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs import AUTO, CODECS, load_codec
 from stegcinn.errors import CapacityError, ImageError, MachineError, RevealError, SelfCheckError, UsageError
-from stegcinn.imagefile import read_photo
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
 
@@ -88,7 +89,7 @@ def test_the_smallest_change_that_takes_the_payload_is_the_default(host):
 
 
 def test_drawn_colours_and_gray_hosts_are_not_for_stealth(host):
-    gray = np.repeat(colour.luma(np.asarray(host))[..., None], 3, axis=-1)
+    gray = np.repeat(luma_of(np.asarray(host))[..., None], 3, axis=-1)
     for photo, colors in ((gray, None), (host, "generate")):
         container = stego.conceal(read_photo(photo), Payload(b"x"), colors=colors)
         assert (container.codec, container.colors) == ("exact", "generate")

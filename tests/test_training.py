@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from stegcinn import colour
+from stegcinn.carriers.luma import luma_of
 from stegcinn.errors import ImageError, StegcinnWarning, UsageError
 from stegcinn.pyramid import CHROMA_UNIT, CONDITION, DETAILS, split
 from stegcinn.training import data
@@ -258,7 +259,7 @@ def test_a_batch_is_the_pyramid_of_the_photos_chroma():
             return np.zeros(shape, dtype)
 
     batch = to_batch(rgb, tiny, 2, Halves())
-    y = colour.luma(rgb).astype(np.float64)
+    y = luma_of(rgb).astype(np.float64)
     chroma = np.moveaxis(colour.to_chroma(y, rgb[..., 0].astype(float), rgb[..., 2].astype(float)), 0, 1)
     mean, details = split(chroma)
     np.testing.assert_allclose(batch.details[0], details, atol=0.01)

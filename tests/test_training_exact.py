@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from stegcinn import colour
+from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.exact import ExactCodec
 from stegcinn.colourmodel import ColourModel as Runtime
 from stegcinn.errors import UsageError
@@ -127,7 +127,7 @@ def assert_same(a, b):
 def test_luma_is_pillows():
     rgb = np.random.default_rng(0).integers(0, 256, (2, 50, 60, 3), np.uint8)
     y = luma(torch.from_numpy(rgb).permute(0, 3, 1, 2).float())
-    assert np.array_equal(y[:, 0].numpy(), colour.luma(rgb))
+    assert np.array_equal(y[:, 0].numpy(), luma_of(rgb))
 
 
 def test_crops_are_windows_of_the_photos_mirrored_and_turned(tmp_path):

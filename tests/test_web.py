@@ -21,8 +21,8 @@ from PIL import Image
 
 import web_server
 from stegcinn import stego
+from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs import AUTO, CODECS
-from stegcinn.imagefile import read_photo
 from stegcinn.sealing.envelope import Payload
 from stegcinn.web import api, work
 from web_server import CRASHING, SLOW, STARVING, Client, png, running

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stegcinn.imagefile import Photo
+from stegcinn.carriers.photo import Photo
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.web import shelf, work
 from stegcinn.web.shelf import Shelf

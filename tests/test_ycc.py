@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from skimage import data as skimage_data
 
-from stegcinn import ycc
+from stegcinn.carriers.decoded import is_decoded, on_lattice
 
 
 def decoded(rgb: np.ndarray, **options: int) -> np.ndarray:
@@ -24,30 +24,30 @@ def test_every_unclipped_colour_of_a_decoder_is_on_the_lattice(quality, subsampl
     rgb = decoded(skimage_data.astronaut(), quality=quality, subsampling=subsampling)
     inside = ((rgb > 0) & (rgb < 255)).all(axis=-1)
     assert inside.any()
-    assert np.array_equal(ycc.on_lattice(rgb), inside)
-    assert ycc.is_decoded(rgb)
+    assert np.array_equal(on_lattice(rgb), inside)
+    assert is_decoded(rgb)
 
 
 def test_other_photos_are_not_decoded():
     rgb = skimage_data.astronaut()
-    assert not ycc.is_decoded(np.asarray(Image.fromarray(rgb).resize((300, 300))))
-    assert not ycc.is_decoded(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    assert not is_decoded(np.asarray(Image.fromarray(rgb).resize((300, 300))))
+    assert not is_decoded(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
 
 
 def test_a_few_changed_pixels_are_not_decoded():
     rgb = decoded(skimage_data.astronaut(), quality=95)
     rgb[::10, ::3, 2] ^= 1
-    assert not ycc.is_decoded(rgb)
+    assert not is_decoded(rgb)
 
 
 def test_black_and_white_tell_nothing():
     rgb = np.zeros((64, 64, 3), np.uint8)
     rgb[32:] = 255
-    assert not ycc.is_decoded(rgb)
+    assert not is_decoded(rgb)
 
 
 def test_gray_tells_nothing():
     gray = np.repeat(skimage_data.camera()[..., None], 3, axis=-1)
-    assert not ycc.is_decoded(gray)
+    assert not is_decoded(gray)
     gray[100:200, 100:200, 2] ^= 3
-    assert not ycc.is_decoded(gray)
+    assert not is_decoded(gray)

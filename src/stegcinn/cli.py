@@ -93,13 +93,14 @@ def _fail(error: BaseException) -> int:
 
 
 def _hide(args: argparse.Namespace) -> None:
-    from stegcinn import imagefile, stego
+    from stegcinn import stego
+    from stegcinn.carriers.formats import check_suffix
 
     if (args.file is None) == (args.message is None):
         raise UsageError("give either a FILE to hide or a message with -m")
     if args.host == args.file == STANDARD:
         raise UsageError("HOST and FILE cannot both be standard input")
-    suffix = ".png" if args.output == STANDARD else imagefile.check_suffix(args.output)
+    suffix = ".png" if args.output == STANDARD else check_suffix(args.output)
     console.check_output(args, args.host, args.file)
     if args.output == STANDARD and console.stdout().isatty():
         raise UsageError("an image is nothing for a terminal; name a file with -o, or use a pipe")

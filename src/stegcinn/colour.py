@@ -1,4 +1,4 @@
-"""RGB <-> luma and chroma in the exact slice of the RGB cube at that luma; the one place where colours are rounded.
+"""Chroma in the exact slice of the RGB cube at a pixel's luma; the one place where colours are rounded.
 
 A pixel is luma `Y` (Pillow's 8-bit BT.601 gray, kept exactly) and chroma `(u, v)`, two real numbers without bounds.
 Given `Y`, red lives in an interval; given `Y` and red, so does blue; green follows from the luma. Each interval,
@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from stegcinn.carriers.luma import LUMA_WEIGHTS
 from stegcinn.runtime.arrays import Float32, UInt8
 
 FloatArray = npt.NDArray[np.floating]
 
-LUMA_WEIGHTS = (19595, 38470, 7471)  # Pillow's BT.601 weights in units of 2**-16; they sum to 2**16
 KR, KG, KB = (w / 65536 for w in LUMA_WEIGHTS)
 LOW, HIGH = -0.5, 255.5  # real channel values that round into 0..255
 MARGIN = 24.0  # levels by which an interval is widened; bounds the slope of the chroma at its edge to about 3
@@ -33,19 +33,6 @@ class Interval(NamedTuple):
     low: FloatArray
     high: FloatArray
     centre: FloatArray
-
-
-def luma(rgb: UInt8) -> UInt8:
-    """Gray value of each pixel as Pillow's `convert("L")` computes it: (..., 3) uint8 -> (...) uint8."""
-    r, g, b = (rgb[..., i].astype(np.uint32) for i in range(3))
-    wr, wg, wb = LUMA_WEIGHTS
-    return ((wr * r + wg * g + wb * b + 32768) >> 16).astype(np.uint8)
-
-
-def is_gray(rgb: UInt8) -> bool:
-    """Whether all pixels of (..., 3) have three equal channels: a photo without colours."""
-    red, green, blue = (rgb[..., c] for c in range(3))
-    return np.array_equal(red, green) and np.array_equal(green, blue)
 
 
 def _red_interval(y: FloatArray) -> Interval:

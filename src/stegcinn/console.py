@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 from stegcinn.errors import UsageError
 
 if TYPE_CHECKING:
-    from stegcinn.imagefile import Photo
+    from stegcinn.carriers.photo import Photo
     from stegcinn.sealing.envelope import Payload
 
 STANDARD = "-"  # stands for stdin or stdout
@@ -80,10 +80,10 @@ def read_payload(args: argparse.Namespace) -> Payload:
 
 
 def read_photo(source: str, *, halve: bool = False) -> Photo:
-    from stegcinn import imagefile
+    from stegcinn.carriers.photo import halved, read_photo
 
-    photo = imagefile.read_photo(_read_stdin() if source == STANDARD else source)
-    return imagefile.halved(photo) if halve else photo
+    photo = read_photo(_read_stdin() if source == STANDARD else source)
+    return halved(photo) if halve else photo
 
 
 def _read_stdin() -> bytes:

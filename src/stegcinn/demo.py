@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from importlib.metadata import metadata
@@ -13,15 +12,13 @@ import numpy as np
 from PIL import Image
 
 from stegcinn import stego
+from stegcinn.carriers.compare import AMPLIFY, amplified, gray, psnr
+from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs.base import Progress
 from stegcinn.errors import StegcinnError, UsageError
 from stegcinn.files import write_atomic
-from stegcinn.imagefile import read_photo
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing.envelope import Payload
-
-AMPLIFY = 8  # how much larger than life the difference is shown
-MID_GRAY = 128  # shown where nothing changed
 
 
 @dataclass(frozen=True)
@@ -106,25 +103,6 @@ def readme() -> str:
     if not text:
         raise StegcinnError("the installed package has lost its README; reinstall stegcinn")
     return str(text)
-
-
-def amplified(host: UInt8, container: UInt8, times: int = AMPLIFY) -> UInt8:
-    """The change of each channel that many times as strong, around MID_GRAY."""
-    change = times * (container.astype(np.int16) - host)
-    shown: UInt8 = np.clip(MID_GRAY + change, 0, 255).astype(np.uint8)
-    return shown
-
-
-def psnr(a: UInt8, b: UInt8) -> float:
-    """Peak signal-to-noise ratio in dB; infinite for equal images."""
-    error = float(np.mean(np.square(a.astype(np.float64) - b)))
-    return 10 * math.log10(255**2 / error) if error else math.inf
-
-
-def gray(rgb: UInt8) -> UInt8:
-    """The gray-scale of colours as Pillow computes it, whatever we believe of it."""
-    plane: UInt8 = np.asarray(Image.fromarray(rgb).convert("L"))
-    return plane
 
 
 def _png(rgb: UInt8) -> bytes:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from stegcinn.carriers.luma import LUMA_WEIGHTS
 from stegcinn.cells import UNIT
-from stegcinn.colour import LUMA_WEIGHTS
 from stegcinn.runtime.arrays import Int32, Int64
 
 K = 3  # components of red and of blue

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import colour, mixture
+from stegcinn import mixture
+from stegcinn.carriers.luma import luma_of
 from stegcinn.cells import PHASES
 from stegcinn.colourmodel import ColourModel
 from stegcinn.moves import MOVES
@@ -63,7 +64,7 @@ def expectation(model: ColourModel, rgb: UInt8, progress: Callable[[float], None
     tables = _Tables.of(model)
     tables.fit(found, rgb)
     reluctance = np.empty((*rgb.shape[:2], len(MOVES)), np.int8)
-    luma, kernel = colour.luma(rgb), _compiled_reluctance()
+    luma, kernel = luma_of(rgb), _compiled_reluctance()
 
     def fill(rows: slice) -> None:
         kernel(found[:, rows], rgb[rows], luma[rows], tables.near, tables.green, reluctance[rows])
@@ -89,7 +90,7 @@ def _summary(model: ColourModel, rgb: UInt8, progress: Callable[[float], None]) 
     for position, (down, right) in enumerate(POSITIONS):
         moved = np.pad(rgb, ((down, 0), (right, 0), (0, 0)), mode="reflect")
         places = found[:, (row - down) % 2 :: 2, (column - right) % 2 :: 2]
-        luma = colour.luma(moved)
+        luma = luma_of(moved)
         shape = luma[row::2, column::2].shape
         plane = np.empty((PLANES, *shape), np.int16)
         for part in model.parts(moved, luma, 0, LAST, tile=TILE):
@@ -179,7 +180,7 @@ class _Tables:
             away = np.clip(sample[OFF_R + symbol], -FAR, FAR) + ZERO
             self.near[symbol] = _fitted(self.near[symbol], sample[SCALE_R + symbol], (away,))
         r, g, b = rgb.reshape(-1, 3)[::every].T.astype(np.int64)
-        y = colour.luma(rgb).reshape(-1)[::every].astype(np.int64)
+        y = luma_of(rgb).reshape(-1)[::every].astype(np.int64)
         low, high, entry = _green_choice(65536 * y - WR * r - WG * g - WB * b, g, sample[OFFSET_G])
         open_ = low < high
         self.green = _fitted(self.green, sample[SCALE_G][open_], (entry[open_], -low[open_]))

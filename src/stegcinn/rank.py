@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stegcinn import ycc
+from stegcinn.carriers.decoded import is_decoded
+from stegcinn.carriers.photo import halved, read_photo
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.stealth import StealthCodec
 from stegcinn.errors import ImageError
-from stegcinn.imagefile import halved, read_photo
 from stegcinn.sealing import envelope
 
 
@@ -45,5 +45,5 @@ def rank(
         if disturbance is None:
             skipped(path, f"{path} does not take {size} bytes with codec stealth")
             continue
-        found.append(Ranked(path, disturbance, 8 * size / photo.rgb[..., 0].size, ycc.is_decoded(photo.rgb)))
+        found.append(Ranked(path, disturbance, 8 * size / photo.rgb[..., 0].size, is_decoded(photo.rgb)))
     return sorted(found, key=lambda ranked: ranked.disturbance)

@@ -17,11 +17,13 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from stegcinn import colour, ycc
+from stegcinn.carriers.decoded import is_decoded
+from stegcinn.carriers.formats import check_format, encode_photo
+from stegcinn.carriers.luma import luma_of
+from stegcinn.carriers.photo import ImageSource, Photo, read_photo
 from stegcinn.codecs import AUTO, CODECS, load_codec
 from stegcinn.codecs.base import SAFE, Codec, Colors, Progress, portions, silent
 from stegcinn.errors import CapacityError, MachineError, RevealError, SelfCheckError, StegcinnWarning, UsageError
-from stegcinn.imagefile import ImageSource, Photo, check_format, encode_photo, read_photo
 from stegcinn.sealing import envelope, keys
 from stegcinn.sealing.envelope import Packed, Payload
 from stegcinn.sealing.keys import Keys
@@ -105,7 +107,7 @@ def measure(
 ) -> Capacity:
     """`capacity` of a photo that is already read."""
     names, colors = _choose(photo, codec, colors)
-    sizes, safe, decoded = {}, 0, ycc.is_decoded(photo.rgb)
+    sizes, safe, decoded = {}, 0, is_decoded(photo.rgb)
     for name, report in zip(names, portions(progress, len(names)), strict=True):
         room = load_codec(name).capacity(photo.rgb, colors, report)
         sizes[name] = max(0, room.most - envelope.OVERHEAD)
@@ -155,7 +157,7 @@ def _conceal(
         progress(1.0)
         changed = float(np.mean((container.rgb != photo.rgb).any(axis=-1)))
         return Container(
-            file, container, payload.name, codec, colors, raw_accuracy, changed, ycc.is_decoded(photo.rgb),
+            file, container, payload.name, codec, colors, raw_accuracy, changed, is_decoded(photo.rgb),
             embedding.disturbance,
         )  # fmt: skip
     raise SelfCheckError(
@@ -195,7 +197,7 @@ def uncover(photo: Photo, *, password: str | None = None) -> Payload:
 
 def photo_keys(photo: Photo, password: str | None) -> Keys:
     """The keys of a photo: the same for a host and its containers, as they depend on its gray-scale and size."""
-    gray = colour.luma(photo.rgb)
+    gray = luma_of(photo.rgb)
     digest = hashlib.sha256(f"stegcinn luma {gray.shape[1]}x{gray.shape[0]}\n".encode() + gray.tobytes()).digest()
     return keys.derive(password, digest)
 
@@ -224,7 +226,7 @@ def _verify(file: bytes, host: Photo, payload: Payload, key: Keys, reader: Codec
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", StegcinnWarning)
         saved = read_photo(file)
-    if not np.array_equal(colour.luma(saved.rgb), colour.luma(host.rgb)):
+    if not np.array_equal(luma_of(saved.rgb), luma_of(host.rgb)):
         raise SelfCheckError("the gray-scale of the container is not the host's; please report this")
     extraction = reader.extract(saved.rgb, key, strict=True)
     if envelope.unseal(extraction.stream, key).data != payload.data:

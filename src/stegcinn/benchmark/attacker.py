@@ -15,9 +15,10 @@ from typing import cast
 
 import numpy as np
 
-from stegcinn import colour, rangecoder
+from stegcinn import rangecoder
 from stegcinn.benchmark.hosts import ImageSet
 from stegcinn.calibration import Calibration
+from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.cinn import CinnCodec
 from stegcinn.codecs.exact import STEPS, ExactCodec
@@ -44,7 +45,7 @@ def statistics(attacker: str, rgb: UInt8) -> Float64:
 def _code_lengths(rgb: UInt8) -> Float64:
     """Per level, calibrated and not: mean bits of R, B and G of a pixel, and how much the bits of pixels scatter."""
     codec = cast(ExactCodec, load_codec("exact"))
-    luma = colour.luma(rgb)
+    luma = luma_of(rgb)
     fitted = codec._fit(rgb).calibration  # the sender's own step: an attacker has the program
     found = []
     for chosen in (fitted, Calibration.none()):
@@ -64,7 +65,7 @@ def _code_lengths(rgb: UInt8) -> Float64:
 def _latent_sizes(rgb: UInt8) -> Float64:
     """Per level: shares of |z| in the bins of SIZES at places that may carry bits."""
     codec = cast(CinnCodec, load_codec("cinn"))
-    lattice = Lattice(colour.luma(rgb))
+    lattice = Lattice(luma_of(rgb))
     shares = []
     for z, live in zip(codec._latents(rgb, lattice), lattice.live, strict=True):
         counts = np.histogram(np.abs(z[:, live]), SIZES)[0]

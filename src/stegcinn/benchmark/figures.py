@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from stegcinn.benchmark.hosts import ImageSet
-from stegcinn.demo import amplified
+from stegcinn.carriers.compare import amplified
 from stegcinn.files import replacing
 
 SHEET = 8  # photos side by side

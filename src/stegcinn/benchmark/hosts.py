@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from stegcinn.carriers.photo import halved, read_photo
 from stegcinn.errors import ImageError, StegcinnError
 from stegcinn.files import replacing
-from stegcinn.imagefile import halved, read_photo
 from stegcinn.runtime.arrays import UInt8
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stegcinn import ecc
 from stegcinn.baselines import ddh, hidden, udh
 from stegcinn.baselines.ddh import DDH
 from stegcinn.baselines.hidden import HiDDeN
@@ -20,6 +19,7 @@ from stegcinn.baselines.udh import UDH
 from stegcinn.benchmark import paper
 from stegcinn.benchmark.hosts import ImageSet
 from stegcinn.benchmark.paper import Hide, PaperPlan
+from stegcinn.coding import ldpc
 from stegcinn.runtime.arrays import UInt8
 
 STEG_CINN = "cinn-paper@2.0"  # the paper's own method; the others are its baselines
@@ -88,8 +88,8 @@ def net_share(accuracy: float, positions: int) -> float:
         return 1.0
     wrong = max(1 - accuracy, 1e-12)
     entropy = -(wrong * np.log2(wrong) + accuracy * np.log2(accuracy)) if 0 < accuracy < 1 else 0.0
-    rate = ecc.best_rate(1 - float(entropy), positions) if accuracy > 0.5 else None
-    return 0.0 if rate is None else float(ecc.plan(positions, rate).info_bits / positions)
+    rate = ldpc.best_rate(1 - float(entropy), positions) if accuracy > 0.5 else None
+    return 0.0 if rate is None else float(ldpc.plan(positions, rate).info_bits / positions)
 
 
 def bch_accuracy(accuracy: float, positions: int) -> float | None:

@@ -8,15 +8,16 @@ from typing import Any, cast
 
 import numpy as np
 
-from stegcinn import colour, stego
+from stegcinn import stego
 from stegcinn.benchmark.containers import SAFE
 from stegcinn.benchmark.hosts import ImageSet
 from stegcinn.benchmark.learnt import bch_accuracy, net_share
 from stegcinn.benchmark.paper import Hide
+from stegcinn.carriers.luma import luma_of
+from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.cinn import CinnCodec, _chroma, _coarse
 from stegcinn.errors import CapacityError, StegcinnError
-from stegcinn.imagefile import read_photo
 from stegcinn.lattice import CARRIERS, Lattice
 from stegcinn.metrics.brisque import brisque
 from stegcinn.metrics.fidelity import chroma_energy, colourfulness, fidelity
@@ -115,7 +116,7 @@ def codec_row(method: str, load: float | str, hosts: ImageSet, seed: int) -> tup
 def unrounded_accuracy(rgb: UInt8, rng: np.random.Generator) -> float:
     """Share of random signs that the flow of `cinn` gives back when colours stay real numbers."""
     codec = cast(CinnCodec, load_codec("cinn"))
-    lattice = Lattice(colour.luma(rgb))
+    lattice = Lattice(luma_of(rgb))
     right, total = 0, 0
     for tile in lattice.tiles:
         luma = lattice.luma[tile.at(0)]

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from stegcinn import stego
+from stegcinn.carriers.formats import encode_photo
+from stegcinn.carriers.photo import read_photo
 from stegcinn.errors import StegcinnError
-from stegcinn.imagefile import encode_photo, read_photo
 from stegcinn.sealing.envelope import Payload
 
 SIDE = 640  # pixels: 0.41 megapixels

@@ -11,8 +11,9 @@ from typing import cast
 
 import numpy as np
 
-from stegcinn import colour, mapping
+from stegcinn import mapping
 from stegcinn.benchmark.hosts import ImageSet
+from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.base import silent
 from stegcinn.codecs.cinn import CinnCodec
@@ -47,7 +48,7 @@ def synthetic_pairs(hosts: ImageSet, method: str, *, seed: int) -> tuple[ImageSe
 
 def _drawn(codec: CinnCodec, host: UInt8) -> UInt8:
     """Colours from latents that are all N(0, 1), without the hole of Algorithm 1 and without repair."""
-    lattice = Lattice(colour.luma(host))
+    lattice = Lattice(luma_of(host))
     coarse = codec._drawn_coarse(lattice, os.urandom)
     painted = host.copy()
     for tile in lattice.tiles:

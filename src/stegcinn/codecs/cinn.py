@@ -15,8 +15,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import colour, ecc, mapping
+from stegcinn import colour, mapping
+from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, silent
+from stegcinn.coding import ldpc
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.lattice import CARRIERS, CELL, Lattice, Tile
 from stegcinn.pyramid import DETAILS, LumaPyramid, merge, split
@@ -69,26 +71,26 @@ class CinnCodec:
         return Room(self._capacity(rgb, colors, progress))
 
     def _capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
-        positions = Lattice(colour.luma(rgb)).positions - HEADER
+        positions = Lattice(luma_of(rgb)).positions - HEADER
         if positions <= 0:
             return 0
         sample, rate = _sample(rgb), None
         if sample is not rgb:
-            rate = ecc.best_rate(self._rehearse(sample, colors, progress) - SAMPLE_MARGIN, positions)
+            rate = ldpc.best_rate(self._rehearse(sample, colors, progress) - SAMPLE_MARGIN, positions)
         if rate is None:  # small, or with so little room that it is worth a closer look
-            rate = ecc.best_rate(self._rehearse(rgb, colors, progress), positions)
-        return 0 if rate is None else ecc.plan(positions, rate).info_bits // 8
+            rate = ldpc.best_rate(self._rehearse(rgb, colors, progress), positions)
+        return 0 if rate is None else ldpc.plan(positions, rate).info_bits // 8
 
     def embed(self, rgb: UInt8, stream: bytes, key: Keys, colors: Colors, progress: Progress) -> Embedding:
         """The lowest rate that takes the stream is used, so a small payload is the safest."""
         room = self._capacity(rgb, colors, lambda share: progress(REHEARSAL_SHARE * share))
         if len(stream) > room:
             raise CapacityError(len(stream), room)
-        lattice = Lattice(colour.luma(rgb))
-        plans = (ecc.plan(lattice.positions - HEADER, rate) for rate in range(len(ecc.RATES)))
+        lattice = Lattice(luma_of(rgb))
+        plans = (ldpc.plan(lattice.positions - HEADER, rate) for rate in range(len(ldpc.RATES)))
         plan = next(plan for plan in plans if plan.info_bits >= 8 * len(stream))
         filled = stream + os.urandom(-(-plan.info_bits // 8) - len(stream))
-        words = ecc.encode(plan, np.unpackbits(np.frombuffer(filled, np.uint8), count=plan.info_bits))
+        words = ldpc.encode(plan, np.unpackbits(np.frombuffer(filled, np.uint8), count=plan.info_bits))
         filling = np.frombuffer(os.urandom(lattice.positions), np.uint8) & 1
         code = np.concatenate([_rate_patterns(key)[plan.rate], words, filling[HEADER + words.size :]])
         code ^= key.bits("whitening", lattice.positions)
@@ -118,7 +120,7 @@ class CinnCodec:
 
         Where no pattern fits, how sure the latents are is not asked for: that takes as long again.
         """
-        lattice = Lattice(colour.luma(rgb))
+        lattice = Lattice(luma_of(rgb))
         if lattice.positions <= HEADER:
             raise RevealError
         order = key.permutation("positions", lattice.positions)
@@ -131,22 +133,22 @@ class CinnCodec:
         llr = self._soft_bits(rgb, lattice, latents)[order]
         np.negative(llr, out=llr, where=inverted)
         scores = patterns @ llr[:HEADER]
-        plan = ecc.plan(lattice.positions - HEADER, int(np.argmax(scores)))
+        plan = ldpc.plan(lattice.positions - HEADER, int(np.argmax(scores)))
         received = llr[HEADER : HEADER + plan.used]
         first = replace(plan, words=min(plan.words, 1))  # a photo without payload should not cost all words
-        if not ecc.decode(first, received[: first.used], iterations=effort)[1].any():
+        if not ldpc.decode(first, received[: first.used], iterations=effort)[1].any():
             raise RevealError
-        bits, ok = ecc.decode(plan, received, iterations=effort)
+        bits, ok = ldpc.decode(plan, received, iterations=effort)
         if not ok.all():
             raise RevealError
-        raw_accuracy = np.mean((received < 0) == ecc.encode(plan, bits))
+        raw_accuracy = np.mean((received < 0) == ldpc.encode(plan, bits))
         return Extraction(np.packbits(bits).tobytes(), float(raw_accuracy))
 
     # -- the rehearsal
 
     def _rehearse(self, rgb: UInt8, colors: Colors, progress: Progress) -> float:
         """Information in bits per position that a container of this photo will surely carry; 0 if none."""
-        lattice = Lattice(colour.luma(rgb))
+        lattice = Lattice(luma_of(rgb))
         if not lattice.positions:
             return 0.0
         random = keys.Keystream(keys.derive(None, bytes(keys.KEY_SIZE)), "rehearsal")
@@ -348,5 +350,5 @@ def _smooth(values: Float32) -> Float32:
 
 def _rate_patterns(key: Keys) -> Bits:
     """Keyed patterns, one per rate of the code: (rates, HEADER) of 0 and 1."""
-    count = len(ecc.RATES)
+    count = len(ldpc.RATES)
     return key.bits("rate patterns", count * HEADER).reshape(count, HEADER)

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import calibration, colour, mixture, rangecoder
+from stegcinn import calibration, mixture, rangecoder
 from stegcinn.calibration import Calibration
+from stegcinn.carriers.luma import is_gray, luma_of
 from stegcinn.cells import PHASES
 from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, portions, silent
 from stegcinn.colourmodel import ColourModel, Part, plane
@@ -131,7 +132,7 @@ class ExactCodec:
 
     def extract(self, rgb: UInt8, key: Keys, *, strict: bool = False) -> Extraction:
         """Stops as soon as the envelope is complete. There is nothing to be strict about: bits are right or absent."""
-        luma = colour.luma(rgb)
+        luma = luma_of(rgb)
         header = _Header(list(self.model.parts(rgb, luma, *LAST)), key)
         salt, load, fitted = _unmask(header.absorb(self._tables(0)), key)
         encoder, size = Encoder(), envelope.HEAD_SIZE
@@ -168,7 +169,7 @@ class ExactCodec:
 
         -1 if the photo cannot even take the header.
         """
-        luma = colour.luma(rgb)
+        luma = luma_of(rgb)
         salt = random(SALT_SIZE)
         pixels = _pixels(luma)
         total = sum(pixels[load.first :])
@@ -216,7 +217,7 @@ class ExactCodec:
         """What is painted over: the host, or for `generate` its gray-scale with coarse colours drawn from the model."""
         if colors == "keep":
             return rgb.copy()
-        luma = colour.luma(rgb)
+        luma = luma_of(rgb)
         painted = np.repeat(luma[..., None], 3, axis=-1)
         top = (max(luma.shape) - 1).bit_length()  # the lattice of this level is one pixel
         cooler = (np.arange(256) + COOLING).clip(0, 255).astype(np.uint8)
@@ -241,9 +242,9 @@ class ExactCodec:
 
     def _fit(self, rgb: UInt8) -> Fit:
         """From a sample of the host; a gray host has no colours to fit to."""
-        if colour.is_gray(rgb):
+        if is_gray(rgb):
             return Fit(Calibration.none(), (0.0,) * len(STEPS))
-        luma = colour.luma(rgb)
+        luma = luma_of(rgb)
         samples = [self._sample(rgb, luma, *step) for step in STEPS]
         levels = {level for level, _ in STEPS}
         joined = {

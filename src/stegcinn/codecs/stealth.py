@@ -18,8 +18,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import colour, moves, noise, stc
+from stegcinn import moves, noise
+from stegcinn.carriers.luma import is_gray
 from stegcinn.codecs.base import SAFE, Colors, Embedding, Extraction, Progress, Room, silent
+from stegcinn.coding import stc
 from stegcinn.colourmodel import ColourModel
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.moves import LAYERS, Pixels
@@ -129,7 +131,7 @@ class StealthCodec:
 
 def _suits(rgb: UInt8, colors: Colors) -> bool:
     """There are no colours to keep in a gray photo, and a single changed pixel would be seen."""
-    return colors == "keep" and not colour.is_gray(rgb)
+    return colors == "keep" and not is_gray(rgb)
 
 
 def _capacity(pixels: Pixels) -> int:

@@ -15,7 +15,7 @@ from importlib.metadata import distribution
 import numpy as np
 from PIL import Image
 
-from stegcinn import colour
+from stegcinn.carriers.luma import luma_of
 from stegcinn.runtime.arrays import Float64, UInt8
 
 WINDOW, SIGMA = 7, 7 / 6
@@ -58,7 +58,7 @@ def brisque(rgb: UInt8) -> float:
 
     ModuleNotFoundError without the package `brisque`; ValueError if the image is too small or perfectly flat.
     """
-    scaled = -1 + 2 * (features(colour.luma(rgb)) - np.array(LOW)) / (np.array(HIGH) - np.array(LOW))
+    scaled = -1 + 2 * (features(luma_of(rgb)) - np.array(LOW)) / (np.array(HIGH) - np.array(LOW))
     return _model()(scaled)
 
 

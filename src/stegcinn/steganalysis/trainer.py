@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stegcinn import colour
+from stegcinn.carriers.luma import luma_of
 from stegcinn.errors import StegcinnError
 from stegcinn.runtime.arrays import Int64, UInt8
 from stegcinn.steganalysis.recipe import Detector, Recipe
@@ -52,7 +52,7 @@ def planes_of(images: UInt8, planes: str) -> UInt8:
         case "colour":
             return images
         case "gray":
-            return colour.luma(images)[..., None]
+            return luma_of(images)[..., None]
     raise ValueError(f"planes are gray or colour, not {planes!r}")
 
 

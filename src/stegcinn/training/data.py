@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from stegcinn import colour
+from stegcinn.carriers.luma import luma_of
 from stegcinn.errors import ImageError, StegcinnWarning, UsageError
 from stegcinn.pyramid import LumaPyramid, split
 from stegcinn.runtime.arrays import UInt8
@@ -167,7 +168,7 @@ def to_batch(rgb: UInt8, sigma: npt.NDArray[np.float32], levels: int, rng: np.ra
     (levels, (N, 1, 1, 1)), and tell the network `sigma` (SoftFlow, Kim et al. 2020): the flow then never models
     colours finer than that, and its draws survive rounding.
     """
-    y = colour.luma(rgb)
+    y = luma_of(rgb)
     shape = (len(rgb), 1, *y.shape[1:])
     red, blue = (
         rgb[..., c][:, None]

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from stegcinn import ecc, mapping
+from stegcinn import mapping
 from stegcinn.codecs.cinn import LUCK, NOISE_FLOOR, NOISE_GAIN, OUTLIERS, REPAIR_MARGIN
+from stegcinn.coding import ldpc
 from stegcinn.runtime.arrays import Float32, UInt8
 from stegcinn.training.networks import Network, Painting, chroma_energy
 
@@ -154,20 +155,20 @@ def _net_bits(network: Network, hosts: UInt8, trial: Trial, bits: Bits, alpha: f
     size = bits.shape[1]
     coded = rng.integers(0, 2, bits.shape, np.uint8)
     order = rng.permutation(size)
-    sent: list[tuple[int, ecc.Plan, Bits]] = []
+    sent: list[tuple[int, ldpc.Plan, Bits]] = []
     for image in range(len(hosts)):
         information = mapping.information(_soft(trial, image, alpha), bits[image])
-        rate = ecc.best_rate(float(information.mean() - LUCK * information.std() / size**0.5), size)
+        rate = ldpc.best_rate(float(information.mean() - LUCK * information.std() / size**0.5), size)
         if rate is None:
             continue
-        plan = ecc.plan(size, rate)
+        plan = ldpc.plan(size, rate)
         word = rng.integers(0, 2, plan.info_bits, np.uint8)
-        code = ecc.encode(plan, word)
+        code = ldpc.encode(plan, word)
         coded[image, order[: code.size]] = code
         sent.append((image, plan, word))
     again = embed(network, hosts, coded, alpha, rng)
     net = 0
     for image, plan, word in sent:
-        decoded, ok = ecc.decode(plan, _soft(again, image, alpha)[order[: plan.used]])
+        decoded, ok = ldpc.decode(plan, _soft(again, image, alpha)[order[: plan.used]])
         net += plan.info_bits if ok.all() and np.array_equal(decoded, word) else 0
     return net

@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
 from torch import Tensor
 
-from stegcinn.colour import LUMA_WEIGHTS
+from stegcinn.carriers.luma import LUMA_WEIGHTS
 from stegcinn.errors import UsageError
 from stegcinn.model.exact import WIDTHS, ColourModel
 from stegcinn.training import checkpoint

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stegcinn.colour import LUMA_WEIGHTS
+from stegcinn.carriers.luma import LUMA_WEIGHTS
 from stegcinn.model.lab import lab_to_rgb, rgb_to_lab
 from stegcinn.model.labflow import LabFlow
 from stegcinn.model.lumalocked import straight_through_round

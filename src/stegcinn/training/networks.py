@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from stegcinn import colour
+from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.cinn import MAX_DETAIL, ROOT_TEMPERATURE
 from stegcinn.model import lumalocked
 from stegcinn.model.cinn import CINN, CINNConfig
@@ -122,7 +123,7 @@ class PyramidNetwork(Network):
         return sum(parts[:own], zero) + self.config.shared_weight * sum(parts[own:], zero), parts
 
     def inputs(self, rgb: UInt8, offset: Float32 | None = None) -> Inputs:
-        return self._inputs(colour.luma(rgb), _chroma(rgb, offset))
+        return self._inputs(luma_of(rgb), _chroma(rgb, offset))
 
     def read(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         levels = self._forward(inputs)
@@ -139,7 +140,7 @@ class PyramidNetwork(Network):
 
     @torch.no_grad()
     def paint(self, rgb: UInt8, z: Tensor, roots: Float32) -> Painting:
-        y, levels = colour.luma(rgb), self.config.levels
+        y, levels = luma_of(rgb), self.config.levels
         n, height, width = y.shape
         pyramid = LumaPyramid(y[:, None].astype(np.float32), levels)
         mean = np.broadcast_to(roots[:, :, None, None], (n, 2, height >> levels, width >> levels))
@@ -157,7 +158,7 @@ class PyramidNetwork(Network):
         return Painting(colour.quantise(y, colours), self._inputs(y, mean), moved.mean((1, 2)).astype(np.float32))
 
     def round_trip(self, rgb: UInt8, z: Tensor, roots: Float32) -> RoundTrip:
-        y, levels, device = colour.luma(rgb), self.config.levels, self.device
+        y, levels, device = luma_of(rgb), self.config.levels, self.device
         n, height, width = y.shape
         luma = torch.from_numpy(y.astype(np.float32)).to(device)
         conditions = LumaConditions(y, levels, self.config.run_noise, device)
@@ -193,7 +194,7 @@ def _chroma(rgb: UInt8, offset: Float32 | None = None) -> Float32:
     moved = rgb.astype(np.float64)
     if offset is not None:
         moved += offset
-    return chroma_planes(colour.luma(rgb), moved[..., 0], moved[..., 2])
+    return chroma_planes(luma_of(rgb), moved[..., 0], moved[..., 2])
 
 
 def _flatten(batch: Batch) -> Inputs:
@@ -209,5 +210,5 @@ def _cut_finest(batch: Batch, cells: int, rng: np.random.Generator) -> Batch:
 
 def chroma_energy(rgb: UInt8) -> float:
     """Mean square of R - Y and B - Y over images (N, H, W, 3), in levels squared."""
-    y = colour.luma(rgb).astype(np.float64)
+    y = luma_of(rgb).astype(np.float64)
     return float(np.mean([np.square(rgb[..., c] - y).mean() for c in (0, 2)]))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stegcinn import colour
+from stegcinn.carriers.luma import luma_of
 from stegcinn.errors import UsageError
 from stegcinn.files import new_folder
 from stegcinn.model.export import export_lab, export_release, write_config, write_weights
@@ -65,7 +65,7 @@ def code_length(network: Trainable, photos: PhotoSet, rng: np.random.Generator) 
 
 def root_statistics(rgb: UInt8) -> dict[str, list[float]]:
     """Mean and standard deviation of the mean chroma (u, v) of photos (N, H, W, 3), in levels."""
-    chroma = chroma_planes(colour.luma(rgb), rgb[..., 0].astype(np.float64), rgb[..., 2].astype(np.float64))
+    chroma = chroma_planes(luma_of(rgb), rgb[..., 0].astype(np.float64), rgb[..., 2].astype(np.float64))
     means = chroma.mean(axis=(2, 3))
     return {"mean": means.mean(axis=0).round(3).tolist(), "std": means.std(axis=0).round(3).tolist()}
 

@@ -18,7 +18,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from stegcinn import __version__, imagefile
+from stegcinn import __version__
+from stegcinn.carriers.photo import MAX_PIXELS, MIN_SIDE
 from stegcinn.codecs import CODECS
 from stegcinn.errors import describe
 from stegcinn.stego import COLORS
@@ -295,8 +296,8 @@ async def _options(request: Request) -> Response:
             "colors": COLORS,
             "formats": FORMATS,
             "max_upload": MAX_UPLOAD,
-            "min_side": imagefile.MIN_SIDE,
-            "max_pixels": imagefile.MAX_PIXELS,
+            "min_side": MIN_SIDE,
+            "max_pixels": MAX_PIXELS,
         }
     )
 

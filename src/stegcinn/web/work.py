@@ -14,11 +14,12 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
-from stegcinn import demo, imagefile, stego
+from stegcinn import stego
+from stegcinn.carriers.compare import AMPLIFY, MID_GRAY, amplified, gray
+from stegcinn.carriers.photo import Photo, halved, read_photo
 from stegcinn.codecs import AUTO, load_codec
 from stegcinn.codecs.base import Colors, Progress
 from stegcinn.errors import StegcinnWarning, UsageError
-from stegcinn.imagefile import Photo
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
@@ -53,15 +54,15 @@ def warm_up(progress: Progress) -> Outcome:
 def look(progress: Progress, *, photo: bytes) -> Outcome:
     """Read a photo: its size, and a thumbnail."""
     with _notes() as notes:
-        image = imagefile.read_photo(photo)
+        image = read_photo(photo)
     small = image.to_pil()
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     return Outcome({**_size(image), "gray": image.is_gray, "notes": notes}, {"thumbnail": _png(small)})
 
 
 def _read(photo: bytes, halve: bool) -> Photo:
-    image = imagefile.read_photo(photo)
-    return imagefile.halved(image) if halve else image
+    image = read_photo(photo)
+    return halved(image) if halve else image
 
 
 def measure(progress: Progress, *, photo: bytes, codec: str | None, colors: str | None, halve: bool) -> Outcome:
@@ -90,7 +91,7 @@ def hide(
             photo, hidden, password=password, codec=codec, colors=cast(Colors | None, colors), suffix=f".{format}",
             progress=lambda share: progress(HIDING_SHARE * share),
         )  # fmt: skip
-        saved = imagefile.read_photo(container.file)  # compared is what the receiver gets
+        saved = read_photo(container.file)  # compared is what the receiver gets
     times = amplification(photo.rgb, saved.rgb)
     notes += stego.notes(container, hidden, password)
     facts = {
@@ -102,7 +103,7 @@ def hide(
         "changed_pixels": container.changed_pixels,
         "raw_accuracy": container.raw_accuracy,
         "disturbance": container.disturbance,
-        "same_gray": float(np.mean(demo.gray(photo.rgb) == demo.gray(saved.rgb))),
+        "same_gray": float(np.mean(gray(photo.rgb) == gray(saved.rgb))),
         "amplified": times,
         "notes": notes,
     }
@@ -112,7 +113,7 @@ def hide(
 def reveal(progress: Progress, *, image: bytes, password: str | None) -> Outcome:
     """Reveal a payload; files: the `payload`. Its name is safe, and only a suggestion."""
     with _notes() as notes:
-        container = imagefile.read_photo(image)
+        container = read_photo(image)
     payload = stego.uncover(container, password=password)
     if len(payload.data) > MAX_REVEALED:
         raise UsageError(
@@ -158,12 +159,12 @@ def _size(photo: Photo) -> dict[str, int]:
 
 def _pictures(host: Photo, container: Photo, times: int) -> dict[str, bytes]:
     """Host, container, gray-scales and amplified difference as PNG: `NAME-whole`, and `NAME-detail` of large photos."""
-    difference = demo.amplified(host.rgb, container.rgb, times)
+    difference = amplified(host.rgb, container.rgb, times)
     planes = {
         "host": host.to_pil(),
         "container": container.to_pil(),
-        "host-gray": Image.fromarray(demo.gray(host.rgb)),
-        "container-gray": Image.fromarray(demo.gray(container.rgb)),
+        "host-gray": Image.fromarray(gray(host.rgb)),
+        "container-gray": Image.fromarray(gray(container.rgb)),
         "difference": Image.fromarray(difference),
     }
     files = {}
@@ -184,7 +185,7 @@ def _pictures(host: Photo, container: Photo, times: int) -> dict[str, bytes]:
 def amplification(host: UInt8, container: UInt8) -> int:
     """How much larger than life their difference is shown: more where changes are too small to be seen otherwise."""
     largest = int(np.abs(container.astype(np.int16) - host).max())
-    return max(demo.AMPLIFY, (255 - demo.MID_GRAY) // max(1, largest))
+    return max(AMPLIFY, (255 - MID_GRAY) // max(1, largest))
 
 
 def most_changed(host: UInt8, container: UInt8) -> tuple[int, int]:

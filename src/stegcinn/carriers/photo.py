@@ -1,4 +1,4 @@
-"""Read any photo into 8-bit RGB and write it back without loss.
+"""Read any photo into 8-bit RGB.
 
 Only the pixels, the alpha channel and an RGB colour profile survive reading. All other metadata (EXIF with
 its GPS position, thumbnails, XMP, comments) is dropped on purpose: a container must not tell more about its
@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from stegcinn import colour
+from stegcinn.carriers.luma import is_gray
 from stegcinn.errors import ImageError, StegcinnError, StegcinnWarning, UsageError
 from stegcinn.files import shown
 
@@ -31,16 +31,6 @@ MAX_PIXELS = 50_000_000
 
 ImageSource = str | os.PathLike[str] | bytes | Image.Image | np.ndarray[Any, Any]
 
-# Level 2 is five times as fast as zlib's usual 6 on a container, whose colours are noise, for 8 % more bytes.
-_PNG: dict[str, Any] = {"format": "PNG", "compress_level": 2}
-_TIFF: dict[str, Any] = {"format": "TIFF", "compression": "tiff_adobe_deflate"}
-# `exact` keeps the RGB values under fully transparent pixels, which WebP would otherwise rewrite.
-_WEBP: dict[str, Any] = {"format": "WEBP", "lossless": True, "exact": True}
-_BMP: dict[str, Any] = {"format": "BMP"}
-_SAVE_OPTIONS = {".png": _PNG, ".webp": _WEBP, ".tif": _TIFF, ".tiff": _TIFF, ".bmp": _BMP}
-_LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx", ".jxl", ".gif"}
-_USE_INSTEAD = "use .png, .webp, .tif or .bmp"
-_WEBP_MAX_SIDE = 16383
 _STRIP = 256  # rows converted at a time
 
 
@@ -65,7 +55,7 @@ class Photo:
     @property
     def is_gray(self) -> bool:
         """True if R == G == B at every pixel."""
-        return colour.is_gray(self.rgb)
+        return is_gray(self.rgb)
 
     def to_pil(self) -> Image.Image:
         """Return a PIL image of mode RGB, or RGBA with alpha; a profile is in `info["icc_profile"]`."""
@@ -137,40 +127,6 @@ def halved(photo: Photo) -> Photo:
     _check_size(*size, "half of the photo")
     rgb, alpha = _planes(image.resize(size, Image.Resampling.LANCZOS))
     return Photo(rgb, alpha, photo.icc_profile)
-
-
-def encode_photo(photo: Photo, suffix: str) -> bytes:
-    """Encode a photo without loss in the format of `suffix` (".png", ".webp", ".tif", ".tiff" or ".bmp").
-
-    Raises UsageError for another suffix, for alpha in a BMP, and for a WebP side over 16383. Warns with
-    StegcinnWarning when a BMP loses the colour profile.
-    """
-    options = check_format(photo, suffix)
-    if options is _BMP and photo.icc_profile is not None:
-        warnings.warn("a .bmp file cannot hold the colour profile: dropped", StegcinnWarning, stacklevel=2)
-    buffer = io.BytesIO()
-    photo.to_pil().save(buffer, **options, icc_profile=photo.icc_profile)
-    return buffer.getvalue()
-
-
-def check_format(photo: Photo, suffix: str) -> dict[str, Any]:
-    """Return how `encode_photo` would save this photo, or raise the UsageError that it would raise."""
-    options = _SAVE_OPTIONS[check_suffix(f"image{suffix}")]
-    if options is _BMP and photo.alpha is not None:
-        raise UsageError("a .bmp file cannot hold transparency; use .png, .webp or .tif")
-    if options is _WEBP and max(photo.rgb.shape) > _WEBP_MAX_SIDE:
-        raise UsageError(f"a .webp file takes sides up to {_WEBP_MAX_SIDE} pixels; use .png, .tif or .bmp")
-    return options
-
-
-def check_suffix(path: str | os.PathLike[str]) -> str:
-    """Return the lower-case suffix of an output path, or raise UsageError if its format is not lossless."""
-    suffix = Path(path).suffix.lower()
-    if suffix in _LOSSY:
-        raise UsageError(f"{shown(path)}: {suffix} alters colours, which loses the payload; {_USE_INSTEAD}")
-    if suffix not in _SAVE_OPTIONS:
-        raise UsageError(f"{shown(path)}: not the suffix of a format that can be written; {_USE_INSTEAD}")
-    return suffix
 
 
 def _open_file(path: Path, name: str) -> IO[bytes]:

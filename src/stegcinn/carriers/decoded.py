@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stegcinn import colour
+from stegcinn.carriers.luma import luma_of
 from stegcinn.runtime.arrays import Bool, Int32, Int64, UInt8
 
 DECODED = 0.999  # share of unclipped pixels on the lattice that tells a decoded photo; others have 0.25 to 0.5
@@ -34,7 +34,7 @@ _GREEN_OF_BLUE = _green((116130 * _CHROMA + _HALF) >> 16, -22554 * _CHROMA + _HA
 
 def on_lattice(rgb: UInt8) -> Bool:
     """Which unclipped pixels (..., 3) a decoder can have made; False where a channel is at 0 or 255."""
-    luma = colour.luma(rgb).astype(np.int16)
+    luma = luma_of(rgb).astype(np.int16)
     red, green, blue = (rgb[..., c] - luma for c in range(3))
     same: Bool = (_GREEN_OF_RED[red + 255] + _GREEN_OF_BLUE[blue + 255]) >> 16 == green
     return same & unclipped(rgb)

@@ -1,0 +1,32 @@
+"""A host and its container compared: how alike they are, and a picture of what changed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PIL import Image
+
+from stegcinn.runtime.arrays import UInt8
+
+AMPLIFY = 8  # how much larger than life the difference is shown
+MID_GRAY = 128  # shown where nothing changed
+
+
+def amplified(host: UInt8, container: UInt8, times: int = AMPLIFY) -> UInt8:
+    """The change of each channel that many times as strong, around MID_GRAY."""
+    change = times * (container.astype(np.int16) - host)
+    shown: UInt8 = np.clip(MID_GRAY + change, 0, 255).astype(np.uint8)
+    return shown
+
+
+def psnr(a: UInt8, b: UInt8) -> float:
+    """Peak signal-to-noise ratio in dB; infinite for equal images."""
+    error = float(np.mean(np.square(a.astype(np.float64) - b)))
+    return 10 * math.log10(255**2 / error) if error else math.inf
+
+
+def gray(rgb: UInt8) -> UInt8:
+    """The gray-scale of colours as Pillow computes it, whatever we believe of it."""
+    plane: UInt8 = np.asarray(Image.fromarray(rgb).convert("L"))
+    return plane
