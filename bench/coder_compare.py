@@ -24,7 +24,7 @@ import constriction
 import numpy as np
 from numpy.typing import NDArray
 
-from stegcinn import mixture, rangecoder
+from stegcinn.colourmodel import mixture, rangecoder
 
 SIZE = 256, 256
 ROWS = 32  # for constriction; its tables are large

@@ -19,12 +19,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stegcinn import rangecoder, stego
+from stegcinn import stego
 from stegcinn.carriers.compare import psnr
 from stegcinn.carriers.luma import luma_of
 from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs import load_codec
-from stegcinn.codecs.exact import STEPS, ExactCodec
+from stegcinn.codecs.exact.codec import STEPS, ExactCodec
+from stegcinn.colourmodel import rangecoder
 from stegcinn.sealing.envelope import Payload
 
 LOADS = (0.1, 1.5)  # bits per pixel

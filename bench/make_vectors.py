@@ -24,13 +24,18 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from stegcinn import colourmodel, moves, stego
+from stegcinn import stego
 from stegcinn.carriers.formats import encode_photo
 from stegcinn.carriers.luma import luma_of
 from stegcinn.carriers.photo import Photo, read_photo
-from stegcinn.codecs import cinn, exact, load_codec, stealth
+from stegcinn.codecs import load_codec
 from stegcinn.codecs.base import Colors, silent
-from stegcinn.codecs.exact import Load
+from stegcinn.codecs.cinn import codec as cinn
+from stegcinn.codecs.exact import codec as exact
+from stegcinn.codecs.exact.codec import Load
+from stegcinn.codecs.stealth import codec as stealth
+from stegcinn.codecs.stealth import moves
+from stegcinn.colourmodel import networks
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
@@ -207,7 +212,7 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
         parts = list(codec.model.parts(rgb, luma_of(rgb), *exact.LAST))
         header = exact._Header(parts, stego.photo_keys(read_photo(rgb), PASSWORD))
         header.absorb(codec._tables(0))
-        pixels, before = (colourmodel.plane(image, *exact.LAST) for image in (rgb, original))
+        pixels, before = (networks.plane(image, *exact.LAST) for image in (rgb, original))
         place = np.argwhere((pixels != before).any(axis=-1) & ~header.used(pixels.shape[:2]))[0]
         pixels[tuple(place)] = before[tuple(place)]
         return rgb

@@ -18,7 +18,7 @@ from stegcinn.benchmark.attacker import cached_statistics, told
 from stegcinn.benchmark.containers import Embedder, cached_stegos, paired
 from stegcinn.benchmark.hosts import ImageSet, read_hosts
 from stegcinn.codecs import load_codec
-from stegcinn.codecs.stealth import StealthCodec
+from stegcinn.codecs.stealth.codec import StealthCodec
 from stegcinn.steganalysis.trainer import split_hosts
 
 EDGES = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0, np.inf)

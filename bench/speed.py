@@ -24,9 +24,9 @@ from PIL import Image
 from stegcinn import stego
 from stegcinn.benchmark.speed import peak_mb
 from stegcinn.carriers.photo import read_photo
-from stegcinn.cells import CHANNELS
 from stegcinn.codecs import CODECS, load_codec
-from stegcinn.mixture import PARAMETERS
+from stegcinn.colourmodel.cells import CHANNELS
+from stegcinn.colourmodel.mixture import PARAMETERS
 from stegcinn.sealing.envelope import Payload
 
 

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from stegcinn import moves, stego
+from stegcinn import stego
 from stegcinn.carriers.compare import psnr
 from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.base import silent
-from stegcinn.codecs.stealth import EXPONENTS, StealthCodec
-from stegcinn.moves import Pixels
+from stegcinn.codecs.stealth import moves
+from stegcinn.codecs.stealth.codec import EXPONENTS, StealthCodec
+from stegcinn.codecs.stealth.moves import Pixels
 
 
 def bits_at_price(pixels: Pixels, price: float) -> float:

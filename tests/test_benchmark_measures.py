@@ -17,8 +17,8 @@ from stegcinn.benchmark.paper import PaperPlan
 from stegcinn.benchmark.quality import codec_row, looks, unrounded_accuracy
 from stegcinn.benchmark.synthetic import synthetic_pairs
 from stegcinn.carriers.luma import luma_of
+from stegcinn.codecs.cinn.mapping import ALPHA
 from stegcinn.errors import StegcinnError, UsageError
-from stegcinn.mapping import ALPHA
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stegcinn import calibration, mixture
-from stegcinn.calibration import COARSE_SHIFTS, FINE_STEPS, KNOTS, LEVELS, SIZE, Calibration, fit
+from stegcinn.colourmodel import calibration, mixture
+from stegcinn.colourmodel.calibration import COARSE_SHIFTS, FINE_STEPS, KNOTS, LEVELS, SIZE, Calibration, fit
 
 SHIFTS = st.lists(st.integers(-128, 127), min_size=len(KNOTS), max_size=len(KNOTS))
 SHAPE = LEVELS, mixture.SYMBOLS, len(KNOTS)

@@ -8,8 +8,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stegcinn import cells
-from stegcinn.cells import CENTRE, CHANNELS, COLOURED, GATHER, GRAY, NEAREST, PHASES, PLACES, UNIT, Neighbour, features
+from stegcinn.colourmodel import cells
+from stegcinn.colourmodel.cells import (
+    CENTRE,
+    CHANNELS,
+    COLOURED,
+    GATHER,
+    GRAY,
+    NEAREST,
+    PHASES,
+    PLACES,
+    UNIT,
+    Neighbour,
+    features,
+)
 from stegcinn.model.exact import RADIUS, Shown
 
 

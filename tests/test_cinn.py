@@ -10,10 +10,11 @@ from PIL import Image
 from skimage import data as skimage_data
 
 from stegcinn.carriers.luma import luma_of
-from stegcinn.codecs import cinn, load_codec
-from stegcinn.codecs.cinn import CinnCodec
+from stegcinn.codecs import load_codec
+from stegcinn.codecs.cinn import codec as cinn
+from stegcinn.codecs.cinn.codec import CinnCodec
+from stegcinn.codecs.cinn.lattice import Lattice
 from stegcinn.errors import RevealError
-from stegcinn.lattice import Lattice
 from stegcinn.runtime.weights import Release
 from stegcinn.sealing import keys
 from stegcinn.stego import ATTEMPTS
@@ -187,7 +188,7 @@ def test_a_small_photo_is_its_own_sample(host):
 
 
 def test_tiles_join_without_a_trace_in_what_is_read(codec, monkeypatch):
-    monkeypatch.setattr("stegcinn.lattice.TILE", 64)
+    monkeypatch.setattr("stegcinn.codecs.cinn.lattice.TILE", 64)
     host = photo("astronaut", 96, 160)
     assert len(Lattice(luma_of(host)).tiles) == 6
     stream = np.random.default_rng(2).bytes(1500)

@@ -25,11 +25,12 @@ from PIL import Image
 
 import stegcinn
 import stegcinn.__main__ as program
-from stegcinn import cli, colour, console, stego
+from stegcinn import cli, console, stego
 from stegcinn.carriers.luma import luma_of
 from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs import CODECS
 from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room
+from stegcinn.codecs.cinn.chroma import quantise
 from stegcinn.errors import CapacityError, ImageError, SelfCheckError, StegcinnError, WeightsError
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import envelope
@@ -64,7 +65,7 @@ class LsbCodec:
         real = np.moveaxis(rgb, 2, 0).astype(np.float64)
         real[0] = (rgb[..., 0] & 254) | bits.reshape(rgb.shape[:2])
         progress(1.0)
-        return Embedding(colour.quantise(luma_of(rgb), real), self.disturbance)
+        return Embedding(quantise(luma_of(rgb), real), self.disturbance)
 
     def extract(self, rgb: UInt8, keys: Keys, *, strict: bool = False) -> Extraction:
         return Extraction(np.packbits(rgb[..., 0] & 1).tobytes(), 1.0)

@@ -8,8 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from stegcinn import colour
 from stegcinn.carriers.luma import LUMA_WEIGHTS, luma_of
+from stegcinn.codecs.cinn.chroma import (
+    EDGE,
+    HIGH,
+    KB,
+    KG,
+    KR,
+    LOW,
+    MARGIN,
+    _blue_interval,
+    _red_interval,
+    chroma_room,
+    from_chroma,
+    quantise,
+    to_chroma,
+)
 
 skimage_data = pytest.importorskip("skimage.data")
 
@@ -27,14 +41,14 @@ def many_colours():
 
 def inside(y, share_r, share_b):
     """Red and blue at given shares (0..1) of what the luma leaves them."""
-    red = colour._red_interval(y)
+    red = _red_interval(y)
     r = red.low + share_r * (red.high - red.low)
-    blue = colour._blue_interval(y, r)
+    blue = _blue_interval(y, r)
     return r, blue.low + share_b * (blue.high - blue.low)
 
 
 def real_luma(rgb):
-    return colour.KR * rgb[0] + colour.KG * rgb[1] + colour.KB * rgb[2]
+    return KR * rgb[0] + KG * rgb[1] + KB * rgb[2]
 
 
 # -- luma
@@ -63,22 +77,22 @@ def test_any_chroma_at_any_luma_keeps_the_luma():
     shape = (256, u.size)
     y = np.broadcast_to(LUMAS[:, None], shape)
     chroma = np.stack([np.broadcast_to(c.ravel(), shape) for c in (u, v)])
-    rgb = colour.from_chroma(y.astype(np.float64), chroma)
-    np.testing.assert_array_equal(luma_of(colour.quantise(y, rgb)), y)
+    rgb = from_chroma(y.astype(np.float64), chroma)
+    np.testing.assert_array_equal(luma_of(quantise(y, rgb)), y)
 
 
 def test_heavy_tailed_chroma_keeps_the_luma():
     rng = np.random.default_rng(3)
     y = rng.integers(0, 256, 300_000).astype(np.uint8)
-    rgb = colour.from_chroma(y.astype(np.float64), 30 * rng.standard_cauchy((2, y.size)))
-    np.testing.assert_array_equal(luma_of(colour.quantise(y, rgb)), y)
+    rgb = from_chroma(y.astype(np.float64), 30 * rng.standard_cauchy((2, y.size)))
+    np.testing.assert_array_equal(luma_of(quantise(y, rgb)), y)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.floats(-HUGE, HUGE), st.floats(-HUGE, HUGE))
 def test_hypothetical_chroma_keeps_the_luma(u, v):
-    rgb = colour.from_chroma(LUMAS.astype(np.float64), np.stack([np.full(256, u), np.full(256, v)]))
-    pixels = colour.quantise(LUMAS, rgb)
+    rgb = from_chroma(LUMAS.astype(np.float64), np.stack([np.full(256, u), np.full(256, v)]))
+    pixels = quantise(LUMAS, rgb)
     assert pixels.shape == (256, 3)
     assert pixels.dtype == np.uint8
     np.testing.assert_array_equal(luma_of(pixels), LUMAS)
@@ -87,8 +101,8 @@ def test_hypothetical_chroma_keeps_the_luma(u, v):
 def test_rounding_is_to_the_nearest_level():
     rng = np.random.default_rng(4)
     y = rng.integers(0, 256, 100_000).astype(np.uint8)
-    rgb = colour.from_chroma(y.astype(np.float64), rng.normal(0, 80, (2, y.size)))
-    pixels = colour.quantise(y, rgb)
+    rgb = from_chroma(y.astype(np.float64), rng.normal(0, 80, (2, y.size)))
+    pixels = quantise(y, rgb)
     # within 0..255: what is not the nearest level is a wrapped one, hundreds of levels away
     np.testing.assert_array_equal(pixels, np.clip(np.rint(rgb), 0, 255).T)
 
@@ -104,7 +118,7 @@ def test_ties_that_would_move_the_luma_are_settled_by_green():
     assert len(y) > 10
     assert (real_luma(rgb) == y).all()
     assert (luma_of(np.rint(rgb).T.astype(np.uint8)) == y + 1).all()
-    pixels = colour.quantise(y, rgb)
+    pixels = quantise(y, rgb)
     np.testing.assert_array_equal(luma_of(pixels), y)
     np.testing.assert_array_equal(np.abs(pixels - rgb.T), 0.5)
 
@@ -112,17 +126,17 @@ def test_ties_that_would_move_the_luma_are_settled_by_green():
 def test_real_valued_luma_is_exact():
     rng = np.random.default_rng(5)
     y = rng.uniform(0, 255, 100_000)
-    rgb = colour.from_chroma(y, 60 * rng.standard_cauchy((2, y.size)))
+    rgb = from_chroma(y, 60 * rng.standard_cauchy((2, y.size)))
     assert np.abs(real_luma(rgb) - y).max() < 1e-9
-    assert rgb.min() >= colour.LOW - 1e-9
-    assert rgb.max() <= colour.HIGH + 1e-9
+    assert rgb.min() >= LOW - 1e-9
+    assert rgb.max() <= HIGH + 1e-9
 
 
 def test_black_and_white_have_no_colour_to_speak_of():
     for y in (0, 255):
         u, v = np.meshgrid(np.linspace(-300, 300, 25), np.linspace(-300, 300, 25))
         luma = np.full(u.shape, y, np.uint8)
-        pixels = colour.quantise(luma, colour.from_chroma(luma.astype(np.float64), np.stack([u, v])))
+        pixels = quantise(luma, from_chroma(luma.astype(np.float64), np.stack([u, v])))
         assert np.abs(pixels[..., 0].astype(int) - y).max() <= 1
         assert np.abs(pixels[..., 1].astype(int) - y).max() <= 1
         assert (luma_of(pixels) == y).all()
@@ -135,9 +149,9 @@ def test_chroma_is_undone():
     rng = np.random.default_rng(6)
     y = rng.uniform(0, 255, 100_000)
     red, blue = inside(y, *rng.random((2, y.size)))
-    chroma = colour.to_chroma(y, red, blue)
+    chroma = to_chroma(y, red, blue)
     assert chroma.shape == (2, y.size)
-    back = colour.from_chroma(y, chroma)
+    back = from_chroma(y, chroma)
     assert np.abs(back[0] - red).max() < 1e-6
     assert np.abs(back[2] - blue).max() < 1e-6
 
@@ -146,29 +160,29 @@ def test_chroma_of_colours_is_undone():
     rng = np.random.default_rng(7)
     y = rng.uniform(15, 240, 50_000)
     chroma = rng.uniform(-1, 1, (2, y.size))
-    rgb = colour.from_chroma(y, chroma)
-    assert np.abs(colour.to_chroma(y, rgb[0], rgb[2]) - chroma).max() < 1e-6
+    rgb = from_chroma(y, chroma)
+    assert np.abs(to_chroma(y, rgb[0], rgb[2]) - chroma).max() < 1e-6
 
 
 def test_values_far_beyond_the_interval_are_read_at_the_end_of_its_margin():
     y = np.linspace(0, 255, 52)
-    red = colour._red_interval(y)
+    red = _red_interval(y)
     for end, sign in ((red.low, -1), (red.high, 1)):
-        far = colour.to_chroma(y, end + sign * 1000, y)
-        last = colour.to_chroma(y, end + sign * (colour.MARGIN - colour.EDGE), y)
-        edge = colour.to_chroma(y, end, y)
+        far = to_chroma(y, end + sign * 1000, y)
+        last = to_chroma(y, end + sign * (MARGIN - EDGE), y)
+        edge = to_chroma(y, end, y)
         np.testing.assert_allclose(far[0], last[0], rtol=1e-9)
         assert (sign * far[0] > sign * edge[0]).all()
         # and painted at the edge of the cube
-        np.testing.assert_allclose(colour.from_chroma(y, far)[0], end, atol=1e-9)
-    assert np.isfinite(colour.to_chroma(y, red.low - 1000, y + 1000)).all()
+        np.testing.assert_allclose(from_chroma(y, far)[0], end, atol=1e-9)
+    assert np.isfinite(to_chroma(y, red.low - 1000, y + 1000)).all()
 
 
 def test_chroma_is_not_steep_at_the_edge_of_the_cube():
     y = np.arange(256.0)
-    red, h = colour._red_interval(y), 1e-4
+    red, h = _red_interval(y), 1e-4
     slopes = [
-        (colour.to_chroma(y, r + h, y) - colour.to_chroma(y, r - h, y))[0] / (2 * h)
+        (to_chroma(y, r + h, y) - to_chroma(y, r - h, y))[0] / (2 * h)
         for r in (red.low, (red.low + red.high) / 2, red.high)
     ]
     assert np.min(slopes) > 0.1
@@ -177,20 +191,20 @@ def test_chroma_is_not_steep_at_the_edge_of_the_cube():
 
 def test_gray_is_zero():
     y = np.arange(256.0)
-    chroma = colour.to_chroma(y, y, y)
+    chroma = to_chroma(y, y, y)
     assert np.abs(chroma).max() < 1e-9
 
 
 def test_zero_is_gray():
-    rgb = colour.from_chroma(LUMAS.astype(np.float64), np.zeros((2, 256)))
+    rgb = from_chroma(LUMAS.astype(np.float64), np.zeros((2, 256)))
     np.testing.assert_allclose(rgb, np.broadcast_to(LUMAS, (3, 256)), atol=1e-9)
-    np.testing.assert_array_equal(colour.quantise(LUMAS, rgb), np.repeat(LUMAS[:, None], 3, axis=1))
+    np.testing.assert_array_equal(quantise(LUMAS, rgb), np.repeat(LUMAS[:, None], 3, axis=1))
 
 
 @pytest.mark.parametrize("y", [40.0, 128.0, 200.0])
 def test_chroma_is_red_and_blue_minus_luma_near_gray(y):
     r, b = np.meshgrid(np.linspace(-2, 2, 9), np.linspace(-2, 2, 9))
-    u, v = colour.to_chroma(np.full(r.shape, y), y + r, y + b)
+    u, v = to_chroma(np.full(r.shape, y), y + r, y + b)
     np.testing.assert_allclose(u, r, atol=0.05)
     np.testing.assert_allclose(v, b, atol=0.25)  # the interval of blue moves with red, its centre does not follow
 
@@ -199,18 +213,18 @@ def test_chroma_is_red_and_blue_minus_luma_near_gray(y):
 def test_photos_survive_the_round_trip(name):
     rgb = getattr(skimage_data, name)()[::2, ::2]
     y = luma_of(rgb)
-    chroma = colour.to_chroma(y.astype(np.float64), rgb[..., 0].astype(float), rgb[..., 2].astype(float))
+    chroma = to_chroma(y.astype(np.float64), rgb[..., 0].astype(float), rgb[..., 2].astype(float))
     assert np.isfinite(chroma).all()
     assert np.abs(chroma).max() < 300
-    back = colour.quantise(y, colour.from_chroma(y.astype(np.float64), chroma))
+    back = quantise(y, from_chroma(y.astype(np.float64), chroma))
     np.testing.assert_array_equal(luma_of(back), y)
     # two levels of green can share a luma, and a real luma half a level off moves the edge of the cube
     difference = np.abs(back.astype(int) - rgb)
     assert difference.max() <= 2
     assert (difference[..., [0, 2]] > 0).mean() < 0.002
     # what was painted once is read and painted again as it is
-    again = colour.to_chroma(y.astype(np.float64), back[..., 0].astype(float), back[..., 2].astype(float))
-    repainted = colour.quantise(y, colour.from_chroma(y.astype(np.float64), again))
+    again = to_chroma(y.astype(np.float64), back[..., 0].astype(float), back[..., 2].astype(float))
+    repainted = quantise(y, from_chroma(y.astype(np.float64), again))
     np.testing.assert_array_equal(repainted, back)
 
 
@@ -218,16 +232,13 @@ def test_photos_survive_the_round_trip(name):
 
 
 def test_room_is_how_far_red_can_go():
-    room = colour.chroma_room(LUMAS)
+    room = chroma_room(LUMAS)
     assert room.dtype == np.float32
-    ends = [
-        colour.from_chroma(LUMAS.astype(np.float64), np.stack([np.full(256, u), np.zeros(256)]))[0]
-        for u in (-HUGE, HUGE)
-    ]
+    ends = [from_chroma(LUMAS.astype(np.float64), np.stack([np.full(256, u), np.zeros(256)]))[0] for u in (-HUGE, HUGE)]
     np.testing.assert_allclose(room, ends[1] - ends[0], atol=1e-4)
     assert room[0] < 2
     assert room[255] < 2
     assert room[128] == 256
     assert room.max() == 256
     assert (np.diff(room[:128]) >= 0).all()
-    np.testing.assert_array_equal(colour.chroma_room(np.array([[3, 200]], np.uint8)), room[[[3, 200]]])
+    np.testing.assert_array_equal(chroma_room(np.array([[3, 200]], np.uint8)), room[[[3, 200]]])

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from skimage import data as skimage_data
 
-from stegcinn import cells, colourmodel, mixture
 from stegcinn.carriers.luma import luma_of
-from stegcinn.cells import PHASES
-from stegcinn.colourmodel import HALO, ColourModel, plane
+from stegcinn.colourmodel import cells, mixture, networks
+from stegcinn.colourmodel.cells import PHASES
+from stegcinn.colourmodel.networks import HALO, ColourModel, plane
 from stegcinn.runtime.weights import release
 
 WHOLE = 10_000
@@ -115,7 +115,7 @@ def test_pixels_may_change_while_networks_run_ahead(model):
 def test_the_number_of_threads_does_not_matter(model, workers, monkeypatch):
     rgb = photo(64, 131)
     expected = maps(model, rgb, 0, 1, tile=WHOLE)
-    monkeypatch.setattr(colourmodel, "WORKERS", workers)
+    monkeypatch.setattr(networks, "WORKERS", workers)
     assert not differs(maps(model, rgb, 0, 1, tile=8), expected).any()
 
 

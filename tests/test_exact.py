@@ -14,12 +14,13 @@ from PIL import Image
 from skimage import data as skimage_data
 
 import stegcinn
-from stegcinn import calibration, colourmodel
-from stegcinn.calibration import Calibration
 from stegcinn.carriers.luma import luma_of
-from stegcinn.codecs import exact, load_codec
-from stegcinn.codecs.exact import FULL, FULL_IF_CALM, HEADER_SIZE, LAST, SHARES, STEPS, ExactCodec, Load
-from stegcinn.colourmodel import plane
+from stegcinn.codecs import load_codec
+from stegcinn.codecs.exact import codec as exact
+from stegcinn.codecs.exact.codec import FULL, FULL_IF_CALM, HEADER_SIZE, LAST, SHARES, STEPS, ExactCodec, Load
+from stegcinn.colourmodel import calibration, networks
+from stegcinn.colourmodel.calibration import Calibration
+from stegcinn.colourmodel.networks import plane
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.sealing import envelope, keys
 from stegcinn.sealing.envelope import OVERHEAD, Payload
@@ -555,7 +556,7 @@ def test_the_number_of_threads_does_not_matter(codec, colors, monkeypatch):
     for workers in (1, 4):
         random = keys.Keystream(OTHER, "threads")
         monkeypatch.setattr(exact, "os", types.SimpleNamespace(urandom=random))
-        monkeypatch.setattr(colourmodel, "WORKERS", workers)
+        monkeypatch.setattr(networks, "WORKERS", workers)
         results.append(codec.embed(host, stream, PUBLIC, colors, silent).rgb)
         assert read(codec, results[-1]) == payload(9000 - OVERHEAD)
     assert np.array_equal(*results)

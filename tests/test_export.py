@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from stegcinn.codecs.cinn.pyramid import CONDITION, DETAILS
 from stegcinn.errors import WeightsError
 from stegcinn.model.cinn import CINN, CINNConfig
 from stegcinn.model.export import export_release
-from stegcinn.pyramid import CONDITION, DETAILS
 from stegcinn.runtime.weights import Release
 
 CONFIG = CINNConfig(couplings=(2, 1), features=(4, 5), hidden=(6, 7))

@@ -12,10 +12,10 @@ import torch
 from onnx import numpy_helper
 from safetensors.torch import load_file
 
-from stegcinn import mixture
-from stegcinn.cells import CHANNELS, PHASES
-from stegcinn.codecs.exact import ExactCodec
-from stegcinn.colourmodel import ColourModel as Runtime
+from stegcinn.codecs.exact.codec import ExactCodec
+from stegcinn.colourmodel import mixture
+from stegcinn.colourmodel.cells import CHANNELS, PHASES
+from stegcinn.colourmodel.networks import ColourModel as Runtime
 from stegcinn.errors import WeightsError
 from stegcinn.model.exact import RADIUS, ColourModel
 from stegcinn.model.export_exact import export_exact, network, tables

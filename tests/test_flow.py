@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
+from stegcinn.codecs.cinn.pyramid import CONDITION, DETAILS
 from stegcinn.model.cinn import CINN, CINNConfig
 from stegcinn.model.flow import CLAMP, INPUT_UNIT, LevelFlow, orthogonal
-from stegcinn.pyramid import CONDITION, DETAILS
 
 TINY = CINNConfig(couplings=(2, 1), features=(4, 5), hidden=(6, 7))
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stegcinn import colour
 from stegcinn.carriers.luma import luma_of
-from stegcinn.lattice import CARRIERS, CELL, MIN_ROOM, TILE, Lattice, _tiles
-from stegcinn.pyramid import DETAILS
+from stegcinn.codecs.cinn.chroma import chroma_room, from_chroma, quantise
+from stegcinn.codecs.cinn.lattice import CARRIERS, CELL, MIN_ROOM, TILE, Lattice, _tiles
+from stegcinn.codecs.cinn.pyramid import DETAILS
 
 
 def gray(height, width, value=128):
@@ -102,7 +102,7 @@ def test_a_block_is_live_if_all_its_pixels_have_room():
     luma[::3] = np.linspace(0, 255, 80).astype(np.uint8)
     luma[luma < 2] = 30
     lattice = Lattice(luma)
-    roomy = colour.chroma_room(luma) >= MIN_ROOM
+    roomy = chroma_room(luma) >= MIN_ROOM
     for level, live in enumerate(lattice.live, start=1):
         side = 1 << level
         blocks = roomy.reshape(64 // side, side, 80 // side, side).all(axis=(1, 3))
@@ -114,7 +114,7 @@ def test_a_block_is_live_if_all_its_pixels_have_room():
 def test_live_follows_from_the_luma_alone():
     luma = noisy_luma(64, 64)
     chroma = np.random.default_rng(2).normal(0, 60, (2, 64, 64))
-    rgb = colour.quantise(luma, colour.from_chroma(luma.astype(np.float64), chroma))
+    rgb = quantise(luma, from_chroma(luma.astype(np.float64), chroma))
     assert (rgb[..., 0] != luma).mean() > 0.5
     one, other = Lattice(luma), Lattice(luma_of(rgb))
     assert one.positions == other.positions

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from stegcinn import colour, pyramid
 from stegcinn.carriers.luma import luma_of
+from stegcinn.codecs.cinn import pyramid
+from stegcinn.codecs.cinn.chroma import HIGH, LOW, from_chroma, to_chroma
+from stegcinn.codecs.cinn.pyramid import LumaPyramid
 from stegcinn.model import lumalocked
-from stegcinn.pyramid import LumaPyramid
 from stegcinn.training.build import build_flow
 from stegcinn.training.networks import chroma_energy
 from training_runs import stripes, tiny
@@ -25,7 +26,7 @@ def test_chroma_is_what_numpy_computes():
     rgb = image(0)
     y = luma_of(rgb).astype(np.float64)
     red, blue = rgb[..., 0].astype(np.float64), rgb[..., 2].astype(np.float64)
-    expected = np.moveaxis(colour.to_chroma(y, red, blue), 0, 1)
+    expected = np.moveaxis(to_chroma(y, red, blue), 0, 1)
     found = lumalocked.to_chroma(*(torch.from_numpy(plane) for plane in (y, red, blue)))
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-6)
 
@@ -33,12 +34,12 @@ def test_chroma_is_what_numpy_computes():
 def test_colours_are_what_numpy_computes():
     y = np.random.default_rng(0).integers(0, 256, (1, 16, 16)).astype(np.float64)
     chroma = np.random.default_rng(1).normal(0, 60, (1, 2, 16, 16))
-    expected = colour.from_chroma(y, np.moveaxis(chroma, 1, 0))
+    expected = from_chroma(y, np.moveaxis(chroma, 1, 0))
     painted = lumalocked.from_chroma(torch.from_numpy(y), torch.from_numpy(chroma))
     np.testing.assert_allclose(painted.red.numpy(), expected[0], atol=1e-6)
     np.testing.assert_allclose(painted.blue.numpy(), expected[2], atol=1e-6)
     moved = (painted.overshoot != 0).any(1).numpy()
-    at_edge = ((expected <= colour.LOW + 1e-6) | (expected >= colour.HIGH - 1e-6)).any(0)
+    at_edge = ((expected <= LOW + 1e-6) | (expected >= HIGH - 1e-6)).any(0)
     assert 0 < moved.mean() < 1
     np.testing.assert_array_equal(moved, at_edge)
 

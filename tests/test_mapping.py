@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stegcinn.mapping import (
+from stegcinn.codecs.cinn.mapping import (
     ALPHA,
     MAX_LLR,
     bits_to_latents,

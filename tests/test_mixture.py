@@ -7,9 +7,9 @@ from decimal import Decimal, getcontext
 import numpy as np
 import pytest
 
-from stegcinn import mixture
 from stegcinn.carriers.luma import luma_of
-from stegcinn.mixture import (
+from stegcinn.colourmodel import mixture
+from stegcinn.colourmodel.mixture import (
     LOGISTIC_REACH,
     LOGISTIC_UNIT,
     MASS,

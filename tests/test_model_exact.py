@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from stegcinn import cells, mixture
 from stegcinn.carriers.luma import luma_of
-from stegcinn.cells import CHANNELS, PHASES
+from stegcinn.colourmodel import cells, mixture
+from stegcinn.colourmodel.cells import CHANNELS, PHASES
 from stegcinn.model import exact
 from stegcinn.model.exact import ColourModel, IntegerConv, PhaseNet, code_length
 from stegcinn.model.export_exact import tables

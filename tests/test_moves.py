@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stegcinn import moves
 from stegcinn.carriers.luma import LUMA_WEIGHTS, luma_of
-from stegcinn.moves import LABELS, LAYERS, Pixels
+from stegcinn.codecs.stealth import moves
+from stegcinn.codecs.stealth.moves import LABELS, LAYERS, Pixels
 
 colours = st.lists(st.tuples(*(st.integers(0, 255),) * 3), min_size=1, max_size=6)
 

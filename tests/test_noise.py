@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from skimage import data as skimage_data
 
-from stegcinn import cells, mixture, moves, noise, rangecoder
 from stegcinn.carriers.luma import LUMA_WEIGHTS, luma_of
-from stegcinn.colourmodel import ColourModel
-from stegcinn.moves import MOVES, STAY
+from stegcinn.codecs.stealth import moves, noise
+from stegcinn.codecs.stealth.moves import MOVES, STAY
+from stegcinn.colourmodel import cells, mixture, rangecoder, summary
+from stegcinn.colourmodel.networks import ColourModel
 from stegcinn.runtime.weights import release
 
 
@@ -23,9 +24,9 @@ def photo(height: int, width: int) -> np.ndarray:
 
 
 def test_constants_of_the_kernels():
-    assert (noise.K, noise.BLUE, noise.SLOPE) == (mixture.K, mixture.BLUE, mixture.SLOPE)
-    assert (noise.FINE, noise.COARSE, noise.SCALE) == (mixture.FINE, mixture.COARSE, mixture.SCALE)
-    assert (noise.GREEN, noise.GREEN_SCALE, noise.GREEN_UNIT) == (
+    assert (summary.K, summary.BLUE, summary.SLOPE) == (mixture.K, mixture.BLUE, mixture.SLOPE)
+    assert (summary.FINE, summary.COARSE, summary.SCALE) == (mixture.FINE, mixture.COARSE, mixture.SCALE)
+    assert (summary.GREEN, summary.GREEN_SCALE, noise.GREEN_UNIT) == (
         mixture.GREEN,
         mixture.GREEN_SCALE,
         mixture.GREEN_UNIT,
@@ -39,9 +40,9 @@ def test_constants_of_the_kernels():
 def test_a_mixture_is_summed_up_by_its_mean_and_variance(model):
     rgb = photo(64, 66)
     luma = luma_of(rgb)
-    found = noise._summary(model, rgb, lambda share: None)
+    found = summary.summary(model, rgb, lambda share: None)
     row, column = cells.PHASES[-1]
-    (part,) = model.parts(rgb, luma, 0, noise.LAST)
+    (part,) = model.parts(rgb, luma, 0, summary.LAST)
     for i, j in ((0, 0), (7, 20), (31, 32)):
         p = part.tile.parameters[:, i, j].astype(float)
         y, x = row + 2 * i, column + 2 * j
@@ -56,8 +57,8 @@ def test_a_mixture_is_summed_up_by_its_mean_and_variance(model):
             variance = (0.06 * 2 ** (index / 24)) ** 2 + 3 / np.pi**2 * np.average(
                 (means - mean) ** 2, weights=weights
             ) / 64
-            assert found[noise.OFF_R + s, y, x] == pytest.approx(off[s] - mean, abs=0.51)
-            assert found[noise.SCALE_R + s, y, x] == pytest.approx(24 * np.log2(variance**0.5 / 0.06), abs=0.8)
+            assert found[summary.OFF_R + s, y, x] == pytest.approx(off[s] - mean, abs=0.51)
+            assert found[summary.SCALE_R + s, y, x] == pytest.approx(24 * np.log2(variance**0.5 / 0.06), abs=0.8)
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (65, 64), (64, 65), (67, 69), (300, 71)])
@@ -75,8 +76,8 @@ def test_every_pixel_is_expected(model, shape):
 def test_what_is_expected_does_not_depend_on_where_cells_begin(model, down, right):
     """Away from the edges: every pixel is predicted from all around it, whatever its place in its cell."""
     rgb = photo(97, 90)
-    whole = noise._summary(model, rgb, lambda share: None)
-    cut = noise._summary(model, np.ascontiguousarray(rgb[down:, right:]), lambda share: None)
+    whole = summary.summary(model, rgb, lambda share: None)
+    cut = summary.summary(model, np.ascontiguousarray(rgb[down:, right:]), lambda share: None)
     inner = slice(24, -24)
     assert np.array_equal(cut[:, inner, inner], whole[:, down:, right:][:, inner, inner])
 
@@ -85,7 +86,7 @@ def test_reluctance_is_what_the_colour_model_says(model):
     """Of moves of the last phase's pixels, the range coder's own code length, before and after."""
     rgb = photo(96, 96)
     luma = luma_of(rgb)
-    (part,) = model.parts(rgb, luma, 0, noise.LAST)
+    (part,) = model.parts(rgb, luma, 0, summary.LAST)
     tables = model.tables(0)
 
     def nats(colours: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stegcinn.pyramid import CHROMA_UNIT, CONDITION, DETAILS, LumaPyramid, merge, split
+from stegcinn.codecs.cinn.pyramid import CHROMA_UNIT, CONDITION, DETAILS, LumaPyramid, merge, split
 
 # channels of a condition
 MEAN, BANDS, FINE, DARK, LIGHT, CHROMA, NOISE = 0, slice(1, 4), 4, 5, 6, slice(7, 9), 9

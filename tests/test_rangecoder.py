@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stegcinn import cells, mixture
-from stegcinn import rangecoder as rc
 from stegcinn.carriers.luma import LUMA_WEIGHTS, luma_of
+from stegcinn.colourmodel import cells, mixture
+from stegcinn.colourmodel import rangecoder as rc
 from stegcinn.model import exact
 
 SHAPES = ((0.0, 3.0, 0.0), (0.5, 1.0, -0.5), (-1.0, 1.0, 2.0))

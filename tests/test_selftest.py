@@ -12,8 +12,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from stegcinn.codecs.exact import ExactCodec
-from stegcinn.colourmodel import ColourModel
+from stegcinn.codecs.exact.codec import ExactCodec
+from stegcinn.colourmodel.networks import ColourModel
 from stegcinn.errors import MachineError, StegcinnError
 from stegcinn.runtime import knownanswer
 from stegcinn.runtime.weights import Release, release

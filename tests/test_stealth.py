@@ -12,12 +12,14 @@ from PIL import Image
 from skimage import data as skimage_data
 
 import stegcinn
-from stegcinn import noise, stego
+from stegcinn import stego
 from stegcinn.carriers.luma import luma_of
 from stegcinn.carriers.photo import read_photo
-from stegcinn.codecs import load_codec, stealth
+from stegcinn.codecs import load_codec
 from stegcinn.codecs.base import SAFE
-from stegcinn.codecs.stealth import HEADER_SIZE, StealthCodec
+from stegcinn.codecs.stealth import codec as stealth
+from stegcinn.codecs.stealth import noise
+from stegcinn.codecs.stealth.codec import HEADER_SIZE, StealthCodec
 from stegcinn.errors import CapacityError, RevealError, SelfCheckError
 from stegcinn.sealing import envelope, keys
 from stegcinn.sealing.envelope import OVERHEAD, Payload

@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from stegcinn import colour
 from stegcinn.carriers.luma import luma_of
+from stegcinn.codecs.cinn.chroma import to_chroma
+from stegcinn.codecs.cinn.pyramid import CHROMA_UNIT, CONDITION, DETAILS, split
 from stegcinn.errors import ImageError, StegcinnWarning, UsageError
-from stegcinn.pyramid import CHROMA_UNIT, CONDITION, DETAILS, split
 from stegcinn.training import data
 from stegcinn.training.data import Batch, PhotoSet, draw_noise, list_photos, read_host, to_batch
 from stegcinn.training.networks import _cut_finest, negative_log_likelihood
@@ -260,7 +260,7 @@ def test_a_batch_is_the_pyramid_of_the_photos_chroma():
 
     batch = to_batch(rgb, tiny, 2, Halves())
     y = luma_of(rgb).astype(np.float64)
-    chroma = np.moveaxis(colour.to_chroma(y, rgb[..., 0].astype(float), rgb[..., 2].astype(float)), 0, 1)
+    chroma = np.moveaxis(to_chroma(y, rgb[..., 0].astype(float), rgb[..., 2].astype(float)), 0, 1)
     mean, details = split(chroma)
     np.testing.assert_allclose(batch.details[0], details, atol=0.01)
     np.testing.assert_allclose(batch.conditions[0][:, 7:9] * CHROMA_UNIT, mean, atol=0.01)

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from stegcinn.carriers.luma import luma_of
-from stegcinn.codecs.exact import ExactCodec
-from stegcinn.colourmodel import ColourModel as Runtime
+from stegcinn.codecs.exact.codec import ExactCodec
+from stegcinn.colourmodel.networks import ColourModel as Runtime
 from stegcinn.errors import UsageError
 from stegcinn.model.exact import ColourModel
 from stegcinn.runtime.weights import Release

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from skimage import data as skimage_data
 
-from stegcinn.codecs import CODECS, cinn, exact, load_codec, stealth
+from stegcinn.codecs import CODECS, load_codec
+from stegcinn.codecs.cinn import codec as cinn
+from stegcinn.codecs.exact import codec as exact
+from stegcinn.codecs.stealth import codec as stealth
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
 from stegcinn.sealing.keys import Keys

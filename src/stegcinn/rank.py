@@ -9,7 +9,7 @@ from pathlib import Path
 from stegcinn.carriers.decoded import is_decoded
 from stegcinn.carriers.photo import halved, read_photo
 from stegcinn.codecs import load_codec
-from stegcinn.codecs.stealth import StealthCodec
+from stegcinn.codecs.stealth.codec import StealthCodec
 from stegcinn.errors import ImageError
 from stegcinn.sealing import envelope
 

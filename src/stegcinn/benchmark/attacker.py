@@ -15,16 +15,16 @@ from typing import cast
 
 import numpy as np
 
-from stegcinn import rangecoder
 from stegcinn.benchmark.hosts import ImageSet
-from stegcinn.calibration import Calibration
 from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs import load_codec
-from stegcinn.codecs.cinn import CinnCodec
-from stegcinn.codecs.exact import STEPS, ExactCodec
+from stegcinn.codecs.cinn.codec import CinnCodec
+from stegcinn.codecs.cinn.lattice import Lattice
+from stegcinn.codecs.exact.codec import STEPS, ExactCodec
+from stegcinn.colourmodel import rangecoder
+from stegcinn.colourmodel.calibration import Calibration
 from stegcinn.errors import UsageError
 from stegcinn.files import replacing
-from stegcinn.lattice import Lattice
 from stegcinn.runtime.arrays import Bool, Float64, Int64, UInt8
 from stegcinn.steganalysis import rich
 

@@ -16,13 +16,13 @@ from stegcinn.benchmark.paper import Hide
 from stegcinn.carriers.luma import luma_of
 from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs import load_codec
-from stegcinn.codecs.cinn import CinnCodec, _chroma, _coarse
+from stegcinn.codecs.cinn.codec import CinnCodec, _chroma, _coarse
+from stegcinn.codecs.cinn.lattice import CARRIERS, Lattice
+from stegcinn.codecs.cinn.pyramid import DETAILS, LumaPyramid, merge
 from stegcinn.errors import CapacityError, StegcinnError
-from stegcinn.lattice import CARRIERS, Lattice
 from stegcinn.metrics.brisque import brisque
 from stegcinn.metrics.fidelity import chroma_energy, colourfulness, fidelity
 from stegcinn.metrics.hyperiqa import HyperIQA, hyperiqa
-from stegcinn.pyramid import DETAILS, LumaPyramid, merge
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing.envelope import Payload
 

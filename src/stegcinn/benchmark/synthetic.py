@@ -11,14 +11,14 @@ from typing import cast
 
 import numpy as np
 
-from stegcinn import mapping
 from stegcinn.benchmark.hosts import ImageSet
 from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.base import silent
-from stegcinn.codecs.cinn import CinnCodec
-from stegcinn.lattice import CARRIERS, Lattice
-from stegcinn.pyramid import DETAILS
+from stegcinn.codecs.cinn import mapping
+from stegcinn.codecs.cinn.codec import CinnCodec
+from stegcinn.codecs.cinn.lattice import CARRIERS, Lattice
+from stegcinn.codecs.cinn.pyramid import DETAILS
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import keys
 

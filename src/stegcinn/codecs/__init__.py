@@ -9,7 +9,7 @@ from stegcinn.codecs.base import Codec
 from stegcinn.runtime.weights import release
 
 if TYPE_CHECKING:
-    from stegcinn.colourmodel import ColourModel
+    from stegcinn.colourmodel.networks import ColourModel
 
 CODECS = ("stealth", "exact", "cinn")  # in the order in which `reveal` tries them
 AUTO = ("stealth", "exact")  # in the order in which `hide` tries them if none is asked for
@@ -19,22 +19,22 @@ AUTO = ("stealth", "exact")  # in the order in which `hide` tries them if none i
 def load_codec(name: str) -> Codec:
     """The codec called `name`, one of CODECS, over its released weights."""
     if name == "stealth":
-        from stegcinn.codecs.stealth import StealthCodec
+        from stegcinn.codecs.stealth.codec import StealthCodec
 
         return StealthCodec(_colour_model)
     if name == "exact":
-        from stegcinn.codecs.exact import ExactCodec
+        from stegcinn.codecs.exact.codec import ExactCodec
 
         codec = ExactCodec(_colour_model())
         codec.require_known_answer()
         return codec
-    from stegcinn.codecs.cinn import CinnCodec
+    from stegcinn.codecs.cinn.codec import CinnCodec
 
     return CinnCodec(release("cinn-2"), release("cinn-1"))
 
 
 @cache
 def _colour_model() -> ColourModel:
-    from stegcinn.colourmodel import ColourModel
+    from stegcinn.colourmodel.networks import ColourModel
 
     return ColourModel(release("exact-1"))

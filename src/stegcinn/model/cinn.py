@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from stegcinn.codecs.cinn.pyramid import CONDITION, DETAILS
 from stegcinn.model.flow import LevelFlow
-from stegcinn.pyramid import CONDITION, DETAILS
 
 
 @dataclass(frozen=True)

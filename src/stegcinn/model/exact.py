@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
 from torch import Tensor, nn
 
-from stegcinn import cells, mixture
 from stegcinn.carriers.luma import LUMA_WEIGHTS
-from stegcinn.cells import CENTRE, CHANNELS, GATHER, PHASES, PLACES, RADIUS, UNIT
+from stegcinn.colourmodel import cells, mixture
+from stegcinn.colourmodel.cells import CENTRE, CHANNELS, GATHER, PHASES, PLACES, RADIUS, UNIT
 
 MAX_ACTIVATION = 255
 MAX_WEIGHT = 64

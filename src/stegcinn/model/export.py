@@ -14,11 +14,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from stegcinn.codecs.cinn.pyramid import CONDITION, DETAILS
 from stegcinn.errors import WeightsError
 from stegcinn.model.cinn import CINN
 from stegcinn.model.flow import LevelFlow
 from stegcinn.model.labflow import CHANNELS, LabFlow
-from stegcinn.pyramid import CONDITION, DETAILS
 from stegcinn.runtime.weights import Release
 
 OPSET = 17

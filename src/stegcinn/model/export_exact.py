@@ -10,8 +10,8 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from stegcinn import mixture
-from stegcinn.cells import PHASES
+from stegcinn.colourmodel import mixture
+from stegcinn.colourmodel.cells import PHASES
 from stegcinn.model.exact import ColourModel, IntegerConv, PhaseNet
 from stegcinn.model.export import write_config, write_weights
 

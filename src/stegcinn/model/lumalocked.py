@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stegcinn.colour import CENTRE_MARGIN, EDGE, HIGH, KB, KG, KR, LOW, MARGIN
-from stegcinn.pyramid import CHROMA_UNIT, LumaPyramid
+from stegcinn.codecs.cinn.chroma import CENTRE_MARGIN, EDGE, HIGH, KB, KG, KR, LOW, MARGIN
+from stegcinn.codecs.cinn.pyramid import CHROMA_UNIT, LumaPyramid
 
 SATURATED = 60.0  # logits beyond are at the end of their interval in any precision
 

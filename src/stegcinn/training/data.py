@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from stegcinn import colour
 from stegcinn.carriers.luma import luma_of
+from stegcinn.codecs.cinn.chroma import to_chroma
+from stegcinn.codecs.cinn.pyramid import LumaPyramid, split
 from stegcinn.errors import ImageError, StegcinnWarning, UsageError
-from stegcinn.pyramid import LumaPyramid, split
 from stegcinn.runtime.arrays import UInt8
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".ppm", ".pgm", ".bmp", ".tif", ".tiff"}
@@ -181,7 +181,7 @@ def to_batch(rgb: UInt8, sigma: npt.NDArray[np.float32], levels: int, rng: np.ra
 
 def chroma_planes(y: UInt8, red: npt.NDArray[np.floating], blue: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     """Luma-locked chroma of images, (N, 2, H, W), from luma and real-valued red and blue, (N, H, W) each."""
-    return np.moveaxis(colour.to_chroma(y.astype(np.float32), red, blue), 0, 1).astype(np.float32)
+    return np.moveaxis(to_chroma(y.astype(np.float32), red, blue), 0, 1).astype(np.float32)
 
 
 def pyramid_batch(

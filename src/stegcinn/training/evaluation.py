@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from stegcinn import mapping
-from stegcinn.codecs.cinn import LUCK, NOISE_FLOOR, NOISE_GAIN, OUTLIERS, REPAIR_MARGIN
+from stegcinn.codecs.cinn import mapping
+from stegcinn.codecs.cinn.codec import LUCK, NOISE_FLOOR, NOISE_GAIN, OUTLIERS, REPAIR_MARGIN
 from stegcinn.coding import ldpc
 from stegcinn.runtime.arrays import Float32, UInt8
 from stegcinn.training.networks import Network, Painting, chroma_energy

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stegcinn import colour
 from stegcinn.carriers.luma import luma_of
-from stegcinn.codecs.cinn import MAX_DETAIL, ROOT_TEMPERATURE
+from stegcinn.codecs.cinn.chroma import HIGH, LOW, from_chroma, quantise
+from stegcinn.codecs.cinn.codec import MAX_DETAIL, ROOT_TEMPERATURE
+from stegcinn.codecs.cinn.pyramid import DETAILS, LumaPyramid, merge
 from stegcinn.model import lumalocked
 from stegcinn.model.cinn import CINN, CINNConfig
 from stegcinn.model.lumalocked import LumaConditions
-from stegcinn.pyramid import DETAILS, LumaPyramid, merge
 from stegcinn.runtime.arrays import Float32, UInt8
 from stegcinn.training.config import PyramidConfig
 from stegcinn.training.data import Batch, chroma_planes, draw_noise, pyramid_batch, to_batch
@@ -152,10 +152,10 @@ class PyramidNetwork(Network):
             details = self.cinn.flow(level).inverse(z[:, start:end].reshape(shape).to(self.device), condition)[0]
             mean = merge(mean, np.nan_to_num(details.cpu().numpy()).clip(-MAX_DETAIL, MAX_DETAIL))
             end = start
-        colours = colour.from_chroma(y.astype(np.float64), np.moveaxis(mean, 1, 0).astype(np.float64))
+        colours = from_chroma(y.astype(np.float64), np.moveaxis(mean, 1, 0).astype(np.float64))
         near = 1e-6  # whatever reaches an end of its interval was moved there
-        moved = ((colours <= colour.LOW + near) | (colours >= colour.HIGH - near)).any(0)
-        return Painting(colour.quantise(y, colours), self._inputs(y, mean), moved.mean((1, 2)).astype(np.float32))
+        moved = ((colours <= LOW + near) | (colours >= HIGH - near)).any(0)
+        return Painting(quantise(y, colours), self._inputs(y, mean), moved.mean((1, 2)).astype(np.float32))
 
     def round_trip(self, rgb: UInt8, z: Tensor, roots: Float32) -> RoundTrip:
         y, levels, device = luma_of(rgb), self.config.levels, self.device

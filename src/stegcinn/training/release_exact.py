@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from stegcinn.codecs.exact import ExactCodec
-from stegcinn.colourmodel import ColourModel as Runtime
+from stegcinn.codecs.exact.codec import ExactCodec
+from stegcinn.colourmodel.networks import ColourModel as Runtime
 from stegcinn.files import new_folder
 from stegcinn.model.exact import ColourModel
 from stegcinn.model.export_exact import export_exact

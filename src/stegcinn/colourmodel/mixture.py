@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stegcinn.carriers.luma import LUMA_WEIGHTS
-from stegcinn.cells import UNIT
+from stegcinn.colourmodel.cells import UNIT
 from stegcinn.runtime.arrays import Int32, Int64
 
 K = 3  # components of red and of blue

@@ -18,13 +18,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import moves, noise
 from stegcinn.carriers.luma import is_gray
 from stegcinn.codecs.base import SAFE, Colors, Embedding, Extraction, Progress, Room, silent
+from stegcinn.codecs.stealth import moves, noise
+from stegcinn.codecs.stealth.moves import LAYERS, Pixels
 from stegcinn.coding import stc
-from stegcinn.colourmodel import ColourModel
+from stegcinn.colourmodel.networks import ColourModel
 from stegcinn.errors import CapacityError, RevealError
-from stegcinn.moves import LAYERS, Pixels
 from stegcinn.runtime.arrays import Float64, UInt8
 from stegcinn.sealing.keys import Keys
 

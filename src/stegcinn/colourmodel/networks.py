@@ -16,9 +16,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import cells, mixture
-from stegcinn.cells import CHANNELS, GATHER, PHASES, PLACES, RADIUS
-from stegcinn.rangecoder import Tables, Tile
+from stegcinn.colourmodel import cells, mixture
+from stegcinn.colourmodel.cells import CHANNELS, GATHER, PHASES, PLACES, RADIUS
+from stegcinn.colourmodel.rangecoder import Tables, Tile
 from stegcinn.runtime.arrays import Bool, Int16, UInt8
 from stegcinn.runtime.jit import WORKERS, array, compiled
 from stegcinn.runtime.weights import Release

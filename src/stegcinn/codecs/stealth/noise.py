@@ -1,12 +1,10 @@
-"""What the colour model of the `exact` codec expects at each pixel of a photo: how noisy it is, and which colours.
+"""What the colour model expects at each pixel of a host: how noisy it is, and how unlikely a move makes its colour.
 
-Only a sender needs this. It may look at all of the host, as a receiver never has to repeat it: every pixel is predicted
-from all around it, by the networks of the last phase, which the photo is shown to in four positions.
+Only a sender needs this.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -15,38 +13,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import mixture
 from stegcinn.carriers.luma import luma_of
-from stegcinn.cells import PHASES
-from stegcinn.colourmodel import ColourModel
-from stegcinn.moves import MOVES
+from stegcinn.codecs.stealth.moves import MOVES
+from stegcinn.colourmodel import mixture
+from stegcinn.colourmodel.networks import ColourModel
+from stegcinn.colourmodel.summary import FOLLOWS, OFF_B, OFF_R, OFFSET_G, PLANES, SCALE_B, SCALE_G, SCALE_R, summary
 from stegcinn.runtime.arrays import Bool, Float32, Int8, Int16, Int64, UInt8
 from stegcinn.runtime.jit import array, compiled, in_parts, inlined
 
 Int = Any  # compiled: int64
 
 LEAST = 0.15  # levels; what the model thinks less noisy is not told apart from rounding
-LAST = len(PHASES) - 1
-POSITIONS = ((0, 0), (0, 1), (1, 0), (1, 1))  # rows and columns by which the photo is moved
 STRIP = 64  # rows computed at a time
-TILE = 192  # cells; larger than for coding, as nothing waits for the first
 FITTED = 8192  # pixels to which the model's scales are fitted
 SHIFTS = range(-36, 37, 4)  # of scale indices, that are tried
 
 # What `mixture`, `cells` and `colour` define is written down again: the cache of machine code sees changes of this file
 # only. A test compares.
-K, FINE, COARSE, SCALE, BLUE, SLOPE, GREEN, GREEN_SCALE = 3, 3, 6, 9, 12, 24, 25, 26
 PER_NAT, SCALE_MIN, SCALE_STEP, ZERO, LEVEL, GREEN_UNIT = 16, 0.06, 24, 128, 8, 64
 FINER = 4  # times: units of the tables' logarithms, of the units of reluctance
 MOST = 127  # units of reluctance
 WR, WG, WB = 19595, 38470, 7471
 FAR = 100  # 1/LEVEL levels from the mean beyond which nothing is told apart; moves stay within the tables
 GREEN_FAR = 200  # 1/GREEN_UNIT levels
-
-# Planes of a summary: how far red and blue are from their means, in 1/LEVEL levels; their scales' indices; how much
-# blue's mean follows red, in 1/LEVEL levels per level; offset and scale of green, as `mixture` has them.
-OFF_R, OFF_B, SCALE_R, SCALE_B, FOLLOWS, OFFSET_G, SCALE_G = range(7)
-PLANES = 7
 
 
 @dataclass(frozen=True)
@@ -59,7 +48,7 @@ class Expectation:
 
 def expectation(model: ColourModel, rgb: UInt8, progress: Callable[[float], None] = lambda share: None) -> Expectation:
     """Of the host (H, W, 3), by what it is itself. Reluctance of moves that change the luma means nothing."""
-    found = _summary(model, rgb, progress)
+    found = summary(model, rgb, progress)
     scales = np.exp2(found[SCALE_R : SCALE_B + 1] / np.float32(SCALE_STEP)) * np.float32(SCALE_MIN)
     tables = _Tables.of(model)
     tables.fit(found, rgb)
@@ -82,27 +71,6 @@ def flat(rgb: UInt8) -> Bool:
     return same
 
 
-def _summary(model: ColourModel, rgb: UInt8, progress: Callable[[float], None]) -> Int16:
-    """The mixtures of all pixels, each summed up as one logistic of the same mean and variance: (PLANES, H, W)."""
-    found = np.empty((PLANES, *rgb.shape[:2]), np.int16)
-    weights, widths = mixture.weights(), mixture.scales() ** -2.0
-    row, column = PHASES[LAST]
-    for position, (down, right) in enumerate(POSITIONS):
-        moved = np.pad(rgb, ((down, 0), (right, 0), (0, 0)), mode="reflect")
-        places = found[:, (row - down) % 2 :: 2, (column - right) % 2 :: 2]
-        luma = luma_of(moved)
-        shape = luma[row::2, column::2].shape
-        plane = np.empty((PLANES, *shape), np.int16)
-        for part in model.parts(moved, luma, 0, LAST, tile=TILE):
-            tile, there = part.tile, plane[:, part.rows, part.columns]
-            guesses = tile.guess_r, tile.guess_b
-            _compiled_summary()(tile.parameters, *guesses, tile.luma, part.rgb, weights, widths, there)
-            progress((position + part.rows.stop / shape[0]) / len(POSITIONS))
-        # what was padded comes first, where it is part of the phase at all
-        places[:] = plane[:, shape[0] - places.shape[1] :, shape[1] - places.shape[2] :]
-    return found
-
-
 @inlined
 def _bounded(value: Int, bound: Int) -> Int:
     return min(max(value, -bound), bound)
@@ -112,38 +80,6 @@ def _bounded(value: Int, bound: Int) -> Int:
 def _rounded(value: Int) -> Int:
     """In units of reluctance."""
     return (value + FINER // 2) // FINER
-
-
-def _summary_kernel(
-    parameters: Any, guesses_r: Any, guesses_b: Any, luma: Any, rgb: Any, weights: Any, widths: Any, out: Any
-) -> None:
-    """Kernel. The variance of a logistic of scale s is (pi s)**2 / 3; means that differ add theirs."""
-    for i in range(out.shape[1]):
-        for j in range(out.shape[2]):
-            red = LEVEL * (np.int64(rgb[i, j, 0]) - luma[i, j]) - guesses_r[i, j]
-            blue = LEVEL * (np.int64(rgb[i, j, 2]) - luma[i, j]) - guesses_b[i, j]
-            follows = np.int64(parameters[SLOPE, i, j]) - ZERO  # 1/LEVEL levels per level, as its unit is 1/64
-            for s in range(2):
-                total, mean, square, index = 0.0, 0.0, 0.0, 0.0
-                for k in range(K):
-                    p = BLUE * s + k
-                    weight = np.float64(weights[parameters[p, i, j]])
-                    fine, coarse = np.int64(parameters[p + FINE, i, j]), np.int64(parameters[p + COARSE, i, j])
-                    value = np.float64(fine - ZERO + LEVEL * (coarse - ZERO))
-                    total += weight
-                    mean += weight * value
-                    square += weight * value * value
-                    index += weight * parameters[p + SCALE, i, j]
-                mean, index = mean / total, index / total
-                spread = (square / total - mean * mean) * (3 / (math.pi * LEVEL) ** 2)
-                if spread > 0:
-                    index += 0.5 * SCALE_STEP * np.log2(1 + spread * widths[np.int64(index + 0.5)])
-                out[SCALE_R + s, i, j] = min(np.int64(index + 0.5), 255)
-                away = red - mean if s == 0 else blue - follows * red / (LEVEL * LEVEL) - mean
-                out[OFF_R + s, i, j] = np.int64(np.rint(_bounded(away, 32000.0)))
-            out[FOLLOWS, i, j] = follows
-            out[OFFSET_G, i, j] = np.int64(parameters[GREEN, i, j]) - ZERO
-            out[SCALE_G, i, j] = parameters[GREEN_SCALE, i, j]
 
 
 class _Tables:
@@ -232,13 +168,6 @@ def _reluctance_kernel(found: Any, rgb: Any, luma: Any, near: Any, green: Any, o
                     for dg in range(max(low, -1), min(high, 1) + 1):
                         after = both + green[scale_g, entry, dg - low] if low < high else both
                         out[i, j, 9 * (dr + 1) + 3 * (dg + 1) + db + 1] = _bounded(_rounded(before - after), MOST)
-
-
-@cache
-def _compiled_summary() -> Any:
-    tile = array("uint8", 3, "A"), array("int16", 2, "A"), array("int16", 2, "A"), array("uint8", 2, "A")
-    tables = array("int64", 1), array("float64", 1)
-    return compiled(_summary_kernel, (*tile, array("uint8", 3, "A"), *tables, array("int16", 3, "A", writable=True)))
 
 
 @cache

@@ -15,13 +15,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import colour, mapping
 from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, silent
+from stegcinn.codecs.cinn import mapping
+from stegcinn.codecs.cinn.chroma import from_chroma, quantise, to_chroma
+from stegcinn.codecs.cinn.lattice import CARRIERS, CELL, Lattice, Tile
+from stegcinn.codecs.cinn.pyramid import DETAILS, LumaPyramid, merge, split
 from stegcinn.coding import ldpc
 from stegcinn.errors import CapacityError, RevealError
-from stegcinn.lattice import CARRIERS, CELL, Lattice, Tile
-from stegcinn.pyramid import DETAILS, LumaPyramid, merge, split
 from stegcinn.runtime.arrays import Float32, Float64, UInt8
 from stegcinn.runtime.weights import Release
 from stegcinn.sealing import keys
@@ -211,7 +212,7 @@ class CinnCodec:
         for level in range(CARRIERS, 0, -1):
             condition = pyramid.condition(level, mean, self._noise)
             mean = merge(mean, self._details(level, latents[level - 1], condition))
-        return colour.quantise(luma, colour.from_chroma(luma.astype(np.float64), mean.astype(np.float64)))
+        return quantise(luma, from_chroma(luma.astype(np.float64), mean.astype(np.float64)))
 
     def _paint(
         self, rgb: UInt8, lattice: Lattice, bits: Bits, colors: Colors, random: RandomBytes, progress: Progress
@@ -320,7 +321,7 @@ def _sample(rgb: UInt8) -> UInt8:
 def _chroma(luma: UInt8, rgb: UInt8, offsets: tuple[Float64 | int, Float64 | int] = (0, 0)) -> Float32:
     """Chroma of a tile, (2, h, w), after adding `offsets` to red and blue."""
     red, blue = (rgb[..., channel].astype(np.float64) + offset for channel, offset in zip((0, 2), offsets, strict=True))
-    return colour.to_chroma(luma.astype(np.float64), red, blue).astype(np.float32)
+    return to_chroma(luma.astype(np.float64), red, blue).astype(np.float32)
 
 
 def _coarse(chroma: Float32) -> Float32:

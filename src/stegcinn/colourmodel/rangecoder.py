@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stegcinn import mixture
+from stegcinn.colourmodel import mixture
 from stegcinn.runtime.arrays import Bool, Float64, Int16, Int32, Int64, UInt8, UInt64
 from stegcinn.runtime.jit import Function, array, compiled, inlined
 

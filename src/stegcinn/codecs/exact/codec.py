@@ -20,14 +20,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import calibration, mixture, rangecoder
-from stegcinn.calibration import Calibration
 from stegcinn.carriers.luma import is_gray, luma_of
-from stegcinn.cells import PHASES
 from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, portions, silent
-from stegcinn.colourmodel import ColourModel, Part, plane
+from stegcinn.colourmodel import calibration, mixture, rangecoder
+from stegcinn.colourmodel.calibration import Calibration
+from stegcinn.colourmodel.cells import PHASES
+from stegcinn.colourmodel.networks import ColourModel, Part, plane
+from stegcinn.colourmodel.rangecoder import Decoder, Encoder, Tables, Tile
 from stegcinn.errors import CapacityError, RevealError
-from stegcinn.rangecoder import Decoder, Encoder, Tables, Tile
 from stegcinn.runtime import knownanswer
 from stegcinn.runtime.arrays import Bool, Float64, UInt8
 from stegcinn.sealing import envelope, keys

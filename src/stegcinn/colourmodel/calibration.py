@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import mixture
+from stegcinn.colourmodel import mixture
 from stegcinn.runtime.arrays import Float64, Int8, UInt8
 
 KNOTS = (40, 75, 110, 145, 180, 215)  # scale indices; beyond the ends the shift stays what it is there

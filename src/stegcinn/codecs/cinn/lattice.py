@@ -12,8 +12,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn import colour
-from stegcinn.pyramid import DETAILS
+from stegcinn.codecs.cinn.chroma import chroma_room
+from stegcinn.codecs.cinn.pyramid import DETAILS
 from stegcinn.runtime.arrays import UInt8
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -61,7 +61,7 @@ class Lattice:
         height, width = (side // CELL * CELL for side in luma.shape)
         self.luma = luma[:height, :width]
         self.tiles = _tiles(height, width)
-        room = colour.chroma_room(self.luma)
+        room = chroma_room(self.luma)
         self.live: list[npt.NDArray[np.bool_]] = []  # per level, (h, w)
         for _ in range(CARRIERS):
             room = np.minimum.reduce([room[y::2, x::2] for y in (0, 1) for x in (0, 1)])
