@@ -17,11 +17,11 @@ from pathlib import Path
 
 import torch
 
-from stegcinn.benchmark.attacker import ATTACKERS
-from stegcinn.benchmark.containers import Embedder, cached_stegos
-from stegcinn.benchmark.detectors import DETECTORS, recipe_of
-from stegcinn.benchmark.hosts import ImageSet, read_hosts, read_stegos
-from stegcinn.benchmark.protocol import PROOF, Cell, Results, run_cell, start_of
+from stegcinn.evaluation.benchmark.attacker import ATTACKERS
+from stegcinn.evaluation.benchmark.containers import Embedder, cached_stegos
+from stegcinn.evaluation.benchmark.detectors import DETECTORS, recipe_of
+from stegcinn.evaluation.benchmark.hosts import ImageSet, read_hosts, read_stegos
+from stegcinn.evaluation.benchmark.protocol import PROOF, Cell, Results, run_cell, start_of
 
 
 def main() -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from stegcinn.benchmark.containers import SIMULATED, Embedder, make_stegos
-from stegcinn.benchmark.hosts import read_hosts
 from stegcinn.carriers.decoded import on_lattice, unclipped
 from stegcinn.codecs import CODECS
 from stegcinn.errors import UsageError
+from stegcinn.evaluation.benchmark.containers import SIMULATED, Embedder, make_stegos
+from stegcinn.evaluation.benchmark.hosts import read_hosts
 from stegcinn.runtime.arrays import UInt8
 
 

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from stegcinn.benchmark.attacker import cached_statistics, told
-from stegcinn.benchmark.containers import Embedder, cached_stegos, paired
-from stegcinn.benchmark.hosts import ImageSet, read_hosts
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.stealth.codec import StealthCodec
-from stegcinn.steganalysis.trainer import split_hosts
+from stegcinn.evaluation.benchmark.attacker import cached_statistics
+from stegcinn.evaluation.benchmark.containers import Embedder, cached_stegos, paired
+from stegcinn.evaluation.benchmark.hosts import ImageSet, read_hosts
+from stegcinn.evaluation.steganalysis.linear import correct
+from stegcinn.evaluation.steganalysis.trainer import split_hosts
 
 EDGES = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0, np.inf)
 
@@ -50,7 +51,7 @@ def main() -> None:
         for seed in a.seeds:
             split = split_hosts(len(names), seed)
             train = np.concatenate([split.train, split.validation])
-            pairs.append(np.stack([disturbance[split.test], told(covers, changed, train, split.test).mean(0)]))
+            pairs.append(np.stack([disturbance[split.test], correct(covers, changed, train, split.test).mean(0)]))
         pairs = np.concatenate(pairs, axis=1)
         quarters = np.array_split(pairs[1, np.argsort(pairs[0])], 4)
         print(

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 from stegcinn.training import plot
-from stegcinn.training.build import build_flow, load_weights
+from stegcinn.training.cinn.build import build_flow, load_weights
+from stegcinn.training.cinn.evaluation import Trial, evaluate
+from stegcinn.training.cinn.loop import resume_config
 from stegcinn.training.data import list_photos, read_host
-from stegcinn.training.evaluation import Trial, evaluate
-from stegcinn.training.loop import resume_config
 
 COLUMNS = {
     "accuracy_unrounded": "unrounded", "accuracy_rounded": "rounded", "accuracy_repaired": "rounded, repaired",

@@ -22,11 +22,11 @@ import numpy as np
 from PIL import Image
 
 from stegcinn import stego
-from stegcinn.benchmark.speed import peak_mb
 from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.colourmodel.cells import CHANNELS
 from stegcinn.colourmodel.mixture import PARAMETERS
+from stegcinn.evaluation.benchmark.speed import peak_mb
 from stegcinn.sealing.envelope import Payload
 
 

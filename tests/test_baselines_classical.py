@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stegcinn.baselines import hill, lsb
-from stegcinn.baselines.ternary import probabilities, wet
+from stegcinn.evaluation.baselines import hill, lsb
+from stegcinn.evaluation.baselines.ternary import probabilities, wet
 
 
 def rough(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from stegcinn.baselines import ddh, hidden, training, udh
-from stegcinn.baselines.ddh import DDH
-from stegcinn.baselines.deep import to_float, to_image
-from stegcinn.baselines.hidden import HiDDeN
-from stegcinn.baselines.training import HiderConfig, hide_in, random_bits, train
-from stegcinn.baselines.udh import UDH
 from stegcinn.errors import StegcinnError
+from stegcinn.evaluation.baselines import ddh, hidden, training, udh
+from stegcinn.evaluation.baselines.ddh import DDH
+from stegcinn.evaluation.baselines.deep import to_float, to_image
+from stegcinn.evaluation.baselines.hidden import HiDDeN
+from stegcinn.evaluation.baselines.training import HiderConfig, hide_in, random_bits, train
+from stegcinn.evaluation.baselines.udh import UDH
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

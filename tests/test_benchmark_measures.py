@@ -8,17 +8,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from stegcinn.benchmark import attacker, learnt, quality, speed
-from stegcinn.benchmark.attacker import SIZES, accuracy, cached_statistics, statistics
-from stegcinn.benchmark.containers import FULL, Embedder, make_stegos
-from stegcinn.benchmark.hosts import ImageSet
-from stegcinn.benchmark.learnt import LearntPlan, bch_accuracy, net_share
-from stegcinn.benchmark.paper import PaperPlan
-from stegcinn.benchmark.quality import codec_row, looks, unrounded_accuracy
-from stegcinn.benchmark.synthetic import synthetic_pairs
 from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.cinn.mapping import ALPHA
 from stegcinn.errors import StegcinnError, UsageError
+from stegcinn.evaluation.benchmark import attacker, learnt, quality, speed
+from stegcinn.evaluation.benchmark.attacker import SIZES, cached_statistics, statistics
+from stegcinn.evaluation.benchmark.containers import FULL, Embedder, make_stegos
+from stegcinn.evaluation.benchmark.hosts import ImageSet
+from stegcinn.evaluation.benchmark.learnt import LearntPlan, bch_accuracy, net_share
+from stegcinn.evaluation.benchmark.paper import PaperPlan
+from stegcinn.evaluation.benchmark.quality import codec_row, looks, unrounded_accuracy
+from stegcinn.evaluation.benchmark.synthetic import synthetic_pairs
+from stegcinn.evaluation.steganalysis.linear import accuracy
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stegcinn.benchmark import containers, protocol
-from stegcinn.benchmark.containers import FULL, SAFE, Embedder, cached_stegos, make_stegos, paired
-from stegcinn.benchmark.hosts import ImageSet, listing_digest, read_hosts, read_stegos
-from stegcinn.benchmark.protocol import Cell, Results, detections, interval, run_cell
 from stegcinn.carriers.luma import luma_of
 from stegcinn.errors import CapacityError, StegcinnError, UsageError
-from stegcinn.steganalysis.recipe import Recipe
+from stegcinn.evaluation.benchmark import containers, protocol
+from stegcinn.evaluation.benchmark.containers import FULL, SAFE, Embedder, cached_stegos, make_stegos, paired
+from stegcinn.evaluation.benchmark.hosts import ImageSet, listing_digest, read_hosts, read_stegos
+from stegcinn.evaluation.benchmark.protocol import Cell, Results, detections, interval, run_cell
+from stegcinn.evaluation.steganalysis.recipe import Recipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

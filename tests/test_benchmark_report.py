@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stegcinn.benchmark import figures, tables
-from stegcinn.benchmark.hosts import ImageSet
+from stegcinn.evaluation.benchmark import figures, tables
+from stegcinn.evaluation.benchmark.hosts import ImageSet
 
 ROW = {"name": "ddh@1.0", "bpp": 1.0, "accuracy_bch": 0.999, "net_bpp": 0.25, "accuracy_unrounded": 0.9812,
        "accuracy_rounded": None, "failed_files": 3, "files": 40, "psnr": 30.123, "ssim": 0.9, "ciede2000": 1.5,

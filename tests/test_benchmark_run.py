@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stegcinn.benchmark import detectors, protocol, run
-from stegcinn.benchmark.attacker import cached_statistics
-from stegcinn.benchmark.containers import Embedder
-from stegcinn.benchmark.hosts import ImageSet, read_hosts
-from stegcinn.benchmark.learnt import LEARNT, LearntPlan
-from stegcinn.benchmark.protocol import PROOF, Cell
-from stegcinn.benchmark.run import PLANS, Plan, cells_of, embedders_of, spread
 from stegcinn.errors import StegcinnError, UsageError
+from stegcinn.evaluation.benchmark import detectors, protocol, run
+from stegcinn.evaluation.benchmark.attacker import cached_statistics
+from stegcinn.evaluation.benchmark.containers import Embedder
+from stegcinn.evaluation.benchmark.hosts import ImageSet, read_hosts
+from stegcinn.evaluation.benchmark.learnt import LEARNT, LearntPlan
+from stegcinn.evaluation.benchmark.protocol import PROOF, Cell
+from stegcinn.evaluation.benchmark.run import PLANS, Plan, cells_of, embedders_of, spread
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -50,7 +50,7 @@ def smallest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(detectors.SMALL, "xunet", replace(detectors.SMALL["xunet"], epochs=1, batch=2))
     timing = {"hide": 1.0, "reveal": 1.0, "peak_mb": 1, "exact": True}
     monkeypatch.setattr(run, "measure", lambda method: {"method": method, **timing})
-    monkeypatch.setattr("stegcinn.benchmark.quality.brisque", lambda rgb: 20.0)
+    monkeypatch.setattr("stegcinn.evaluation.benchmark.quality.brisque", lambda rgb: 20.0)
 
 
 @pytest.mark.usefixtures("smallest")

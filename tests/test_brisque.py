@@ -11,8 +11,8 @@ from PIL import Image, ImageFilter
 from skimage import data
 
 from stegcinn.carriers.luma import luma_of
-from stegcinn.metrics import brisque as module
-from stegcinn.metrics.brisque import Regression, brisque, features
+from stegcinn.evaluation.metrics import brisque as module
+from stegcinn.evaluation.metrics.brisque import Regression, brisque, features
 
 needs_model = pytest.mark.skipif(find_spec("brisque") is None, reason="the package brisque ships the model")
 

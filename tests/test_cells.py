@@ -22,7 +22,7 @@ from stegcinn.colourmodel.cells import (
     Neighbour,
     features,
 )
-from stegcinn.model.exact import RADIUS, Shown
+from stegcinn.training.colourmodel.network import RADIUS, Shown
 
 
 def offset(phase: int, n: Neighbour) -> tuple[int, int]:

@@ -213,7 +213,7 @@ def test_pytorch_reads_every_bit_as_onnx_runtime_does(codec, host, stream, conta
     torch = pytest.importorskip("torch")
     from safetensors.torch import load_file
 
-    from stegcinn.model.cinn import CINN, CINNConfig
+    from stegcinn.training.cinn.pyramidflow import CINN, CINNConfig
 
     weights = codec.release
     config = CINNConfig(**{key: tuple(value) for key, value in weights.config["model"].items()})

@@ -25,9 +25,10 @@ from PIL import Image
 
 import stegcinn
 import stegcinn.__main__ as program
-from stegcinn import cli, console, stego
+from stegcinn import stego
 from stegcinn.carriers.luma import luma_of
 from stegcinn.carriers.photo import read_photo
+from stegcinn.cli import console, main
 from stegcinn.codecs import CODECS
 from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room
 from stegcinn.codecs.cinn.chroma import quantise
@@ -103,7 +104,7 @@ def run(capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPa
             if terminal:
                 patch.setattr(sys.stdout, "isatty", lambda: True)
             try:
-                code = cli.main([str(a) for a in argv])
+                code = main.main([str(a) for a in argv])
             except SystemExit as stop:
                 code = int(stop.code or 0)
         out, err = capsysbinary.readouterr()
@@ -258,7 +259,7 @@ def test_progress_is_for_terminals_and_slow_work(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(console, "PROGRESS_AFTER", after)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
-    assert cli.main(["capacity", str(host)]) == 0
+    assert main.main(["capacity", str(host)]) == 0
     assert capsys.readouterr().err == shown
 
 
@@ -629,7 +630,7 @@ def test_debugging_shows_the_traceback(
     host: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STEGCINN_DEBUG", "1")
-    assert cli.main(["reveal", str(host)]) == 4
+    assert main.main(["reveal", str(host)]) == 4
     err = capsys.readouterr().err
     assert err.startswith("Traceback")
     assert err.splitlines()[-1].startswith("stegcinn: no payload found")
@@ -642,7 +643,7 @@ def test_debugging_shows_the_traceback(
 def training(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     """Training that only takes note of what it is asked for."""
     import stegcinn.training
-    from stegcinn.training import config
+    from stegcinn.training.cinn import config
 
     fake = types.SimpleNamespace(calls=[], error=None, folders=[(Path("old"), 1.0)])
 
@@ -666,7 +667,7 @@ def training(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     release = types.SimpleNamespace(export=export)
     for name, module in (("loop", loop), ("release", release)):
         monkeypatch.setattr(stegcinn.training, name, module, raising=False)
-        monkeypatch.setitem(sys.modules, f"stegcinn.training.{name}", module)
+        monkeypatch.setitem(sys.modules, f"stegcinn.training.cinn.{name}", module)
     return fake
 
 
@@ -674,7 +675,7 @@ PROGRESS = "stegcinn: 50% round 1, step 2/4: loss 1.5000, accuracy 0.9000, 12.3 
 
 
 def test_train(run: Run, training: types.SimpleNamespace) -> None:
-    from stegcinn.training.config import preset
+    from stegcinn.training.cinn.config import preset
 
     for folder in ("a", "b", "c=2"):
         Path(folder).mkdir()
@@ -687,7 +688,7 @@ def test_train(run: Run, training: types.SimpleNamespace) -> None:
 
 
 def test_train_with_a_preset_a_file_and_resumed(run: Run, training: types.SimpleNamespace) -> None:
-    from stegcinn.training.config import load, preset
+    from stegcinn.training.cinn.config import load, preset
 
     Path("mine.toml").write_text("seed = 3\n[network]\nkind = 'pyramid'\n")
     assert run("train", ".", "-o", "out", "--preset", "paper").code == 0
@@ -748,7 +749,7 @@ def test_progress_of_training_on_a_terminal(
     training: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    assert cli.main(["train", ".", "-o", "out"]) == 0
+    assert main.main(["train", ".", "-o", "out"]) == 0
     first, second = capsys.readouterr().err.split("\r")
     assert first == "25% stage 1, step 1/4: loss 1.5000, 12.3 images/s, 1:01:40 left"
     assert second == PROGRESS.removeprefix("stegcinn: ")
@@ -777,8 +778,8 @@ def benchmark_run(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
         module.calls.append((*arguments, options))
 
     module.run = run
-    monkeypatch.setitem(sys.modules, "stegcinn.benchmark", types.SimpleNamespace(run=module))
-    monkeypatch.setitem(sys.modules, "stegcinn.benchmark.run", module)
+    monkeypatch.setitem(sys.modules, "stegcinn.evaluation.benchmark", types.SimpleNamespace(run=module))
+    monkeypatch.setitem(sys.modules, "stegcinn.evaluation.benchmark.run", module)
     return module
 
 
@@ -842,7 +843,7 @@ def test_version_names_the_weights(run: Run) -> None:
 
 def test_help_is_plain_text(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    for argv in (["--help"], *([name, "--help"] for name in cli.COMMANDS)):
+    for argv in (["--help"], *([name, "--help"] for name in main.COMMANDS)):
         assert b"\x1b" not in run(*argv, terminal=True).out
 
 

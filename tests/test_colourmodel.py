@@ -235,7 +235,7 @@ def test_parameters_are_those_that_were_trained(model, size):
     torch = pytest.importorskip("torch")
     from safetensors.torch import load_file
 
-    from stegcinn.model.exact import ColourModel as Trained
+    from stegcinn.training.colourmodel.network import ColourModel as Trained
 
     weights = release("exact-1")
     trained = Trained(tuple(tuple(w) for w in weights.config["widths"])).eval()

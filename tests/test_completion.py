@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from stegcinn import completion
-from stegcinn.cli import main
+from stegcinn.cli import completion
+from stegcinn.cli.main import main
 from stegcinn.codecs import CODECS
 
 BASH = shutil.which("bash")

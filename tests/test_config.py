@@ -7,8 +7,8 @@ import json
 import pytest
 
 from stegcinn.errors import UsageError
-from stegcinn.training import config
-from stegcinn.training.config import LabConfig, PyramidConfig, from_dict, load, override, preset, to_dict
+from stegcinn.training.cinn import config
+from stegcinn.training.cinn.config import LabConfig, PyramidConfig, from_dict, load, override, preset, to_dict
 
 
 def test_the_paper_preset_is_the_papers():

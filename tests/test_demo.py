@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stegcinn import cli, demo, stego
+from stegcinn import stego
 from stegcinn.carriers.compare import amplified, psnr
+from stegcinn.cli import demo, main
 from stegcinn.errors import UsageError
 from stegcinn.sealing.envelope import Payload
 from test_cli import RELEASED, LsbCodec, pixels
@@ -51,7 +52,7 @@ def test_result_is_measured_on_the_saved_files(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("_quick")
 def test_command_prints_a_table_and_can_be_repeated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
-        assert cli.main(["demo", "--out", str(tmp_path)]) == 0
+        assert main.main(["demo", "--out", str(tmp_path)]) == 0
         table = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
         assert table["payload"].strip() == "README.md, 110 bytes"
         assert table["same gray-scale"].strip() == "100.000% of pixels"
@@ -63,7 +64,7 @@ def test_a_difference_is_a_failure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stego, "uncover", lambda photo: Payload(b"something else"))
-    assert cli.main(["demo", "--out", str(tmp_path)]) == 1
+    assert main.main(["demo", "--out", str(tmp_path)]) == 1
     out, err = capsys.readouterr()
     assert "NOT IDENTICAL" in out
     assert err == "stegcinn: the revealed file differs from the hidden one; please report this\n"
@@ -94,10 +95,10 @@ def test_gray_scales_are_compared_not_assumed(tmp_path: Path, monkeypatch: pytes
 
 
 def test_readme_of_a_source_tree_and_of_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = Path(demo.__file__).parents[2] / "README.md"
+    source = Path(demo.__file__).parents[3] / "README.md"
     if source.exists():
         assert demo.readme() == source.read_text(encoding="utf-8")
-    monkeypatch.setattr(demo, "__file__", str(tmp_path / "site-packages" / "stegcinn" / "demo.py"))
+    monkeypatch.setattr(demo, "__file__", str(tmp_path / "site-packages" / "stegcinn" / "cli" / "demo.py"))
     assert demo.readme().startswith("# stegcinn")
     assert demo.readme() == metadata("stegcinn").json["description"]
 

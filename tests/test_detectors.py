@@ -6,13 +6,13 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
 
-from stegcinn.benchmark.detectors import DETECTORS, SMALL, recipe_of
 from stegcinn.errors import UsageError
-from stegcinn.steganalysis.filters import Residuals, srm_kernels
-from stegcinn.steganalysis.kenet import KeNet
-from stegcinn.steganalysis.recipe import Recipe
-from stegcinn.steganalysis.xunet import XuNet
-from stegcinn.steganalysis.yedroudjnet import FilteredConvolution, YedroudjNet
+from stegcinn.evaluation.benchmark.detectors import DETECTORS, SMALL, recipe_of
+from stegcinn.evaluation.steganalysis.filters import Residuals, srm_kernels
+from stegcinn.evaluation.steganalysis.kenet import KeNet
+from stegcinn.evaluation.steganalysis.recipe import Recipe
+from stegcinn.evaluation.steganalysis.xunet import XuNet
+from stegcinn.evaluation.steganalysis.yedroudjnet import FilteredConvolution, YedroudjNet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -6,7 +6,8 @@ import importlib.util
 import re
 from pathlib import Path
 
-from stegcinn import arguments, errors
+from stegcinn import errors
+from stegcinn.cli import arguments
 
 ROOT = Path(__file__).parents[1]
 CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")

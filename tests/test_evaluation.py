@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from stegcinn.training.evaluation import embed, evaluate, magnitudes, probe
-from stegcinn.training.networks import Network, Painting, chroma_energy
+from stegcinn.training.cinn.evaluation import embed, evaluate, magnitudes, probe
+from stegcinn.training.cinn.trainables import Network, Painting, chroma_energy
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 
 from stegcinn.codecs.cinn.pyramid import CONDITION, DETAILS
 from stegcinn.errors import WeightsError
-from stegcinn.model.cinn import CINN, CINNConfig
-from stegcinn.model.export import export_release
 from stegcinn.runtime.weights import Release
+from stegcinn.training.cinn.export import export_release
+from stegcinn.training.cinn.pyramidflow import CINN, CINNConfig
 
 CONFIG = CINNConfig(couplings=(2, 1), features=(4, 5), hidden=(6, 7))
 

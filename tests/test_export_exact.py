@@ -17,11 +17,11 @@ from stegcinn.colourmodel import mixture
 from stegcinn.colourmodel.cells import CHANNELS, PHASES
 from stegcinn.colourmodel.networks import ColourModel as Runtime
 from stegcinn.errors import WeightsError
-from stegcinn.model.exact import RADIUS, ColourModel
-from stegcinn.model.export_exact import export_exact, network, tables
 from stegcinn.runtime.weights import Release
 from stegcinn.sealing.envelope import Payload, pack, seal, unseal
 from stegcinn.sealing.keys import derive
+from stegcinn.training.colourmodel.export import export_exact, network, tables
+from stegcinn.training.colourmodel.network import RADIUS, ColourModel
 
 WIDTHS = ((6, 5, 4), (4, 4, 4), (5, 4, 3))
 NETWORKS = [(group, phase) for group in range(len(WIDTHS)) for phase in range(len(PHASES))]

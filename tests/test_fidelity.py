@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from stegcinn.metrics.fidelity import chroma_energy, colourfulness, fidelity
+from stegcinn.evaluation.metrics.fidelity import chroma_energy, colourfulness, fidelity
 
 
 @pytest.fixture(scope="module")

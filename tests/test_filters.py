@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from stegcinn.steganalysis.filters import KV, Residuals, kv_kernel, srm_kernels
+from stegcinn.evaluation.steganalysis.filters import KV, Residuals, kv_kernel, srm_kernels
 
 CLASSES = {"first": range(8), "second": range(8, 12), "third": range(12, 20), "square3": range(20, 21),
            "edge3": range(21, 25), "square5": range(25, 26), "edge5": range(26, 30)}  # fmt: skip

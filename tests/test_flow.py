@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from stegcinn.codecs.cinn.pyramid import CONDITION, DETAILS
-from stegcinn.model.cinn import CINN, CINNConfig
-from stegcinn.model.flow import CLAMP, INPUT_UNIT, LevelFlow, orthogonal
+from stegcinn.training.cinn.flow import CLAMP, INPUT_UNIT, LevelFlow, orthogonal
+from stegcinn.training.cinn.pyramidflow import CINN, CINNConfig
 
 TINY = CINNConfig(couplings=(2, 1), features=(4, 5), hidden=(6, 7))
 

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from skimage import data
 
 from stegcinn.errors import WeightsError
-from stegcinn.metrics.hyperiqa import HyperIQA, hyperiqa, load_hyperiqa
+from stegcinn.evaluation.metrics.hyperiqa import HyperIQA, hyperiqa, load_hyperiqa
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,13 @@ from safetensors.torch import save_file
 from skimage import color
 
 from stegcinn.errors import UsageError, WeightsError
-from stegcinn.model.lab import lab_to_rgb, rgb_to_lab
-from stegcinn.model.labflow import LabFlow, squeeze, unsqueeze
-from stegcinn.model.vgg import VGGFeatures
-from stegcinn.training import build
-from stegcinn.training.build import fetch, read_state, vgg_weights
-from stegcinn.training.config import ConditionConfig, LabConfig
-from stegcinn.training.lab import ConditionNetwork, LabNetwork
+from stegcinn.training.cinn import build
+from stegcinn.training.cinn.build import fetch, read_state, vgg_weights
+from stegcinn.training.cinn.cielab import lab_to_rgb, rgb_to_lab
+from stegcinn.training.cinn.config import ConditionConfig, LabConfig
+from stegcinn.training.cinn.labflow import LabFlow, squeeze, unsqueeze
+from stegcinn.training.cinn.paper import ConditionNetwork, LabNetwork
+from stegcinn.training.cinn.vgg import VGGFeatures
 from training_runs import stripes
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -20,13 +20,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from stegcinn.errors import UsageError, WeightsError
-from stegcinn.training import loop, networks
-from stegcinn.training.build import build, load_weights
-from stegcinn.training.config import from_dict
+from stegcinn.training.cinn import loop, trainables
+from stegcinn.training.cinn.build import build, load_weights
+from stegcinn.training.cinn.config import from_dict
+from stegcinn.training.cinn.evaluation import Probe
+from stegcinn.training.cinn.loop import resume_config, train
+from stegcinn.training.cinn.objectives import Likelihood, outside, prepare
 from stegcinn.training.data import PhotoSet
-from stegcinn.training.evaluation import Probe
-from stegcinn.training.loop import resume_config, train
-from stegcinn.training.objectives import Likelihood, outside, prepare
 from training_runs import HELD_OUT, tiny, write_photos
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -195,13 +195,13 @@ def test_held_out_photos_are_needed_for_rounds(photos, tmp_path):
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(
     photos, uninterrupted, tmp_path, monkeypatch, bad
 ):
-    real, calls = networks.negative_log_likelihood, []
+    real, calls = trainables.negative_log_likelihood, []
 
     def likelihood(z, logdet):
         calls.append(1)
         return real(z, logdet) * (bad if len(calls) > 12 else 1)  # three levels: from the fifth step on
 
-    monkeypatch.setattr(networks, "negative_log_likelihood", likelihood)
+    monkeypatch.setattr(trainables, "negative_log_likelihood", likelihood)
     with pytest.raises(FloatingPointError, match=r"step 4.*checkpoint\.safetensors"):
         train(tiny(), photos, tmp_path, device="cpu")
     assert all(torch.isfinite(v).all() for v in weights(tmp_path).values())

@@ -10,9 +10,9 @@ from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.cinn import pyramid
 from stegcinn.codecs.cinn.chroma import HIGH, LOW, from_chroma, to_chroma
 from stegcinn.codecs.cinn.pyramid import LumaPyramid
-from stegcinn.model import lumalocked
-from stegcinn.training.build import build_flow
-from stegcinn.training.networks import chroma_energy
+from stegcinn.training.cinn import lumalocked
+from stegcinn.training.cinn.build import build_flow
+from stegcinn.training.cinn.trainables import chroma_energy
 from training_runs import stripes, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -94,8 +94,8 @@ def test_a_round_trip_is_painting_and_reading_with_gradients(kind, monkeypatch):
 
 def untrained(kind, monkeypatch):
     """A tiny network whose couplings do something."""
-    from stegcinn.model.vgg import VGGFeatures
-    from stegcinn.training import build
+    from stegcinn.training.cinn import build
+    from stegcinn.training.cinn.vgg import VGGFeatures
     from training_runs import LAB, PYRAMID
 
     torch.manual_seed(0)

@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 from stegcinn.carriers.luma import luma_of
 from stegcinn.colourmodel import cells, mixture
 from stegcinn.colourmodel.cells import CHANNELS, PHASES
-from stegcinn.model import exact
-from stegcinn.model.exact import ColourModel, IntegerConv, PhaseNet, code_length
-from stegcinn.model.export_exact import tables
 from stegcinn.runtime.weights import release
+from stegcinn.training.colourmodel import network as exact
+from stegcinn.training.colourmodel.export import tables
+from stegcinn.training.colourmodel.network import ColourModel, IntegerConv, PhaseNet, code_length
 
 EXACT = 2**24  # every integer up to here is a float32
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stegcinn.carriers.luma import LUMA_WEIGHTS, luma_of
 from stegcinn.colourmodel import cells, mixture
 from stegcinn.colourmodel import rangecoder as rc
-from stegcinn.model import exact
+from stegcinn.training.colourmodel import network as exact
 
 SHAPES = ((0.0, 3.0, 0.0), (0.5, 1.0, -0.5), (-1.0, 1.0, 2.0))
 LOGISTIC = np.stack([mixture.logistic(shape) for shape in SHAPES])

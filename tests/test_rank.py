@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from skimage import data as skimage_data
 
-from stegcinn import cli
+from stegcinn.cli import main
 from stegcinn.rank import rank
 
 
@@ -58,11 +58,11 @@ def test_halved_photos(folder):
 
 
 def test_command(folder, capsys):
-    assert cli.main(["rank", str(folder), "--payload", "500", "--json"]) == 0
+    assert main.main(["rank", str(folder), "--payload", "500", "--json"]) == 0
     out, err = capsys.readouterr()
     assert Path(json.loads(out)[0]["path"]) == folder / "more" / "noisy.png"
     assert err.count("left out") == 2
-    assert cli.main(["rank", str(folder), "--payload", "500"]) == 0
+    assert main.main(["rank", str(folder), "--payload", "500"]) == 0
     assert capsys.readouterr().out.splitlines()[0].endswith("noisy.png")
 
 
@@ -71,7 +71,7 @@ def test_command(folder, capsys):
     (["--payload", "x"], 2), ([], 2),
 ])  # fmt: skip
 def test_refusals(folder, capsys, argv, code):
-    assert cli.main(["rank", str(folder), *argv]) == code
+    assert main.main(["rank", str(folder), *argv]) == code
     out, err = capsys.readouterr()
     assert (out, "stegcinn" in err) == ("", True)
 
@@ -81,7 +81,7 @@ def test_names_do_not_rule_the_terminal(folder, name, capsys):
     """Nor end the work where they are no text at all."""
     odd = folder / "more" / os.fsdecode(name)
     (folder / "more" / "noisy.png").rename(odd)
-    assert cli.main(["rank", str(folder / "more"), "--payload", "500"]) == 0
+    assert main.main(["rank", str(folder / "more"), "--payload", "500"]) == 0
     out = capsys.readouterr().out
     assert out.encode()
     assert all(c.isprintable() for c in out.rstrip("\n"))

@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file
 
 from stegcinn.errors import UsageError, WeightsError
-from stegcinn.model import export as exporting
-from stegcinn.model.vgg import VGGFeatures
 from stegcinn.runtime.weights import Release
-from stegcinn.training import build, loop, release
-from stegcinn.training.loop import train
+from stegcinn.training.cinn import build, loop, release
+from stegcinn.training.cinn import export as exporting
+from stegcinn.training.cinn.loop import train
+from stegcinn.training.cinn.vgg import VGGFeatures
 from training_runs import LAB, PYRAMID, tiny, write_photos
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data as skimage_data
 
-from stegcinn.baselines import lsb
-from stegcinn.benchmark.attacker import accuracy
-from stegcinn.steganalysis import rich
+from stegcinn.evaluation.baselines import lsb
+from stegcinn.evaluation.steganalysis import rich
+from stegcinn.evaluation.steganalysis.linear import accuracy
 
 
 def photo(seed: int, height: int = 24, width: int = 20) -> np.ndarray:

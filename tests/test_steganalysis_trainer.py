@@ -15,9 +15,9 @@ from torch import nn
 
 from stegcinn.carriers.luma import luma_of
 from stegcinn.errors import StegcinnError
-from stegcinn.steganalysis.recipe import Detector, Recipe
-from stegcinn.steganalysis.trainer import Pairs, Score, Trainer, planes_of, score, settle_norms, split_hosts
-from stegcinn.steganalysis.xunet import XuNet
+from stegcinn.evaluation.steganalysis.recipe import Detector, Recipe
+from stegcinn.evaluation.steganalysis.trainer import Pairs, Score, Trainer, planes_of, score, settle_norms, split_hosts
+from stegcinn.evaluation.steganalysis.xunet import XuNet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -141,7 +141,7 @@ def test_the_best_epoch_is_tested_not_the_last(monkeypatch) -> None:
         seen.append(detector.head.bias.detach().clone())
         return next(likes)
 
-    monkeypatch.setattr("stegcinn.steganalysis.trainer.score", judge)
+    monkeypatch.setattr("stegcinn.evaluation.steganalysis.trainer.score", judge)
     result = trainer.run()
     assert (result.epoch, result.validation.accuracy, result.test.accuracy) == (2, 0.9, 0.8)
     assert torch.equal(seen[3], seen[1])

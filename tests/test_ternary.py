@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stegcinn.baselines import ternary
 from stegcinn.errors import CapacityError
+from stegcinn.evaluation.baselines import ternary
 
 
 def entropy(*p: np.ndarray) -> float:

@@ -14,8 +14,8 @@ from stegcinn.codecs.cinn.chroma import to_chroma
 from stegcinn.codecs.cinn.pyramid import CHROMA_UNIT, CONDITION, DETAILS, split
 from stegcinn.errors import ImageError, StegcinnWarning, UsageError
 from stegcinn.training import data
+from stegcinn.training.cinn.trainables import _cut_finest, negative_log_likelihood
 from stegcinn.training.data import Batch, PhotoSet, draw_noise, list_photos, read_host, to_batch
-from stegcinn.training.networks import _cut_finest, negative_log_likelihood
 
 HELD_OUT = [
     "photo024.png",

@@ -17,12 +17,14 @@ from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.exact.codec import ExactCodec
 from stegcinn.colourmodel.networks import ColourModel as Runtime
 from stegcinn.errors import UsageError
-from stegcinn.model.exact import ColourModel
 from stegcinn.runtime.weights import Release
 from stegcinn.sealing import keys
 from stegcinn.sealing.envelope import Payload, pack, seal, unseal
-from stegcinn.training import exact, release_exact
-from stegcinn.training.exact import (
+from stegcinn.training.colourmodel import release as release_exact
+from stegcinn.training.colourmodel import train as exact
+from stegcinn.training.colourmodel.network import ColourModel
+from stegcinn.training.colourmodel.release import code_lengths, release
+from stegcinn.training.colourmodel.train import (
     ExactConfig,
     PhotoPile,
     Sampler,
@@ -33,7 +35,6 @@ from stegcinn.training.exact import (
     model_of,
     train,
 )
-from stegcinn.training.release_exact import code_lengths, release
 from training_runs import stripes
 
 STEP = 25.0  # seconds that a step takes on the clock of these tests; there is a checkpoint every third step

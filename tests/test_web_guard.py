@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import web_server
-from stegcinn import cli
+from stegcinn.cli import main
 from stegcinn.web import api, server
 from test_cli import RELEASED
 from web_server import Answer, Client, png, running
@@ -223,10 +223,10 @@ def test_listening_elsewhere_is_noted(monkeypatch: pytest.MonkeyPatch, capsys: p
         announce("http://there/")
 
     monkeypatch.setattr(server, "serve", serve)
-    assert cli.main(["serve", "--host", "0.0.0.0", "--port", "8000", "--no-browser"]) == 0
+    assert main.main(["serve", "--host", "0.0.0.0", "--port", "8000", "--no-browser"]) == 0
     note, ready = capsys.readouterr().err.splitlines()
     assert note.startswith("stegcinn: note: 0.0.0.0 can be reached by others, ")
-    assert cli.main(["serve"]) == 0
+    assert main.main(["serve"]) == 0
     assert capsys.readouterr().err == f"{ready}\n"
     assert asked == [("0.0.0.0", 8000, False), ("127.0.0.1", 0, True)]
 
@@ -245,7 +245,7 @@ def test_ports_that_cannot_be_had(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         for wrong, words in ((port, "cannot listen on 127.0.0.1 port"), (70000, "no port"), (-1, "no port")):
-            assert cli.main(["serve", "--no-browser", "--port", str(wrong)]) == 2
+            assert main.main(["serve", "--no-browser", "--port", str(wrong)]) == 2
             out, err = capsys.readouterr()
             assert out == ""
             assert err.startswith("stegcinn: ")
@@ -253,7 +253,7 @@ def test_ports_that_cannot_be_had(capsys: pytest.CaptureFixture[str]) -> None:
             assert str(wrong) in err
             assert "attempting" not in err  # what Python says would say the same twice
             assert err.count("\n") == 1
-    assert cli.main(["serve", "--no-browser", "--host", "256.256.256.256"]) == 2
+    assert main.main(["serve", "--no-browser", "--host", "256.256.256.256"]) == 2
     err = capsys.readouterr().err
     assert err.startswith("stegcinn: cannot listen on 256.256.256.256 port 0 (")
     assert err.count("\n") == 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from stegcinn.training.config import RunConfig, from_dict
+from stegcinn.training.cinn.config import RunConfig, from_dict
 
 HELD_OUT = "photo024.png"  # one of the names that the split holds out
 

@@ -8,7 +8,7 @@ def run() -> int:
     """Run the command line; Ctrl-C ends the process at once, but for what `cli` wants to end in order."""
     # Before any import that takes long: extension modules turn a KeyboardInterrupt into anything.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from stegcinn.cli import main
+    from stegcinn.cli.main import main
 
     return main()
 

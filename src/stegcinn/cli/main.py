@@ -1,0 +1,290 @@
+"""The commands of the command line, and how it ends.
+
+stdout carries what was asked for (a payload, an image, a number, JSON); stderr tells what was done, noted or refused.
+The library is imported inside the commands, as loading it would make `--help` slow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stegcinn.cli import arguments, console
+from stegcinn.cli.console import STANDARD, say
+from stegcinn.errors import StegcinnError, StegcinnWarning, UsageError, describe
+
+if TYPE_CHECKING:
+    from stegcinn.training.cinn.loop import Progress as TrainingProgress
+
+EXTRAS = {"demo": "demo", "train": "train", "export": "train", "benchmark": "eval", "serve": "web"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    sys.stderr = sys.stderr or io.StringIO()  # None when closed, and print would take that for stdout
+    try:
+        args = _arguments(argv)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", StegcinnWarning)
+            warnings.showwarning = lambda message, *_: say(f"note: {message}")
+            _run(args)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:
+        if os.environ.get("STEGCINN_DEBUG"):
+            traceback.print_exc()
+        return _fail(error)
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = arguments.parser()
+    args, rest = parser.parse_known_args(argv)
+    if len(rest) == 1 and getattr(args, "file", "") is None and (rest == [STANDARD] or not rest[0].startswith("-")):
+        args.file = rest.pop()  # argparse misses a FILE that does not follow its HOST
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return args
+
+
+def _run(args: argparse.Namespace) -> None:
+    """Run the command, or tell which extra it needs."""
+    try:
+        COMMANDS[args.command](args)
+    except ModuleNotFoundError as error:
+        if args.command not in EXTRAS:
+            raise
+        raise UsageError(f"this command needs {error.name}: pip install 'stegcinn[{EXTRAS[args.command]}]'") from None
+
+
+def _fail(error: BaseException) -> int:
+    """Tell what went wrong in one line and return the exit code for it."""
+    match error:
+        case StegcinnError():
+            if isinstance(error, arguments.ArgumentsError):
+                say(error.usage)
+            say(str(error))
+            return error.exit_code
+        case KeyboardInterrupt():
+            say("interrupted")
+            return 130
+        case OSError():
+            if not isinstance(error, BrokenPipeError):  # else the reader of our output has left, and needs no telling
+                say(describe(error))
+            console.abandon_stdout()
+        case _:
+            say(describe(error))
+    return 1
+
+
+# commands
+
+
+def _hide(args: argparse.Namespace) -> None:
+    from stegcinn import stego
+    from stegcinn.carriers.formats import check_suffix
+
+    if (args.file is None) == (args.message is None):
+        raise UsageError("give either a FILE to hide or a message with -m")
+    if args.host == args.file == STANDARD:
+        raise UsageError("HOST and FILE cannot both be standard input")
+    suffix = ".png" if args.output == STANDARD else check_suffix(args.output)
+    console.check_output(args, args.host, args.file)
+    if args.output == STANDARD and console.stdout().isatty():
+        raise UsageError("an image is nothing for a terminal; name a file with -o, or use a pipe")
+    codec, password = _codec(args), console.password(args, twice=True)
+    started = time.monotonic()
+    payload, photo = console.read_payload(args), console.read_photo(args.host, halve=args.halve)
+    with console.progress("hiding") as progress:
+        container = stego.conceal(
+            photo, payload, password=password, codec=codec, colors=args.colors, suffix=suffix, progress=progress
+        )
+    console.write(args.output, container.file, overwrite=args.force)
+    size, bpp = len(payload.data), 8 * len(payload.data) / photo.rgb[..., 0].size
+    if args.json:
+        told = ("name", "codec", "colors", "raw_accuracy", "changed_pixels", "disturbance")
+        facts = {"output": args.output, "bytes": size, "bpp": bpp, **{key: getattr(container, key) for key in told}}
+        print(json.dumps({**facts, "seconds": time.monotonic() - started}))
+    else:
+        say(
+            f"hid {size:,} bytes in {'stdout' if args.output == STANDARD else args.output}: {bpp:.3g} bits per pixel, "
+            f"codec {container.codec}, colors {container.colors}, {container.changed_pixels:.1%} of pixels changed"
+        )
+    for note in stego.notes(container, payload, password):
+        say(f"note: {note}")
+
+
+def _reveal(args: argparse.Namespace) -> None:
+    from stegcinn import stego
+
+    console.check_output(args, args.image)
+    password = console.password(args, twice=False)
+    started = time.monotonic()
+    payload = stego.uncover(console.read_photo(args.image), password=password)
+    output = args.output or payload.name or STANDARD
+    if output == STANDARD:
+        if args.json:
+            raise UsageError("the payload has no name; with --json, name a file for it with -o")
+        console.print_payload(payload.data)
+        return
+    # A name that came with the payload is the sender's word, not the user's: it must not touch what is there.
+    if args.output is None and os.path.lexists(output):
+        raise UsageError(f"{output} already exists; name another file with -o")
+    console.write(output, payload.data, overwrite=args.force and args.output is not None)
+    if args.json:
+        facts = {"output": output, "bytes": len(payload.data), "name": payload.name}
+        print(json.dumps({**facts, "seconds": time.monotonic() - started}))
+    else:
+        say(f"revealed {len(payload.data):,} bytes into {output}")
+
+
+def _capacity(args: argparse.Namespace) -> None:
+    from stegcinn import stego
+
+    codec, photo = _codec(args), console.read_photo(args.host, halve=args.halve)
+    with console.progress("measuring") as progress:
+        room = stego.measure(photo, codec=codec, colors=args.colors, progress=progress)
+    if args.json:
+        print(json.dumps(dataclasses.asdict(room)))
+    else:
+        discreet = f"; up to {room.stealth_bytes:,} with codec stealth" if room.codec != "stealth" else ""
+        safe = f", {room.safe_bytes:,} of them as good as unseen" if not room.decoded else ""
+        print(
+            f"{room.bytes:,} bytes ({room.bpp:.2f} bits per pixel) with codec {room.codec}, colors {room.colors}"
+            + (discreet + safe if room.stealth_bytes else "")
+        )
+    if room.bytes == 0:
+        say("note: this photo takes no payload; try a larger or more colourful one")
+    elif room.decoded:
+        say(f"note: {stego.DECODED}")
+
+
+def _rank(args: argparse.Namespace) -> None:
+    from stegcinn import rank
+
+    files = sorted(path for path in args.photos.rglob("*") if path.is_file())
+    found = rank.rank(files, args.payload, lambda path, reason: say(f"note: left out: {reason}"), halve=args.halve)
+    if not found:
+        raise StegcinnError(f"no photo in {args.photos} takes {args.payload} bytes with codec stealth")
+    if args.json:
+        print(json.dumps([{**dataclasses.asdict(photo), "path": str(photo.path)} for photo in found]))
+        return
+    for photo in found:
+        decoded, path = "JPEG" if photo.decoded else "    ", console.printable(str(photo.path))
+        print(f"{photo.disturbance:10.2f}  {photo.bpp:6.3f}  {decoded}  {path}")
+
+
+def _demo(args: argparse.Namespace) -> None:
+    from stegcinn.cli import demo
+
+    with console.progress("hiding") as progress:
+        result = demo.run(Path(args.out), progress)
+    print(result.table())
+    if not result.identical:
+        raise StegcinnError("the revealed file differs from the hidden one; please report this")
+
+
+def _train(args: argparse.Namespace) -> None:
+    from stegcinn.training import checkpoint
+    from stegcinn.training.cinn import config, loop
+
+    out = Path(args.output)
+    if args.resume:
+        if args.data or args.preset or args.config or args.set or args.start:
+            raise UsageError("--resume takes everything from the run's folder; only --device may be given with it")
+        settings, folders = loop.resume_config(out)
+    else:
+        if not args.data:
+            raise UsageError("name at least one folder of photos")
+        if args.preset and args.config:
+            raise UsageError("give either --preset or --config")
+        if (out / checkpoint.FILE).exists():
+            raise UsageError(f"{out} holds a run already; go on with --resume, or name a new folder")
+        settings = config.load(Path(args.config)) if args.config else config.preset(args.preset or "default")
+        settings = config.override(settings, args.set)
+        folders = args.data
+    start = None if args.start is None else Path(args.start)
+    try:  # Ctrl-C passes: the last checkpoint stays, and --resume goes on from there
+        with console.in_order(), console.progress_line() as show:
+            loop.train(settings, folders, out, start=start, device=args.device, report=lambda p: show(*_lines(p)))
+    except FloatingPointError as error:  # a loss that is not finite
+        raise StegcinnError(str(error)) from error
+
+
+def _lines(progress: TrainingProgress) -> tuple[str, bool]:
+    """A run's progress in one line, and whether it is worth keeping."""
+    left = timedelta(seconds=round(progress.seconds_left))
+    accuracy = "" if progress.accuracy is None else f", accuracy {progress.accuracy:.4f}"
+    stage = f"round {progress.round}" if progress.round else "stage 1"
+    where = f"{progress.step / progress.steps:.0%} {stage}, step {progress.step}/{progress.steps}"
+    text = f"{where}: loss {progress.loss:.4f}{accuracy}, {progress.images_per_second:.1f} images/s, {left} left"
+    return text, progress.saved
+
+
+def _export(args: argparse.Namespace) -> None:
+    from stegcinn.training.cinn.release import export
+
+    facts = export(Path(args.run), Path(args.output), folders=args.data or None, noise=args.noise)
+    if args.json:
+        print(json.dumps(facts))
+    else:
+        say(f"exported {args.run} to {args.output}")
+
+
+def _benchmark(args: argparse.Namespace) -> None:
+    from stegcinn.evaluation.benchmark import run as benchmark
+
+    out = Path(args.output)
+    try:  # Ctrl-C passes: what is finished stays, and the same command goes on from there
+        benchmark.run(
+            args.photos, out, benchmark.PLANS[args.preset], jobs=args.jobs, hyperiqa=args.hyperiqa, vgg=args.vgg,
+            report=say,
+        )  # fmt: skip
+    except (ValueError, FloatingPointError) as error:
+        raise StegcinnError(str(error)) from error
+    say(f"results are in {out / 'results.json'} and {out / 'tables.md'}")
+
+
+def _serve(args: argparse.Namespace) -> None:
+    from stegcinn.web import server
+
+    def announce(address: str) -> None:
+        if not server.is_loopback(args.host):
+            say(f"note: {args.host} can be reached by others, and what is sent there, passwords too, is not encrypted")
+        print(address, flush=True)
+        say("hide and reveal at this address; it is good until Ctrl-C ends the server")
+
+    with contextlib.suppress(KeyboardInterrupt), console.in_order():  # the usual end
+        server.serve(args.host, args.port, announce=announce, browser=not args.no_browser)
+
+
+def _completion(args: argparse.Namespace) -> None:
+    from stegcinn.cli import completion
+
+    print(completion.script(args.shell), end="")
+
+
+COMMANDS = {
+    "hide": _hide, "reveal": _reveal, "capacity": _capacity, "rank": _rank, "demo": _demo, "train": _train,
+    "export": _export, "benchmark": _benchmark, "serve": _serve, "completion": _completion,
+}  # fmt: skip
+
+
+def _codec(args: argparse.Namespace) -> str | None:
+    from stegcinn.codecs import CODECS
+
+    if args.codec not in ("auto", *CODECS):
+        raise UsageError(f"this version does not have codec {args.codec!r}; choose from auto, {', '.join(CODECS)}")
+    return None if args.codec == "auto" else str(args.codec)

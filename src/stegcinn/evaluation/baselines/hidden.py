@@ -1,0 +1,82 @@
+"""HiDDeN: Zhu, Kaplan, Johnson, Fei-Fei: *HiDDeN: Hiding Data With Deep Networks* (ECCV 2018): 30 bits in an image."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
+from torch import Tensor, nn
+
+from stegcinn.evaluation.baselines.training import HiderConfig
+
+BITS = 30
+WIDTH = 64
+ENCODER, DECODER, ADVERSARY = 4, 7, 3  # blocks (section 4)
+IMAGE_WEIGHT, ADVERSARY_WEIGHT = 0.7, 0.001  # lambda_I, lambda_G
+# Adam at 1e-3, batches of 12, 200 epochs of 10,000 images (section 4)
+CONFIG = HiderConfig(steps=166_600, batch=12, learning_rate=1e-3)
+
+
+def _block(inner: int, outer: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inner, outer, 3, padding=1), nn.BatchNorm2d(outer), nn.ReLU())
+
+
+def _blocks(inner: int, count: int, width: int) -> nn.Sequential:
+    return nn.Sequential(*(_block(inner if n == 0 else width, width) for n in range(count)))
+
+
+class Adversary(nn.Module):
+    """Tells containers (positive) from hosts."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.blocks = _blocks(3, ADVERSARY, width)
+        self.last = nn.Linear(width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N,) of images (N, 3, H, W), -1..1."""
+        logits: Tensor = self.last(self.blocks(x).mean((2, 3)))[:, 0]
+        return logits
+
+
+class HiDDeN(nn.Module):
+    """Encoder, decoder and adversary without noise layers: for steganography, not watermarking. Images run at -1..1."""
+
+    adversary: nn.Module
+
+    def __init__(self, width: int = WIDTH) -> None:
+        super().__init__()
+        self.before = _blocks(3, ENCODER, width)
+        self.after = _block(width + BITS + 3, width)
+        self.last = nn.Conv2d(width, 3, 1)
+        self.decoder = nn.Sequential(_blocks(3, DECODER, width), _block(width, BITS))
+        self.read = nn.Linear(BITS, BITS)
+        self.adversary = Adversary(width)
+
+    def bit_shape(self, height: int, width: int) -> tuple[int, ...]:
+        """30 bits, whatever the size."""
+        return (BITS,)
+
+    def hide(self, hosts: Tensor, bits: Tensor) -> Tensor:
+        """Containers: the message, the same at every place, joins the host's features and the host."""
+        x = 2 * hosts - 1
+        everywhere = bits[..., None, None].expand(-1, -1, *x.shape[2:])
+        out: Tensor = self.last(self.after(torch.cat([everywhere, self.before(x), x], 1)))
+        return (out + 1) / 2
+
+    def reveal(self, containers: Tensor) -> Tensor:
+        """The message, real-valued (N, 30)."""
+        message: Tensor = self.read(self.decoder(2 * containers - 1).mean((2, 3)))
+        return message
+
+    def loss(self, hosts: Tensor, bits: Tensor) -> tuple[Tensor, Tensor]:
+        """Squared error of the message, weighted squared error of the image, weighted verdict of the adversary."""
+        containers = self.hide(hosts, bits)
+        image = F.mse_loss(2 * containers, 2 * hosts)
+        seen = F.softplus(self.adversary(2 * containers - 1)).mean()
+        message = F.mse_loss(self.reveal(containers), bits)
+        return message + IMAGE_WEIGHT * image + ADVERSARY_WEIGHT * seen, containers
+
+    def adversary_loss(self, hosts: Tensor, containers: Tensor) -> Tensor:
+        """Cross-entropy of hosts and containers."""
+        found, spared = self.adversary(2 * containers - 1), self.adversary(2 * hosts - 1)
+        return F.softplus(-found).mean() + F.softplus(spared).mean()

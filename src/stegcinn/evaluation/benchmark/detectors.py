@@ -1,0 +1,35 @@
+"""The steganalysers by name, each with its published recipe and one that two processor cores can afford."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+from stegcinn.errors import UsageError
+from stegcinn.evaluation.steganalysis import kenet, xunet, yedroudjnet
+from stegcinn.evaluation.steganalysis.recipe import Detector, Recipe
+
+Preset = Literal["small", "paper"]
+DETECTORS: dict[str, tuple[Callable[[int], Detector], Recipe]] = {
+    "xunet": (xunet.XuNet, xunet.RECIPE),
+    "yedroudjnet": (yedroudjnet.YedroudjNet, yedroudjnet.RECIPE),
+    "kenet": (kenet.KeNet, kenet.RECIPE),
+}
+# Published recipes take hundreds of epochs. In a few, these learnt fastest here (docs/benchmark.md).
+SMALL: dict[str, Recipe] = {
+    "xunet": Recipe(epochs=8, batch=8, optimizer="adamax", learning_rate=2e-3, drop=0.2, drops=(0.5, 0.75),
+                    augment=True),
+    "yedroudjnet": Recipe(epochs=4, batch=8, optimizer="adamax", learning_rate=2e-3, drop=0.2, drops=(0.5, 0.75),
+                          augment=True),
+    "kenet": Recipe(epochs=6, batch=4, optimizer="adamax", learning_rate=1e-3, weight_decay=1e-4, drop=0.2,
+                    drops=(0.5, 0.75), augment=True, crop=64),
+}  # fmt: skip
+
+
+def recipe_of(detector: str, preset: Preset, epochs: int | None = None) -> Recipe:
+    """The recipe of a detector under a preset, with another number of epochs if one is given."""
+    if detector not in DETECTORS:
+        raise UsageError(f"no detector {detector!r}; choose from {', '.join(DETECTORS)}")
+    recipe = DETECTORS[detector][1] if preset == "paper" else SMALL[detector]
+    return recipe if epochs is None else replace(recipe, epochs=epochs)

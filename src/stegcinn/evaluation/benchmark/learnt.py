@@ -1,0 +1,109 @@
+"""What is trained in a benchmark, once, on photos apart from the hosts, and then used like any embedder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stegcinn.coding import ldpc
+from stegcinn.evaluation.baselines import ddh, hidden, udh
+from stegcinn.evaluation.baselines.ddh import DDH
+from stegcinn.evaluation.baselines.hidden import HiDDeN
+from stegcinn.evaluation.baselines.training import Hidden, HiderConfig, hide_in, train
+from stegcinn.evaluation.baselines.udh import UDH
+from stegcinn.evaluation.benchmark import paper
+from stegcinn.evaluation.benchmark.hosts import ImageSet
+from stegcinn.evaluation.benchmark.paper import Hide, PaperPlan
+from stegcinn.runtime.arrays import UInt8
+
+STEG_CINN = "cinn-paper@2.0"  # the paper's own method; the others are its baselines
+LEARNT = ("ddh@1.0", "ddh@0.25", "udh@1.0", "udh@0.25", "hidden@0.0018", STEG_CINN)
+PATCHES = {"1.0": 1, "0.25": 2}  # pixels a side of what carries one bit
+WIDTHS = {"ddh": ddh.FILTERS, "udh": udh.WIDTH, "hidden": hidden.WIDTH}
+BCH_BLOCK, BCH_MENDS = 255, 14  # of BCH(255, 147)
+CONFIGS = {"ddh": ddh.CONFIG, "udh": udh.CONFIG, "hidden": hidden.CONFIG}
+
+
+@dataclass(frozen=True)
+class LearntPlan:
+    """How much is spent on what is trained; None stands for the published value."""
+
+    steps: int | None = None
+    batch: int | None = None
+    narrow: int = 1  # the published widths are divided by this
+    paper: PaperPlan = field(default_factory=PaperPlan)
+
+
+def build(name: str, narrow: int) -> DDH | UDH | HiDDeN:
+    """The networks called `name`, one of LEARNT, with widths divided by `narrow`."""
+    method, _, load = name.partition("@")
+    width = max(2, WIDTHS[method] // narrow)
+    if method == "hidden":
+        return HiDDeN(width)
+    return DDH(PATCHES[load], width) if method == "ddh" else UDH(PATCHES[load], width)
+
+
+def trained(
+    name: str, photos: UInt8, plan: LearntPlan, folder: Path, vgg: Path | None, seed: int,
+    report: Callable[[str], None],
+) -> Hide:  # fmt: skip
+    """Train the networks called `name`, one of LEARNT, on photos (N, H, W, 3); goes on where `folder` stopped.
+
+    `vgg`: VGG-16's weights for the paper's own network, if there are any.
+    """
+
+    def tell(line: str) -> None:
+        report(f"{name}: {line}")
+
+    if name == STEG_CINN:
+        return paper.trained(photos, plan.paper, folder, vgg, seed, tell)
+    config: HiderConfig = replace(CONFIGS[name.partition("@")[0]], seed=seed, crop=photos.shape[1])
+    if plan.steps is not None:
+        config = replace(config, steps=plan.steps)
+    if plan.batch is not None:
+        config = replace(config, batch=plan.batch)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = build(name, plan.narrow)
+    train(model, model, photos, config, folder, tell)
+    return partial(_hidden_in, model)
+
+
+def _hidden_in(model: DDH | UDH | HiDDeN, hosts: ImageSet, seed: int) -> Hidden:
+    return hide_in(model, model, hosts.images, np.random.default_rng(seed))
+
+
+def net_share(accuracy: float, positions: int) -> float:
+    """Share of the bits of one image that is left for payload when this project's codes repair its errors.
+
+    Hard decisions: information 1 - h(accuracy) per position. Too few positions for any code count if all are right.
+    """
+    if accuracy >= 1:
+        return 1.0
+    wrong = max(1 - accuracy, 1e-12)
+    entropy = -(wrong * np.log2(wrong) + accuracy * np.log2(accuracy)) if 0 < accuracy < 1 else 0.0
+    rate = ldpc.best_rate(1 - float(entropy), positions) if accuracy > 0.5 else None
+    return 0.0 if rate is None else float(ldpc.plan(positions, rate).info_bits / positions)
+
+
+def bch_accuracy(accuracy: float, positions: int) -> float | None:
+    """Expected share of right bits after BCH(255, 147), which mends up to 14 errors, if `accuracy` of them come right.
+
+    The paper says that it uses BCH, not which; this is the code of 255 bits nearest to the 5/12 of redundancy that the
+    first author's draft gives. Bits are spread over blocks at random; a block with more errors stays as it was read.
+    None if there is no room for a block.
+    """
+    if positions < BCH_BLOCK:
+        return None
+    wrong = 1 - accuracy
+    remaining = sum(
+        errors * math.comb(BCH_BLOCK, errors) * wrong**errors * accuracy ** (BCH_BLOCK - errors)
+        for errors in range(BCH_MENDS + 1, BCH_BLOCK + 1)
+    )
+    return 1 - remaining / BCH_BLOCK

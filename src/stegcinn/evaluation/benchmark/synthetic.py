@@ -1,0 +1,59 @@
+"""Pairs of the paper's `synthetic-cover` protocol: an image drawn by the network from random numbers, and a container.
+
+Both have colours generated for the same gray-scale. It asks whether a message disturbs what the network draws, not
+whether what it draws looks natural.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import cast
+
+import numpy as np
+
+from stegcinn.carriers.luma import luma_of
+from stegcinn.codecs import load_codec
+from stegcinn.codecs.base import silent
+from stegcinn.codecs.cinn import mapping
+from stegcinn.codecs.cinn.codec import CinnCodec
+from stegcinn.codecs.cinn.lattice import CARRIERS, Lattice
+from stegcinn.codecs.cinn.pyramid import DETAILS
+from stegcinn.evaluation.benchmark.hosts import ImageSet
+from stegcinn.runtime.arrays import UInt8
+from stegcinn.sealing import keys
+
+METHODS = ("cinn", "exact")
+
+
+def synthetic_pairs(hosts: ImageSet, method: str, *, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Covers and full containers for the gray-scales of all hosts that take anything."""
+    codec = load_codec(method)
+    names, covers, stegos = [], [], []
+    for index, (name, host) in enumerate(zip(hosts.names, hosts.images, strict=True)):
+        rng = np.random.default_rng((seed, index))
+        room = codec.capacity(host, "generate", silent).most
+        if not room:
+            continue
+
+        def container(room: int = room, host: UInt8 = host, rng: np.random.Generator = rng) -> UInt8:
+            key = keys.derive(None, rng.bytes(keys.KEY_SIZE))
+            return codec.embed(host, rng.bytes(room), key, "generate", silent).rgb
+
+        names.append(name)
+        stegos.append(container())
+        # `exact` has no other way to draw than from random bits, which is what a container is drawn from
+        covers.append(_drawn(cast(CinnCodec, codec), host) if method == "cinn" else container())
+    return ImageSet(tuple(names), np.stack(covers)), ImageSet(tuple(names), np.stack(stegos))
+
+
+def _drawn(codec: CinnCodec, host: UInt8) -> UInt8:
+    """Colours from latents that are all N(0, 1), without the hole of Algorithm 1 and without repair."""
+    lattice = Lattice(luma_of(host))
+    coarse = codec._drawn_coarse(lattice, os.urandom)
+    painted = host.copy()
+    for tile in lattice.tiles:
+        luma = lattice.luma[tile.at(0)]
+        shapes = [(DETAILS, luma.shape[0] >> level, luma.shape[1] >> level) for level in range(1, CARRIERS + 1)]
+        latents = [mapping.standard_normal(int(np.prod(shape)), os.urandom).reshape(shape) for shape in shapes]
+        painted[tile.at(0)] = codec._inverse(luma, coarse[:, *tile.at(CARRIERS)], latents)
+    return painted
