@@ -642,7 +642,7 @@ def test_debugging_shows_the_traceback(
 @pytest.fixture
 def training(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     """Training that only takes note of what it is asked for."""
-    import stegcinn.training
+    import stegcinn.training.cinn
     from stegcinn.training.cinn import config
 
     fake = types.SimpleNamespace(calls=[], error=None, folders=[(Path("old"), 1.0)])
@@ -666,7 +666,7 @@ def training(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     loop = types.SimpleNamespace(train=train, resume_config=lambda out: (config.preset("paper"), fake.folders))
     release = types.SimpleNamespace(export=export)
     for name, module in (("loop", loop), ("release", release)):
-        monkeypatch.setattr(stegcinn.training, name, module, raising=False)
+        monkeypatch.setattr(stegcinn.training.cinn, name, module, raising=False)
         monkeypatch.setitem(sys.modules, f"stegcinn.training.cinn.{name}", module)
     return fake
 
@@ -807,7 +807,7 @@ def test_a_benchmark_that_fails(
 FAKE = """
     import sys, time
     import stegcinn.stego, test_cli
-    from stegcinn.cli import main
+    from stegcinn.cli.main import main
     stegcinn.stego.load_codec = lambda name: test_cli.LsbCodec()
 """
 
@@ -951,9 +951,9 @@ def test_a_file_without_an_end_is_refused(host: Path, monkeypatch: pytest.Monkey
 
 
 def test_trouble_with_a_file_where_standard_output_is_closed(host: Path, secret: Path) -> None:
-    script = f"""{FAKE}    from stegcinn import imagefile
+    script = f"""{FAKE}    import stegcinn.files
     def fail(*_, **__): raise OSError(28, "No space left on device")
-    imagefile.write_atomic = fail
+    stegcinn.files.write_atomic = fail
     sys.stdout = None
     sys.exit(main())"""
     outcome = finish(spawn(script, "hide", host, secret, "-o", "o.png"))
@@ -1004,7 +1004,7 @@ def test_the_real_thing(secret: Path, codec: str) -> None:
     )  # fmt: skip
     Image.fromarray(np.clip(128 + 40 * smooth, 0, 255).astype(np.uint8)).save("photo.png")
     Path("p").write_text("a password\n")
-    script = "import sys\nsys.modules['torch'] = None\nfrom stegcinn.cli import main\nsys.exit(main())"
+    script = "import sys\nsys.modules['torch'] = None\nfrom stegcinn.cli.main import main\nsys.exit(main())"
     options = () if codec == "stealth" else ("--codec", codec)
     hidden = finish(
         spawn(script, "hide", "photo.png", secret, "-o", "o.png", "--password-file", "p", "--json", *options)

@@ -127,7 +127,7 @@ def test_a_killed_run_goes_on_bit_for_bit(photos, uninterrupted, tmp_path):
     script = f"""
     import os, signal, sys, torch
     from pathlib import Path
-    from stegcinn.training.loop import train
+    from stegcinn.training.cinn.loop import train
     from training_runs import tiny
     torch.set_num_threads(1)
     def report(progress):
@@ -375,7 +375,7 @@ def test_two_processes_train_one_network(photos, tmp_path):
     script = f"""
     import torch
     from pathlib import Path
-    from stegcinn.training.loop import train
+    from stegcinn.training.cinn.loop import train
     from training_runs import tiny
     torch.set_num_threads(1)
     config = tiny(stage1__steps=1, rounds__rounds=0, stage1__batch=4, stage1__warmup=0)
