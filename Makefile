@@ -20,10 +20,10 @@ audit: $(VENV)/.dev
 	$(BIN)/pip-audit --skip-editable
 
 bounds reproducible:
-	$(PYTHON) bench/$@.py
+	$(PYTHON) scripts/make/$@.py
 
 docs: $(VENV)/.dev
-	$(BIN)/python bench/make_api.py
+	$(BIN)/python scripts/make/api_page.py
 
 # One stamp per set of extras: nothing is installed twice, and a changed pyproject.toml is installed anew.
 $(VENV)/.%: pyproject.toml

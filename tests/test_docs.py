@@ -14,11 +14,11 @@ CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 
 
 def test_the_page_of_the_library_is_up_to_date():
-    spec = importlib.util.spec_from_file_location("make_api", ROOT / "bench" / "make_api.py")
-    make_api = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make_api)
-    written = make_api.PAGE.read_text(encoding="utf-8")
-    assert written == make_api.page() + "\n", "run python bench/make_api.py"
+    spec = importlib.util.spec_from_file_location("api_page", ROOT / "scripts" / "make" / "api_page.py")
+    api_page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(api_page)
+    written = api_page.PAGE.read_text(encoding="utf-8")
+    assert written == api_page.page() + "\n", "run python scripts/make/api_page.py"
 
 
 def test_the_page_of_the_command_line_has_every_command_and_option():

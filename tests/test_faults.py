@@ -1,4 +1,4 @@
-"""Faults around the command line, by a short run of bench/faults.py: nothing partial, nothing damaged."""
+"""Faults around the command line, by a short run of scripts/stress/faults.py: nothing partial, nothing damaged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "bench" / "faults.py"
+SCRIPT = Path(__file__).parents[1] / "scripts" / "stress" / "faults.py"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs fork, and limits as Linux has them")

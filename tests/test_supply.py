@@ -13,7 +13,7 @@ from stegcinn.errors import WeightsError
 from stegcinn.runtime import weights
 
 ROOT = Path(__file__).parents[1]
-SOURCES = sorted(path for folder in ("src", "bench") for path in (ROOT / folder).rglob("*.py"))
+SOURCES = sorted(path for folder in ("src", "scripts") for path in (ROOT / folder).rglob("*.py"))
 WEIGHTS = sorted(path for path in (ROOT / "src" / "stegcinn" / "weights").iterdir() if path.is_dir())
 THAT_RUN_CODE = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle"}
 

@@ -42,7 +42,7 @@ Code length of natural photos in bits per settled pixel, before any calibration:
 {lengths}
 
 The code lengths of containers beside those of their hosts, both calibrated, are in docs/results/exact.json
-(`python bench/exact_numbers.py`).
+(`python scripts/measure/exact_numbers.py`).
 
 The photos are research sets (downsized whole photos, and crops at camera resolution, as they are and shrunk by random
 factors); none is part of this package. The model knows nothing of people, places or rare objects: what it paints is

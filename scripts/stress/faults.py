@@ -1,6 +1,6 @@
 """What goes wrong around `hide` and `reveal`: killed processes, full disks, vanishing files, two writers of one file.
 
-python bench/faults.py [--kills 200] [--seed 0]
+python scripts/stress/faults.py [--kills 200] [--seed 0]
 
 Every run is the command line in a process of its own. What must hold: an output is what was there before, or a complete
 container (or payload) that is right; inputs are never touched; a failure has its exit code. A killed process may leave

@@ -1,6 +1,6 @@
 """Make the test vectors of format version 1 that are missing: tests/vectors/{envelopes,containers}.json and images.
 
-python bench/make_vectors.py
+python scripts/make/vectors.py
 
 A vector that exists is never made again: it has to be readable as it is, for ever. Every negative vector holds one
 fault and is named after the layer that must refuse it. Hosts are drawn here, so that nobody's photo is needed.
@@ -41,7 +41,7 @@ from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
 from stegcinn.sealing.keys import Keys
 
-VECTORS = Path(__file__).parents[1] / "tests" / "vectors"
+VECTORS = Path(__file__).parents[2] / "tests" / "vectors"
 PASSWORD = "for ever and a day, 永遠"
 ROOT = Keys(hashlib.sha256(b"stegcinn vectors").digest())
 NAME = "note.txt"

@@ -1,6 +1,6 @@
 """Feed foreign bytes to every parser that may see them: image files, streams, envelope bodies, colours.
 
-python bench/fuzz.py [TARGET ...] [--executions N] [--seed 0]
+python scripts/stress/fuzz.py [TARGET ...] [--executions N] [--seed 0]
 
 Mutates a corpus of small images in many formats, the test vectors, and made-up envelopes; the same seed gives the same
 inputs. An execution may raise StegcinnError and nothing else, may take HANG seconds, and may use MEMORY times the
@@ -35,7 +35,7 @@ from stegcinn.codecs import CODECS, load_codec
 from stegcinn.errors import ImageError, RevealError, StegcinnError
 from stegcinn.sealing import envelope, keys
 
-VECTORS = Path(__file__).parents[1] / "tests" / "vectors"
+VECTORS = Path(__file__).parents[2] / "tests" / "vectors"
 HANG = 20  # seconds of processor time
 MEMORY = 4  # times the pixels of the image, 3 bytes each
 # What some decoders take by themselves, and conversions of other or wider channels (measured, docs/threat-model.md)

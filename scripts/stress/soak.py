@@ -1,6 +1,6 @@
 """Random round trips over everything there is: photos, sizes, payloads, names, passwords, codecs, formats, threads.
 
-python bench/soak.py [PHOTOS...] [--trips 2000] [--seed 0] [--from 0]
+python scripts/stress/soak.py [PHOTOS...] [--trips 2000] [--seed 0] [--from 0]
 
 Without folders the photos are crops of scikit-image's and drawn ones (noise, gradients, gray, flat, transparent).
 A trip depends on seed and number alone. Prints every failure and the count; the exit code is 1 if there was any.

@@ -1,8 +1,8 @@
 """Whether photos that `stegcinn rank` puts first are safer: the rich model's accuracy by expected disturbance.
 
-python bench/rank_check.py PHOTOS --out OUT [--halve] [--loads 0.4 1.0]
+python scripts/measure/rank_check.py PHOTOS --out OUT [--halve] [--loads 0.4 1.0]
 
-OUT keeps containers and statistics, as that of `bench/detect.py` does, and may be the same folder.
+OUT keeps containers and statistics, as that of `scripts/measure/detect.py` does, and may be the same folder.
 """
 
 from __future__ import annotations

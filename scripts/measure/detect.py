@@ -1,6 +1,6 @@
 """Detection accuracy of embedders on the hosts of a folder, by the `natural-cover` protocol: host against stego.
 
-python bench/detect.py train --embedders hill@0.4 exact@full --detectors xunet --out runs/detect
+python scripts/measure/detect.py train --embedders hill@0.4 exact@full --detectors xunet --out runs/detect
 
 Plain LSB matching at 1.0 bits per pixel is always run first: a detector that misses it proves nothing, and the others
 begin with what that one learnt.

@@ -1,6 +1,6 @@
 """Many round trips of one codec on small crops: random photo, place, payload size, colours and password.
 
-python bench/crops_soak.py PHOTOS... [--codec exact] [--trips 10000] [--seed 0]
+python scripts/stress/crops_soak.py PHOTOS... [--codec exact] [--trips 10000] [--seed 0]
 
 Every third payload has exactly the promised size. Prints what failed and the count; the exit code is 1 if anything did.
 """

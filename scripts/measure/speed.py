@@ -1,6 +1,6 @@
 """Seconds per megapixel and peak memory of a codec, 0.25 to 12 megapixels; all codecs at 0.4 in the same run.
 
-python bench/speed.py PHOTO [--codec exact] [--megapixels 0.25 1 4 12]
+python scripts/measure/speed.py PHOTO [--codec exact] [--megapixels 0.25 1 4 12]
 
 The photo is enlarged or cut to each size (Lanczos). Everything is loaded before the clock starts; each size runs in a
 process of its own, at full load and at 0.1 bits per pixel. `hide` includes all preparation, PNG and the check of the

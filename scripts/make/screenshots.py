@@ -1,6 +1,6 @@
 """Take the pictures of the page that are in docs/, with Debian's chromium.
 
-python bench/web_screenshots.py [DIR]
+python scripts/make/screenshots.py [DIR]
 
 The photos are scikit-image's; the page is served by `stegcinn serve` as users have it.
 """
@@ -26,7 +26,7 @@ FLAGS = [
 ]  # fmt: skip
 PASSWORD = "lively mango under seven rivers"
 PATIENCE = 120_000  # ms
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Every file back, net capacity, fidelity and code lengths of the `exact` codec on sets of photos.
 
-python bench/exact_numbers.py PHOTOS... [--every N] [--colors keep|generate] [--full-only] [--json FILE]
+python scripts/measure/exact_numbers.py PHOTOS... [--every N] [--colors keep|generate] [--full-only] [--json FILE]
 
 Per photo: `capacity`, payloads of 0, 1, 31 and 4096 bytes where they fit, one of exactly the promised size, and ones
 of 0.1 and 1.5 bits per pixel; each must come back byte for byte, with the host's gray-scale. Net bits only: payload

@@ -1,6 +1,6 @@
 """The paper's Table 3 and Figure 3 from runs of `stegcinn train`: accuracy after each round, and histograms of z.
 
-    python bench/rounds.py runs/paper runs/default --hosts test/small128 --out docs/results/rounds
+    python scripts/measure/rounds.py runs/paper runs/default --hosts test/small128 --out docs/results/rounds
 
 writes OUT.json, OUT.md and OUT.png. Hosts are resized to the run's size; colours are generated for their gray-scale.
 Every latent carries a bit, those of black and white pixels too. `net_bpp` counts bits that decode after error
@@ -80,7 +80,7 @@ def main() -> None:
         for number, trial in trials.items():
             samples = {"hidden": trial.z.ravel(), "revealed after rounding": trial.rounded.ravel()}
             charts.append(plot.histogram(f"{name}: z hidden and revealed, round {number}", samples))
-    command = f"python bench/rounds.py {' '.join(f'runs/{run.name}' for run in args.runs)} --hosts {args.hosts.name}"
+    command = f"python scripts/measure/rounds.py {' '.join(f'runs/{run.name}' for run in args.runs)} --hosts {args.hosts.name}"
     command += f" --every {args.every}" if args.every > 1 else ""
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n")

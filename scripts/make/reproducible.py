@@ -1,6 +1,6 @@
 """Is the wheel the same bytes every time? Build it twice, from two copies of the tree, and compare.
 
-python bench/reproducible.py [--out DIR]
+python scripts/make/reproducible.py [--out DIR]
 
 SOURCE_DATE_EPOCH is that of the last commit, or 1980 where there is no git. Needs pip, which fetches hatchling.
 Prints the SHA-256; the exit code is 1 if the two differ. With --out the wheel is left there.
@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", "*.pyc", "__pycache__", "build", "dist", "demo", "shared", ".*_cache"
 )

@@ -1,6 +1,6 @@
 """Do the declared bounds of the dependencies hold? Install the lowest and the newest versions, and hide and reveal.
 
-python bench/bounds.py [lowest] [newest] [--python python3.11] [--folder DIR]
+python scripts/make/bounds.py [lowest] [newest] [--python python3.11] [--folder DIR]
 
 Each end gets a virtual environment of its own in DIR (a temporary folder by default), with this source tree and the
 versions that `pyproject.toml` names (lowest) or that the package index has (newest). There the tests of the format run:
@@ -17,7 +17,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TESTS = ("test_spec.py", "test_envelope.py", "test_keys.py", "test_imagefile.py")
 TOOLS = ("pytest>=8", "hypothesis>=6.100", "scikit-image>=0.22")  # what the tests need, as new as fits
 

@@ -1,6 +1,6 @@
 """The lattice test: whether an image has colours that no JPEG decoder makes (`stegcinn.ycc`), for hosts and containers.
 
-python bench/lattice_test.py FOLDER [--count 40] [--size 128] [--methods stealth ...] [--loads 0.1 0.4]
+python scripts/measure/decoded_colours.py FOLDER [--count 40] [--size 128] [--methods stealth ...] [--loads 0.1 0.4]
 
 Of each embedder and load: how many of the images have all their unclipped colours on the lattice, and the mean share of
 unclipped pixels that are on it. The test needs no training and no host. Prints a Markdown table; images are those that

@@ -1,6 +1,6 @@
 """Sixteen hosts and their containers at full load, side by side, as one PNG.
 
-    python bench/contact_sheet.py --colors keep --out docs/contact-sheet-keep.png
+    python scripts/make/contact_sheet.py --colors keep --out docs/contact-sheet-keep.png
 
 The hosts are 256x256 crops of four photos that come with scikit-image (astronaut, chelsea, coffee, rocket), halved to
 128x128, the paper's size.

@@ -1,6 +1,6 @@
 """What happens to a payload when its container is changed on the way: how many of so many come back, per codec.
 
-python bench/damage.py [PHOTOS...] [--codecs NAME ...] [--out docs/damage.md]
+python scripts/stress/damage.py [PHOTOS...] [--codecs NAME ...] [--out docs/damage.md]
 
 Without folders the hosts are 128x128 crops of scikit-image's photos. Each carries a small payload (64 bytes) and one of
 half its capacity. Prints a Markdown table.

@@ -1,6 +1,6 @@
 """How close the `stealth` codec comes to the rate-distortion bound of its own costs.
 
-python bench/stealth_bound.py PHOTOS [--every 1] [--loads 0.1 0.2 0.4 0.7 1.0]
+python scripts/measure/stealth_bound.py PHOTOS [--every 1] [--loads 0.1 0.2 0.4 0.7 1.0]
 
 For each photo and load: the cost of the changes made (`moves.Pixels`: price and reluctance), how many bits a perfect
 code would carry at that cost over the same moves, and by how much the codec carries fewer. Header included.

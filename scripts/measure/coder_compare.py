@@ -1,6 +1,6 @@
 """Compare the range coder of `exact` with constriction's on the same colour distributions: time, and what it accepts.
 
-    python bench/coder_compare.py [--out docs/results/coder.md]
+    python scripts/measure/coder_compare.py [--out docs/results/coder.md]
 
 constriction (not a dependency; `pip install constriction`) has no distribution like ours, so it gets one table of
 probabilities for each red and each blue, tabulated by NumPy from the same counts; green is left out, as is what a table
@@ -161,7 +161,7 @@ def main() -> None:
     print(text)
     if args.out:
         versions = ", ".join(f"{name} {version(name)}" for name in ("numba", "constriction"))
-        about = f"`python bench/coder_compare.py`, one thread, {platform.machine()}, {versions}."
+        about = f"`python scripts/measure/coder_compare.py`, one thread, {platform.machine()}, {versions}."
         args.out.write_text(f"# Range coders\n\n{about}\n\n{text}\n")
 
 

@@ -1,6 +1,6 @@
 """Write docs/api.md from the docstrings of the public library.
 
-python bench/make_api.py
+python scripts/make/api_page.py
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 
 import stegcinn
 
-PAGE = Path(__file__).parents[1] / "docs" / "api.md"
+PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 HEAD = """# The library
 
-Made from the docstrings by `python bench/make_api.py`. Everything here is imported from `stegcinn`.
+Made from the docstrings by `python scripts/make/api_page.py`. Everything here is imported from `stegcinn`.
 """
 WIDTH = 100  # of a signature, before it is broken
 

@@ -1,6 +1,6 @@
 """Let atheris look for new paths through one target of `fuzz.py`.
 
-python bench/fuzz_atheris.py image|stream|body|colours [libFuzzer's options, as -max_total_time=600]
+python scripts/stress/fuzz_atheris.py image|stream|body|colours [libFuzzer's options, as -max_total_time=600]
 
 Needs pip install atheris, which has wheels for some versions of Python only. The corpus grows in the current directory,
 where failing inputs are written too.

@@ -1,6 +1,6 @@
 """Capacity, fidelity and losslessness over folders of photos: every payload is hidden, saved, revealed and compared.
 
-    python bench/cinn_numbers.py test/small128 test/cbsd68 --out docs/results/cinn.json
+    python scripts/measure/cinn_numbers.py test/small128 test/cbsd68 --out docs/results/cinn.json
 
 Net bits only: payload bytes that came back, times 8, over the pixels of the saved PNG; a photo that takes nothing, or
 failed, counts as 0. PSNR is taken over all three channels against the host, at full load. A photo counts as failed if
