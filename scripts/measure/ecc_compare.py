@@ -1,7 +1,7 @@
 """Compare error-correction candidates on the same soft decisions: net rate, time, install size, licence.
 
     python scripts/measure/ecc_compare.py               # the candidates at 97.5 %, 95 % and 90 % raw accuracy
-    python scripts/measure/ecc_compare.py --calibrate   # word failures of every rate at the least information best_rate accepts
+    python scripts/measure/ecc_compare.py --calibrate   # word failures at the least information best_rate accepts
 
 The channel is the one of the sign-coded latent: z ~ N(0, 1) with |z| > 0.1, the bit is its sign, the receiver sees
 z + sigma n with sigma log-normal over positions, and some positions are erased. A candidate's net rate is payload

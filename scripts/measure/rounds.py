@@ -80,7 +80,8 @@ def main() -> None:
         for number, trial in trials.items():
             samples = {"hidden": trial.z.ravel(), "revealed after rounding": trial.rounded.ravel()}
             charts.append(plot.histogram(f"{name}: z hidden and revealed, round {number}", samples))
-    command = f"python scripts/measure/rounds.py {' '.join(f'runs/{run.name}' for run in args.runs)} --hosts {args.hosts.name}"
+    runs = " ".join(f"runs/{run.name}" for run in args.runs)
+    command = f"python scripts/measure/rounds.py {runs} --hosts {args.hosts.name}"
     command += f" --every {args.every}" if args.every > 1 else ""
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n")
