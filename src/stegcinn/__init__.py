@@ -15,15 +15,29 @@ from stegcinn.errors import (
 )
 
 if TYPE_CHECKING:
-    from stegcinn.stego import Capacity, capacity, hide, reveal
+    from stegcinn.codecs.base import Judgement
+    from stegcinn.ranking import Ranked, rank
+    from stegcinn.sealing.envelope import Payload
+    from stegcinn.stego import Capacity, Container, capacity, hide, open_payload, reveal
 
     __version__: str
+
+_ROOMS = {  # of what is loaded when it is first used: `stegcinn --help` does without NumPy and ONNX Runtime
+    "codecs.base": ("Judgement",),
+    "ranking": ("Ranked", "rank"),
+    "sealing.envelope": ("Payload",),
+    "stego": ("Capacity", "Container", "capacity", "hide", "open_payload", "reveal"),
+}
 
 __all__ = [
     "Capacity",
     "CapacityError",
+    "Container",
     "ImageError",
+    "Judgement",
     "MachineError",
+    "Payload",
+    "Ranked",
     "RevealError",
     "SelfCheckError",
     "StegcinnError",
@@ -32,18 +46,24 @@ __all__ = [
     "WeightsError",
     "capacity",
     "hide",
+    "open_payload",
+    "rank",
     "reveal",
 ]
 
 
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
 def __getattr__(name: str) -> Any:
-    """Load the library when it is first used: `stegcinn --help` does without NumPy and ONNX Runtime."""
+    from importlib import import_module
+
     if name == "__version__":
         from importlib.metadata import version
 
         return version("stegcinn")
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from stegcinn import stego
-
-    return getattr(stego, name)
+    for room, names in _ROOMS.items():
+        if name in names:
+            return getattr(import_module(f"stegcinn.{room}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

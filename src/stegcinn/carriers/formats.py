@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from stegcinn.carriers.photo import Photo
-from stegcinn.errors import StegcinnWarning, UsageError
+from stegcinn.errors import UsageError
 from stegcinn.files import shown
 
 # Level 2 is five times as fast as zlib's usual 6 on a container, whose colours are noise, for 8 % more bytes.
@@ -18,41 +18,43 @@ _TIFF: dict[str, Any] = {"format": "TIFF", "compression": "tiff_adobe_deflate"}
 # `exact` keeps the RGB values under fully transparent pixels, which WebP would otherwise rewrite.
 _WEBP: dict[str, Any] = {"format": "WEBP", "lossless": True, "exact": True}
 _BMP: dict[str, Any] = {"format": "BMP"}
-_SAVE_OPTIONS = {".png": _PNG, ".webp": _WEBP, ".tif": _TIFF, ".tiff": _TIFF, ".bmp": _BMP}
+_SAVE_OPTIONS = {".png": _PNG, ".webp": _WEBP, ".tif": _TIFF, ".bmp": _BMP}
+_SPELLINGS = {".tiff": ".tif"}
+LOSSLESS = tuple(_SAVE_OPTIONS)
 _LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx", ".jxl", ".gif"}
-_USE_INSTEAD = "use .png, .webp, .tif or .bmp"
 _WEBP_MAX_SIDE = 16383
 
 
 def encode_photo(photo: Photo, suffix: str) -> bytes:
-    """Encode a photo without loss in the format of `suffix` (".png", ".webp", ".tif", ".tiff" or ".bmp").
-
-    Raises UsageError for another suffix, for alpha in a BMP, and for a WebP side over 16383. Warns with
-    StegcinnWarning when a BMP loses the colour profile.
-    """
-    options = check_format(photo, suffix)
-    if options is _BMP and photo.icc_profile is not None:
-        warnings.warn("a .bmp file cannot hold the colour profile: dropped", StegcinnWarning, stacklevel=2)
+    """Encode a photo without loss in the format of `suffix`, one of LOSSLESS; UsageError as `losses` raises it."""
+    losses(photo, suffix)
     buffer = io.BytesIO()
-    photo.to_pil().save(buffer, **options, icc_profile=photo.icc_profile)
+    photo.to_pil().save(buffer, **_SAVE_OPTIONS[suffix], icc_profile=photo.icc_profile)
     return buffer.getvalue()
 
 
-def check_format(photo: Photo, suffix: str) -> dict[str, Any]:
-    """Return how `encode_photo` would save this photo, or raise the UsageError that it would raise."""
-    options = _SAVE_OPTIONS[check_suffix(f"image{suffix}")]
+def losses(photo: Photo, suffix: str) -> list[str]:
+    """What the format of `suffix`, one of LOSSLESS, cannot hold of this photo besides its pixels, a note each.
+
+    Raises UsageError where the pixels are concerned: transparency in a BMP, a WebP side over 16383.
+    """
+    options = _SAVE_OPTIONS[suffix]
     if options is _BMP and photo.alpha is not None:
         raise UsageError("a .bmp file cannot hold transparency; use .png, .webp or .tif")
     if options is _WEBP and max(photo.rgb.shape) > _WEBP_MAX_SIDE:
         raise UsageError(f"a .webp file takes sides up to {_WEBP_MAX_SIDE} pixels; use .png, .tif or .bmp")
-    return options
+    if options is _BMP and photo.icc_profile is not None:
+        return ["a .bmp file cannot hold the colour profile: dropped"]
+    return []
 
 
-def check_suffix(path: str | os.PathLike[str]) -> str:
-    """Return the lower-case suffix of an output path, or raise UsageError if its format is not lossless."""
+def check_suffix(path: str | os.PathLike[str], suffixes: Sequence[str]) -> str:
+    """Return the suffix of an output path as `suffixes` spell it, or raise UsageError if it is none of them."""
     suffix = Path(path).suffix.lower()
-    if suffix in _LOSSY:
-        raise UsageError(f"{shown(path)}: {suffix} alters colours, which loses the payload; {_USE_INSTEAD}")
-    if suffix not in _SAVE_OPTIONS:
-        raise UsageError(f"{shown(path)}: not the suffix of a format that can be written; {_USE_INSTEAD}")
+    suffix = _SPELLINGS.get(suffix, suffix)
+    if suffix not in suffixes:
+        why = "not the suffix of a format that can be written"
+        if suffix in _LOSSY:
+            why = f"{suffix} alters colours, which loses the payload"
+        raise UsageError(f"{shown(path)}: {why}; use {', '.join(suffixes)}")
     return suffix

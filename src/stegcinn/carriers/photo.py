@@ -1,4 +1,4 @@
-"""Read any photo into 8-bit RGB.
+"""An 8-bit photo, read from anything that Pillow decodes.
 
 Only the pixels, the alpha channel and an RGB colour profile survive reading. All other metadata (EXIF with
 its GPS position, thumbnails, XMP, comments) is dropped on purpose: a container must not tell more about its
@@ -10,26 +10,22 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
-import os
 import re
-import stat
-import warnings
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from stegcinn.carriers.luma import is_gray
-from stegcinn.errors import ImageError, StegcinnError, StegcinnWarning, UsageError
-from stegcinn.files import shown
+from stegcinn.carriers.decoded import is_decoded
+from stegcinn.carriers.luma import is_gray, luma_of
+from stegcinn.errors import ImageError, StegcinnError
+from stegcinn.runtime.arrays import UInt8
 
 MIN_SIDE = 64
 MAX_PIXELS = 50_000_000
-
-ImageSource = str | os.PathLike[str] | bytes | Image.Image | np.ndarray[Any, Any]
 
 _STRIP = 256  # rows converted at a time
 
@@ -38,12 +34,13 @@ _STRIP = 256  # rows converted at a time
 class Photo:
     """An 8-bit photo: `rgb` HxWx3 uint8, `alpha` HxW uint8 or None, `icc_profile` an RGB profile or None.
 
-    Raises ValueError for arrays of another shape or dtype. Photos compare by identity.
+    Its arrays are not to be changed: what is computed of them is kept. Raises ValueError for arrays of another shape
+    or dtype. Photos compare by identity.
     """
 
-    rgb: npt.NDArray[np.uint8]
-    alpha: npt.NDArray[np.uint8] | None
-    icc_profile: bytes | None
+    rgb: UInt8
+    alpha: UInt8 | None = None
+    icc_profile: bytes | None = None
 
     def __post_init__(self) -> None:
         if self.rgb.dtype != np.uint8 or self.rgb.ndim != 3 or self.rgb.shape[2] != 3:
@@ -53,9 +50,24 @@ class Photo:
             raise ValueError(f"alpha must be HxW uint8, not {alpha.dtype} {alpha.shape}")
 
     @property
+    def pixels(self) -> int:
+        """How many there are."""
+        return self.rgb[..., 0].size
+
+    @cached_property
+    def luma(self) -> UInt8:
+        """The gray-scale, HxW uint8, see `luma_of`."""
+        return luma_of(self.rgb)
+
+    @cached_property
     def is_gray(self) -> bool:
         """True if R == G == B at every pixel."""
         return is_gray(self.rgb)
+
+    @cached_property
+    def is_decoded(self) -> bool:
+        """Whether it is as a JPEG decoder left it, so that any change can be proved; see `decoded`."""
+        return is_decoded(self.rgb)
 
     def to_pil(self) -> Image.Image:
         """Return a PIL image of mode RGB, or RGBA with alpha; a profile is in `info["icc_profile"]`."""
@@ -64,44 +76,39 @@ class Photo:
             image.info["icc_profile"] = self.icc_profile
         return image
 
-    def with_rgb(self, rgb: npt.NDArray[np.uint8]) -> Photo:
-        """Return the same photo with a copy of `rgb`, HxWx3 uint8 of the same size; else ValueError."""
+    def with_rgb(self, rgb: UInt8) -> Photo:
+        """Return the same photo with other colours: HxWx3 uint8 of the same size, else ValueError."""
         if rgb.shape != self.rgb.shape:
             raise ValueError(f"rgb must keep the shape {self.rgb.shape}, not {rgb.shape}")
-        return dataclasses.replace(self, rgb=np.array(rgb, order="C"))
+        return dataclasses.replace(self, rgb=np.ascontiguousarray(rgb))
+
+    def halved(self) -> Photo:
+        """The photo at half its width and height, rounded down (Lanczos): it no longer shows how it was compressed.
+
+        ImageError if a side would be under MIN_SIDE.
+        """
+        image = self.to_pil()
+        size = image.width // 2, image.height // 2
+        _check_size(*size, "half of the photo")
+        rgb, alpha = _planes(image.resize(size, Image.Resampling.LANCZOS))
+        return Photo(rgb, alpha, self.icc_profile)
 
 
-def read_photo(source: ImageSource) -> Photo:
-    """Read a photo from a path, encoded bytes, a PIL image, or an HxW, HxWx3 or HxWx4 uint8 array.
+def decode(image: bytes | Image.Image, name: str) -> tuple[Photo, list[str]]:
+    """A photo from an encoded file or a PIL image, and what had to be changed on the way, a note each.
 
-    EXIF orientation is applied, and the result shares no memory with the source. CMYK and LAB become sRGB,
-    through the embedded profile where there is one. Of several frames, the first is read (of a PIL image,
-    the current one). Samples of more than 8 bits are reduced. Warns with StegcinnWarning in the last two
-    cases. Raises ImageError, naming the file, for anything that cannot be read in full, for a side under
-    MIN_SIDE, and for more than MAX_PIXELS pixels (judged by the header, before any pixel is decoded);
-    UsageError for a source of another type.
+    EXIF orientation is applied, and the result shares no memory with the source. CMYK and LAB become sRGB, through the
+    embedded profile where there is one. Of several frames, the first is read (of a PIL image, the current one). Samples
+    of more than 8 bits are reduced. Raises ImageError, calling the source `name`, for anything that cannot be read in
+    full, for a side under MIN_SIDE, and for more than MAX_PIXELS pixels (judged by the header, before any pixel is
+    decoded).
     """
-    name = shown(source) if isinstance(source, (str, os.PathLike)) else "the image"
-    if isinstance(source, np.ndarray):
-        return _from_array(source, name)
-    if not isinstance(source, (str, os.PathLike, bytes, Image.Image)):
-        raise UsageError(f"a photo is a path, bytes, a PIL image or an array, not {type(source).__name__}")
     notes: list[str] = []
     try:
-        with warnings.catch_warnings(), contextlib.ExitStack() as stack:
-            # Pillow warns about damaged metadata, which is dropped anyway. Only its bomb warning matters.
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            if isinstance(source, Image.Image):
-                image = source
-            else:
-                stream = io.BytesIO(source) if isinstance(source, bytes) else _open_file(Path(source), name)
-                stack.enter_context(stream)
-                if not stream.read(1):
-                    raise ImageError(f"{name} is empty; choose a photo")
-                # Not the path: Pillow would map the file, and a later change of it would change pixels.
-                image = stack.enter_context(Image.open(stream))
-            photo = _from_pil(image, name, notes)
+        if isinstance(image, Image.Image):
+            return _from_pil(image, name, notes), notes
+        with Image.open(io.BytesIO(image)) as opened:
+            return _from_pil(opened, name, notes), notes
     except StegcinnError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -112,34 +119,6 @@ def read_photo(source: ImageSource) -> Photo:
         raise ImageError(f"{name} is not a photo in a known format; convert it to PNG first") from error
     except Exception as error:  # a damaged file makes the many decoders raise nearly anything
         raise ImageError(f"{name} is damaged or cut short; get an intact copy or export it as PNG") from error
-    for note in notes:
-        warnings.warn(f"{name} {note}", StegcinnWarning, stacklevel=2)
-    return photo
-
-
-def halved(photo: Photo) -> Photo:
-    """The photo at half its width and height, rounded down (Lanczos): it no longer shows how it was compressed.
-
-    ImageError if a side would be under MIN_SIDE.
-    """
-    image = photo.to_pil()
-    size = image.width // 2, image.height // 2
-    _check_size(*size, "half of the photo")
-    rgb, alpha = _planes(image.resize(size, Image.Resampling.LANCZOS))
-    return Photo(rgb, alpha, photo.icc_profile)
-
-
-def _open_file(path: Path, name: str) -> IO[bytes]:
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise ImageError(f"{name} is a directory; name a photo in it")
-        if not stat.S_ISREG(mode):
-            raise ImageError(f"{name} is not a regular file; save the photo to a file first")
-        return path.open("rb")
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        reason = getattr(error, "strerror", None) or error
-        raise ImageError(f"{name} cannot be opened ({reason}); check its name and permissions") from error
 
 
 def _too_large(name: str) -> str:
@@ -153,7 +132,8 @@ def _check_size(width: int, height: int, name: str) -> None:
         raise ImageError(_too_large(name))
 
 
-def _from_array(array: npt.NDArray[Any], name: str) -> Photo:
+def from_array(array: npt.NDArray[Any], name: str) -> Photo:
+    """A photo from an HxW, HxWx3 or HxWx4 array of uint8, copied; ImageError for any other."""
     shape = array.shape
     if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and shape[2] in (3, 4))):
         raise ImageError(f"{name} must be an HxW, HxWx3 or HxWx4 array of uint8, not {array.dtype} {shape}")

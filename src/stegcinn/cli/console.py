@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 from stegcinn.errors import UsageError
 
 if TYPE_CHECKING:
-    from stegcinn.carriers.photo import Photo
+    from stegcinn.carriers.base import Source
     from stegcinn.sealing.envelope import Payload
 
 STANDARD = "-"  # stands for stdin or stdout
@@ -79,11 +79,11 @@ def read_payload(args: argparse.Namespace) -> Payload:
         raise UsageError(f"{args.file} cannot be read ({error.strerror})") from error
 
 
-def read_photo(source: str, *, halve: bool = False) -> Photo:
-    from stegcinn.carriers.photo import halved, read_photo
+def open_source(image: str, *, halve: bool = False) -> Source:
+    from stegcinn.carriers.base import Source
 
-    photo = read_photo(_read_stdin() if source == STANDARD else source)
-    return halved(photo) if halve else photo
+    source = Source(_read_stdin() if image == STANDARD else image)
+    return source.halved() if halve else source
 
 
 def _read_stdin() -> bytes:

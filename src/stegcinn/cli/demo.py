@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from stegcinn import stego
+from stegcinn.carriers.base import Source
 from stegcinn.carriers.compare import AMPLIFY, amplified, gray, psnr
-from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs.base import Progress
 from stegcinn.errors import StegcinnError, UsageError
 from stegcinn.files import write_atomic
@@ -70,15 +70,16 @@ def run(out: Path, progress: Progress) -> DemoResult:
     payload = Payload(readme().encode(), "README.md")
 
     started = time.monotonic()
-    hidden = stego.conceal(read_photo(host), payload, progress=progress)
+    hidden = stego.conceal(Source(host), payload, progress=progress)
     write_atomic(container, hidden.file, overwrite=True)
     hide_seconds = time.monotonic() - started
 
     started = time.monotonic()
-    saved = read_photo(container)
-    revealed = stego.uncover(saved)
+    source = Source(container)
+    revealed = stego.uncover(source)
     reveal_seconds = time.monotonic() - started
 
+    saved = source.photo()
     write_atomic(comparison, _png(np.hstack([host, saved.rgb, amplified(host, saved.rgb)])), overwrite=True)
     return DemoResult(
         container,

@@ -16,16 +16,17 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stegcinn.cli import arguments, console
 from stegcinn.cli.console import STANDARD, say
-from stegcinn.errors import StegcinnError, StegcinnWarning, UsageError, describe
+from stegcinn.errors import StegcinnError, UsageError, describe
 
 if TYPE_CHECKING:
+    from stegcinn.ranking import Ranked
     from stegcinn.training.cinn.loop import Progress as TrainingProgress
 
 EXTRAS = {"demo": "demo", "train": "train", "export": "train", "benchmark": "eval", "serve": "web"}
@@ -37,8 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = _arguments(argv)
         with warnings.catch_warnings():
-            warnings.simplefilter("always", StegcinnWarning)
-            warnings.showwarning = lambda message, *_: say(f"note: {message}")
+            warnings.simplefilter("ignore")  # of Pillow about damaged metadata, which is dropped anyway
             _run(args)
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -95,35 +95,41 @@ def _fail(error: BaseException) -> int:
 def _hide(args: argparse.Namespace) -> None:
     from stegcinn import stego
     from stegcinn.carriers.formats import check_suffix
+    from stegcinn.codecs.base import Wish
 
     if (args.file is None) == (args.message is None):
         raise UsageError("give either a FILE to hide or a message with -m")
     if args.host == args.file == STANDARD:
         raise UsageError("HOST and FILE cannot both be standard input")
-    suffix = ".png" if args.output == STANDARD else check_suffix(args.output)
+    codec = _codec(args)
+    suffix = None if args.output == STANDARD else check_suffix(args.output, stego.suffixes(codec))
     console.check_output(args, args.host, args.file)
     if args.output == STANDARD and console.stdout().isatty():
         raise UsageError("an image is nothing for a terminal; name a file with -o, or use a pipe")
-    codec, password = _codec(args), console.password(args, twice=True)
+    password = console.password(args, twice=True)
     started = time.monotonic()
-    payload, photo = console.read_payload(args), console.read_photo(args.host, halve=args.halve)
+    payload, source = console.read_payload(args), console.open_source(args.host, halve=args.halve)
     with console.progress("hiding") as progress:
         container = stego.conceal(
-            photo, payload, password=password, codec=codec, colors=args.colors, suffix=suffix, progress=progress
+            source, payload, password=password, codec=codec, wish=Wish(args.colors), suffix=suffix, progress=progress
         )
     console.write(args.output, container.file, overwrite=args.force)
-    size, bpp = len(payload.data), 8 * len(payload.data) / photo.rgb[..., 0].size
+    size, bpp = len(payload.data), 8 * len(payload.data) / container.pixels
     if args.json:
-        told = ("name", "codec", "colors", "raw_accuracy", "changed_pixels", "disturbance")
-        facts = {"output": args.output, "bytes": size, "bpp": bpp, **{key: getattr(container, key) for key in told}}
-        print(json.dumps({**facts, "seconds": time.monotonic() - started}))
+        facts = {
+            "output": args.output, "bytes": size, "bpp": bpp, "name": container.name, "codec": container.codec,
+            "colors": container.colors, "raw_accuracy": container.raw_accuracy, "changed_pixels": container.changed,
+            "disturbance": container.disturbance, "judgement": container.judgement.verdict,
+            "seconds": time.monotonic() - started,
+        }  # fmt: skip
+        print(json.dumps(facts))
     else:
+        colors = f", colors {container.colors}" if container.colors else ""
         say(
             f"hid {size:,} bytes in {'stdout' if args.output == STANDARD else args.output}: {bpp:.3g} bits per pixel, "
-            f"codec {container.codec}, colors {container.colors}, {container.changed_pixels:.1%} of pixels changed"
+            f"codec {container.codec}{colors}, {container.changed:.1%} of pixels changed"
         )
-    for note in stego.notes(container, payload, password):
-        say(f"note: {note}")
+    _tell(container.notes)
 
 
 def _reveal(args: argparse.Namespace) -> None:
@@ -132,7 +138,10 @@ def _reveal(args: argparse.Namespace) -> None:
     console.check_output(args, args.image)
     password = console.password(args, twice=False)
     started = time.monotonic()
-    payload = stego.uncover(console.read_photo(args.image), password=password)
+    source = console.open_source(args.image)
+    with console.progress("revealing") as progress:
+        payload = stego.uncover(source, password=password, progress=progress)
+    _tell(source.notes)
     output = args.output or payload.name or STANDARD
     if output == STANDARD:
         if args.json:
@@ -152,38 +161,49 @@ def _reveal(args: argparse.Namespace) -> None:
 
 def _capacity(args: argparse.Namespace) -> None:
     from stegcinn import stego
+    from stegcinn.codecs.base import Wish
 
-    codec, photo = _codec(args), console.read_photo(args.host, halve=args.halve)
+    codec, source = _codec(args), console.open_source(args.host, halve=args.halve)
     with console.progress("measuring") as progress:
-        room = stego.measure(photo, codec=codec, colors=args.colors, progress=progress)
+        room = stego.measure(source, codec=codec, wish=Wish(args.colors), progress=progress)
     if args.json:
         print(json.dumps(dataclasses.asdict(room)))
     else:
-        discreet = f"; up to {room.stealth_bytes:,} with codec stealth" if room.codec != "stealth" else ""
-        safe = f", {room.safe_bytes:,} of them as good as unseen" if not room.decoded else ""
+        colors = f", colors {room.colors}" if room.colors else ""
+        others = [f"{size:,} with codec {name}" for name, size in room.per_codec.items() if size and name != room.codec]
         print(
-            f"{room.bytes:,} bytes ({room.bpp:.2f} bits per pixel) with codec {room.codec}, colors {room.colors}"
-            + (discreet + safe if room.stealth_bytes else "")
+            f"{room.bytes:,} bytes ({room.bpp:.2f} bits per pixel) with codec {room.codec}{colors}"
+            + (f"; up to {', '.join(others)}" if others else "")
+            + (f", {room.safe_bytes:,} of them as good as unseen" if room.bytes and not room.evidence else "")
         )
+    _tell(source.notes)
     if room.bytes == 0:
         say("note: this photo takes no payload; try a larger or more colourful one")
-    elif room.decoded:
-        say(f"note: {stego.DECODED}")
+    elif room.evidence:
+        say(f"note: {room.evidence}")
 
 
 def _rank(args: argparse.Namespace) -> None:
-    from stegcinn import rank
+    from stegcinn import ranking
 
-    files = sorted(path for path in args.photos.rglob("*") if path.is_file())
-    found = rank.rank(files, args.payload, lambda path, reason: say(f"note: left out: {reason}"), halve=args.halve)
+    found = ranking.rank(
+        args.photos, args.payload, halve=args.halve, skipped=lambda host, reason: say(f"note: left out: {reason}")
+    )
     if not found:
-        raise StegcinnError(f"no photo in {args.photos} takes {args.payload} bytes with codec stealth")
+        raise StegcinnError(f"no photo in {args.photos} takes {args.payload} bytes in small changes")
     if args.json:
-        print(json.dumps([{**dataclasses.asdict(photo), "path": str(photo.path)} for photo in found]))
+        print(json.dumps([_ranked(photo) for photo in found]))
         return
     for photo in found:
-        decoded, path = "JPEG" if photo.decoded else "    ", console.printable(str(photo.path))
-        print(f"{photo.disturbance:10.2f}  {photo.bpp:6.3f}  {decoded}  {path}")
+        decoded = "JPEG" if photo.judgement.verdict == "provable" else "    "
+        print(f"{photo.disturbance:10.2f}  {photo.bpp:6.3f}  {decoded}  {console.printable(str(photo.host))}")
+
+
+def _ranked(photo: Ranked) -> dict[str, object]:
+    return {
+        "path": str(photo.host), "codec": photo.codec, "disturbance": photo.disturbance, "bpp": photo.bpp,
+        "judgement": photo.judgement.verdict, "decoded": photo.judgement.verdict == "provable",
+    }  # fmt: skip
 
 
 def _demo(args: argparse.Namespace) -> None:
@@ -280,6 +300,11 @@ COMMANDS = {
     "hide": _hide, "reveal": _reveal, "capacity": _capacity, "rank": _rank, "demo": _demo, "train": _train,
     "export": _export, "benchmark": _benchmark, "serve": _serve, "completion": _completion,
 }  # fmt: skip
+
+
+def _tell(notes: Iterable[str]) -> None:
+    for note in notes:
+        say(f"note: {note}")
 
 
 def _codec(args: argparse.Namespace) -> str | None:

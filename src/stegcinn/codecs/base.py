@@ -1,4 +1,4 @@
-"""What a codec is: a way to write a byte stream into the colours of a photo and to read it back.
+"""What a codec is: a way to write a byte stream into a carrier and to read it back.
 
 Whatever is above a codec (envelope, files, command line) does not know which one it is.
 """
@@ -7,13 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Generic, Literal, Protocol, TypeVar, get_args
 
-from stegcinn.runtime.arrays import UInt8
+from stegcinn.carriers.base import Carrier, Source
+from stegcinn.errors import UsageError
 from stegcinn.sealing.keys import Keys
 
+C = TypeVar("C", bound=Carrier)
 Colors = Literal["keep", "generate"]
+Verdict = Literal["safe", "noticeable", "provable"]
 Progress = Callable[[float], None]  # called with the share of the work done, 0..1
+StreamSize = Callable[[bytes], int]  # how many bytes a stream has as far as its beginning tells; never less than before
+
+COLORS: tuple[Colors, ...] = get_args(Colors)
 SAFE = 3.0  # disturbance at which the best attacker measured is right in 55 cases of 100 (docs/security.md)
 
 
@@ -22,20 +28,62 @@ def silent(share: float) -> None:
 
 
 @dataclass(frozen=True)
+class Wish:
+    """What whoever hides may choose beside codec and format; None leaves it to the codec."""
+
+    colors: Colors | None = None  # "keep" the host's coarse colours, or "generate" new ones for its gray-scale
+
+    def __post_init__(self) -> None:
+        if self.colors not in (None, *COLORS):
+            raise UsageError(f"unknown colors {self.colors!r}; choose one of {', '.join(COLORS)}")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What an attacker makes of a payload."""
+
+    verdict: Verdict
+    reason: str  # one line for people
+
+
+def judge(evidence: str | None, *, safe: bool, disturbance: float | None = None) -> Judgement:
+    """The one judgement, before hiding and after.
+
+    `evidence`: why any change can be proved, if so. `safe`: whether the payload disturbs the host by SAFE at most.
+    """
+    if evidence is not None:
+        return Judgement("provable", evidence)
+    if safe:
+        return Judgement("safe", "this payload is as good as unseen by the attackers measured")
+    much = "" if disturbance is None else f" (disturbance {disturbance:.1f})"
+    return Judgement(
+        "noticeable", f"a trained attacker may notice this payload{much}; hide less, or in a larger or noisier photo"
+    )
+
+
+def judge_disturbance(evidence: str | None, disturbance: float | None) -> Judgement:
+    """`judge` of a payload that disturbs as much, as far as the codec can tell."""
+    return judge(evidence, safe=disturbance is not None and disturbance <= SAFE, disturbance=disturbance)
+
+
+@dataclass(frozen=True)
 class Room:
     """How long a stream may be, in bytes."""
 
     most: int  # what `embed` will surely take
-    safe: int = 0  # as much of it as disturbs the photo by SAFE at most, as far as the codec can tell
+    safe: int = 0  # as much of it as disturbs the carrier by SAFE at most, as far as the codec can tell
+    colors: Colors | None = None  # what would be done with the colours, for a codec that has the choice
 
 
 @dataclass(frozen=True)
-class Embedding:
+class Embedding(Generic[C]):
     """A container before it is saved."""
 
-    rgb: UInt8
+    carrier: C
+    changed: float  # share of pixels that are not the host's any more
     # Deflection of an ideal detector that knows how noisy each pixel is; None where the codec cannot tell
     disturbance: float | None = None
+    colors: Colors | None = None
 
 
 @dataclass(frozen=True)
@@ -46,26 +94,59 @@ class Extraction:
     raw_accuracy: float  # share of code bits whose hard decision is right
 
 
-class Codec(Protocol):
-    """Writes streams of uniform bytes into colours; all images are (H, W, 3) uint8."""
+class Codec(Protocol[C]):
+    """Writes streams of uniform bytes into carriers, and says what there is to know of it."""
 
     name: str
-    most: float  # bits per pixel: more is never taken, whatever the photo
+    label: str  # what it is, in a few words for people
+    auto: bool  # whether it may be taken where no codec is asked for
+    formats: tuple[str, ...]  # suffixes of files that its containers can be saved in, the usual one first
 
-    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> Room:
+    def ready(self) -> None:
+        """Do now what the first use would wait for; MachineError where this machine cannot run it."""
+
+    def refusal(self, wish: Wish) -> str | None:
+        """Why it cannot do what is wished, if so."""
+
+    def open(self, source: Source) -> C:
+        """The carrier in a source; ImageError if there is none."""
+
+    def salt(self, carrier: C) -> bytes:
+        """The 32 bytes that a carrier's keys depend on besides the password: a container's are its host's."""
+
+    def limit(self, carrier: C) -> int:
+        """Bytes that no stream in this carrier surpasses, told at once."""
+
+    def evidence(self, carrier: C) -> str | None:
+        """Why any change to this host can be proved, if so."""
+
+    def capacity(self, carrier: C, wish: Wish, progress: Progress) -> Room:
         """How long a stream `embed` will surely take."""
 
-    def embed(self, rgb: UInt8, stream: bytes, keys: Keys, colors: Colors, progress: Progress) -> Embedding:
-        """Write `stream` into the colours of a host and return the container; CapacityError if it does not fit.
+    def disturbance(self, carrier: C, size: int) -> float | None:
+        """Expected of a stream of `size` bytes; None if it does not take as much, or if the codec cannot tell."""
+
+    def embed(self, carrier: C, stream: bytes, keys: Keys, wish: Wish, progress: Progress) -> Embedding[C]:
+        """Write `stream` into a host and return the container; CapacityError if it does not fit.
 
         What is left of the room in use is filled from the system's generator. What is written need not read back:
         check it.
         """
 
-    def extract(self, rgb: UInt8, keys: Keys, *, strict: bool = False) -> Extraction:
-        """Read the stream of a container; RevealError if there is none.
+    def losses(self, carrier: C, suffix: str) -> list[str]:
+        """What a file of this suffix, one of `formats`, cannot hold, a note each; UsageError if nothing would do."""
 
-        `strict` asks for the margin that hiding demands of its own work: less effort than a receiver may spend.
+    def encode(self, carrier: C, suffix: str) -> bytes:
+        """The file to save a container as; `suffix` is one of `formats`."""
+
+    def check(self, host: C, saved: C) -> None:
+        """SelfCheckError if anything is changed in a saved container that this codec never changes."""
+
+    def extract(self, carrier: C, keys: Keys, size: StreamSize, *, strict: bool = False) -> Extraction:
+        """Read the stream of a container, as much of it as `size` asks for at least; RevealError if there is none.
+
+        `size` may raise RevealError for what is no stream. `strict` asks for the margin that hiding demands of its own
+        work: less effort than a receiver may spend.
         """
 
 

@@ -21,7 +21,7 @@ from stegcinn.colourmodel.cells import CHANNELS, GATHER, PHASES, PLACES, RADIUS
 from stegcinn.colourmodel.rangecoder import Tables, Tile
 from stegcinn.runtime.arrays import Bool, Int16, UInt8
 from stegcinn.runtime.jit import WORKERS, array, compiled
-from stegcinn.runtime.weights import Release
+from stegcinn.runtime.weights import Release, release
 
 TILE = 128  # cells; small enough for a core's cache, large enough that margins cost little
 HALO = GATHER + RADIUS
@@ -127,6 +127,12 @@ class ColourModel:
         inside = (slice(RADIUS, -RADIUS), slice(RADIUS, -RADIUS))
         output = self.release.run(f"level{self._group(level)}-phase{phase}.onnx", threads=1, x=x[None])[0]
         return np.moveaxis(output, -1, 0), guess_r[inside], guess_b[inside]
+
+
+@cache
+def released() -> ColourModel:
+    """The colour model that is shipped."""
+    return ColourModel(release("exact-1"))
 
 
 def _gather(luma: Any, rgb: Any, places: Any, top: int, left: int, y: Any, r: Any, b: Any) -> None:

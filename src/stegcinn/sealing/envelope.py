@@ -71,6 +71,7 @@ class Packed:
     payload: Payload
     flags: int
     stored: bytes = field(repr=False)
+    dropped_name: str | None = None  # that it had, if it had to go for the payload to fit
 
     @property
     def name(self) -> bytes:
@@ -84,7 +85,7 @@ class Packed:
 
     def without_name(self) -> Packed:
         """The same data, to be suggested no name for."""
-        return replace(self, payload=replace(self.payload, name=None))
+        return replace(self, payload=replace(self.payload, name=None), dropped_name=self.payload.name)
 
 
 class _Head(NamedTuple):
@@ -130,9 +131,9 @@ def unseal(stream: bytes, keys: Keys) -> Payload:
     return Payload(data, safe_name(body[1:start].decode(errors="replace")))
 
 
-def body_size(stream_head: bytes, keys: Keys) -> int:
-    """Read from the first HEAD_SIZE bytes how many follow them in the envelope; errors as for `unseal`."""
-    return _open_head(stream_head, keys)[0].body_size
+def stream_size(start: bytes, keys: Keys) -> int:
+    """How many bytes an envelope has as far as its beginning tells: its head's, or all; errors as for `unseal`."""
+    return HEAD_SIZE if len(start) < HEAD_SIZE else HEAD_SIZE + _open_head(start, keys)[0].body_size
 
 
 def safe_name(name: str) -> str | None:

@@ -97,8 +97,27 @@ class Keystream:
         return self._cipher.update(bytes(n))
 
 
+class Keyring:
+    """The keys under one password, derived once for each salt; UsageError as `derive` raises it."""
+
+    def __init__(self, password: str | bytes | None) -> None:
+        self._password = None if password is None else _password_bytes(password)
+        self._keys: dict[bytes, Keys] = {}
+
+    @property
+    def public(self) -> bool:
+        """Whether there is no password, so that anyone has the keys."""
+        return self._password is None
+
+    def __call__(self, salt: bytes) -> Keys:
+        """The keys for a salt."""
+        if salt not in self._keys:
+            self._keys[salt] = derive(self._password, salt)
+        return self._keys[salt]
+
+
 def derive(password: str | bytes | None, image_salt: bytes) -> Keys:
-    """Derive the keys of a photo whose gray-scale plane and size have the 32-byte digest `image_salt`.
+    """Derive the keys of an image that has the 32-byte salt `image_salt`, see `codecs.base.Codec.salt`.
 
     With a password this takes 0.25 s and 64 MiB; without one the keys are public. An empty password or one
     that is not Unicode text raises UsageError, a salt of another size ValueError.

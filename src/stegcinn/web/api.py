@@ -18,11 +18,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from stegcinn import __version__
+from stegcinn import __version__, stego
 from stegcinn.carriers.photo import MAX_PIXELS, MIN_SIDE
-from stegcinn.codecs import CODECS
+from stegcinn.codecs import CODECS, load_codec
+from stegcinn.codecs.base import COLORS
 from stegcinn.errors import describe
-from stegcinn.stego import COLORS
 from stegcinn.web import openapi, work
 from stegcinn.web.guard import refusal
 from stegcinn.web.jobs import BusyError, Job, Pool, Work
@@ -39,7 +39,6 @@ QUICK = 1  # processes for what takes a moment
 MEASURING = 1  # processes that measure capacity
 HEAVY = 2  # processes that hide and reveal; a large photo takes gigabytes
 MAX_WAITING = 8  # jobs in line for each
-FORMATS = ("png", "webp", "tif", "bmp")
 
 PAGE = {"app.js", "api.js", "compare.js", "dom.js", "hide.js", "reveal.js", "strength.js", "style.css", "icon.svg"}
 _MEDIA_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
@@ -91,6 +90,7 @@ class Reveal:
     password: str | None = dataclasses.field(default=None, repr=False)
 
 
+FORMATS = tuple(suffix.removeprefix(".") for suffix in stego.suffixes())
 CHOICES = {"codec": CODECS, "colors": COLORS, "format": FORMATS}
 UPLOADED = {"photo", "payload", "host", "image"}  # fields that name an upload
 
@@ -293,6 +293,7 @@ async def _options(request: Request) -> Response:
         {
             "version": __version__,
             "codecs": CODECS,
+            "labels": {name: load_codec(name).label for name in CODECS},
             "colors": COLORS,
             "formats": FORMATS,
             "max_upload": MAX_UPLOAD,

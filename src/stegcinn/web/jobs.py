@@ -15,6 +15,7 @@ import signal
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, Literal
@@ -193,6 +194,7 @@ class _Process:
 def _attend_pipe(pipe: Connection, prepare: Callable[[], None] | None) -> None:
     """The life of a process: do what comes through the pipe until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore")  # of Pillow about damaged metadata, which is dropped anyway
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     if prepare:

@@ -128,6 +128,7 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
     notes: Json = {"type": "array", "items": TEXT}
     chosen = {"codec": {"enum": list(codecs)}, "colors": {"enum": list(colors)}}
     size = {"width": COUNT, "height": COUNT}
+    judged: dict[str, Json] = {"verdict": {"enum": ["safe", "noticeable", "provable"]}, "reason": TEXT}
     names: dict[str, Json] = {
         key: {"type": "array", "items": {"enum": list(values)}}
         for key, values in {"codecs": codecs, "colors": colors, "formats": formats}.items()
@@ -143,7 +144,16 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
     facts = [
         {"type": "null"},
         _object(**size, gray={"type": "boolean"}, notes=notes),
-        _object(bytes=COUNT, bpp=NUMBER, **chosen, stealth_bytes=COUNT, safe_bytes=COUNT, decoded={"type": "boolean"}),
+        _object(
+            bytes=COUNT,
+            bpp=NUMBER,
+            **chosen,
+            per_codec={"type": "object", "additionalProperties": COUNT},
+            safe_bytes=COUNT,
+            decoded={"type": "boolean"},
+            evidence={"type": ["string", "null"], "description": "why any change can be proved, if so"},
+            judgements={"type": "array", "items": _object(up_to=COUNT, **judged)},
+        ),
         _object(bytes=COUNT, needed=COUNT),
         _object(
             **size,
@@ -153,6 +163,7 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
             changed_pixels=SHARE,
             raw_accuracy=SHARE,
             disturbance={"type": ["number", "null"], "minimum": 0},
+            judgement=_object(**judged),
             same_gray=SHARE,
             amplified=COUNT,
             notes=notes,
@@ -164,7 +175,7 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
         code={**COUNT, "description": "the exit code of stegcinn for the same"},
     )
     return {
-        "Options": _object(version=TEXT, **names, **limits),
+        "Options": _object(version=TEXT, labels=_object(**dict.fromkeys(codecs, TEXT)), **names, **limits),
         "Upload": _object(id=ID, bytes=COUNT),
         "Error": _object(error=error),
         "Job": _object(

@@ -6,8 +6,6 @@ import codecs
 import contextlib
 import io
 import unicodedata
-import warnings
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
@@ -15,11 +13,12 @@ import numpy as np
 from PIL import Image
 
 from stegcinn import stego
+from stegcinn.carriers.base import Source
 from stegcinn.carriers.compare import AMPLIFY, MID_GRAY, amplified, gray
-from stegcinn.carriers.photo import Photo, halved, read_photo
-from stegcinn.codecs import AUTO, load_codec
-from stegcinn.codecs.base import Colors, Progress
-from stegcinn.errors import StegcinnWarning, UsageError
+from stegcinn.carriers.photo import Photo
+from stegcinn.codecs import CODECS, load_codec
+from stegcinn.codecs.base import Colors, Progress, Wish
+from stegcinn.errors import MachineError, UsageError
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
@@ -46,31 +45,32 @@ class Outcome:
 
 def warm_up(progress: Progress) -> Outcome:
     """Load what jobs need, so that the first one need not wait for it."""
-    for codec in AUTO:
-        load_codec(codec)
+    for codec in map(load_codec, CODECS):
+        with contextlib.suppress(MachineError):  # told where that codec is wanted
+            if codec.auto:
+                codec.ready()
     return Outcome({})
 
 
 def look(progress: Progress, *, photo: bytes) -> Outcome:
     """Read a photo: its size, and a thumbnail."""
-    with _notes() as notes:
-        image = read_photo(photo)
+    source = Source(photo)
+    image = source.photo()
     small = image.to_pil()
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    return Outcome({**_size(image), "gray": image.is_gray, "notes": notes}, {"thumbnail": _png(small)})
+    return Outcome({**_size(image), "gray": image.is_gray, "notes": source.notes}, {"thumbnail": _png(small)})
 
 
-def _read(photo: bytes, halve: bool) -> Photo:
-    image = read_photo(photo)
-    return halved(image) if halve else image
+def _opened(photo: bytes, halve: bool) -> Source:
+    return Source(photo).halved() if halve else Source(photo)
 
 
 def measure(progress: Progress, *, photo: bytes, codec: str | None, colors: str | None, halve: bool) -> Outcome:
-    """Measure how much a photo takes."""
-    with _notes():
-        image = _read(photo, halve)
-    room = stego.measure(image, codec=codec, colors=cast(Colors | None, colors), progress=progress)
-    return Outcome(asdict(room))
+    """Measure how much a photo takes, and what an attacker makes of payloads up to which size."""
+    wish = Wish(cast(Colors | None, colors))
+    room = stego.measure(_opened(photo, halve), codec=codec, wish=wish, progress=progress)
+    sizes = sorted({room.safe_bytes, room.bytes} - {0})
+    return Outcome({**asdict(room), "judgements": [{"up_to": size, **asdict(room.judge(size))} for size in sizes]})
 
 
 def weigh(progress: Progress, *, payload: bytes) -> Outcome:
@@ -84,43 +84,41 @@ def hide(
     colors: str | None, halve: bool, format: str,
 ) -> Outcome:  # fmt: skip
     """Hide a payload; files: the `container`, and pictures of host and container side by side."""
-    hidden = Payload(payload, envelope.safe_name(name or ""))
-    with _notes() as notes:
-        photo = _read(host, halve)
-        container = stego.conceal(
-            photo, hidden, password=password, codec=codec, colors=cast(Colors | None, colors), suffix=f".{format}",
-            progress=lambda share: progress(HIDING_SHARE * share),
-        )  # fmt: skip
-        saved = read_photo(container.file)  # compared is what the receiver gets
+    source = _opened(host, halve)
+    container = stego.conceal(
+        source, Payload(payload, envelope.safe_name(name or "")), password=password, codec=codec,
+        wish=Wish(cast(Colors | None, colors)), suffix=f".{format}",
+        progress=lambda share: progress(HIDING_SHARE * share),
+    )  # fmt: skip
+    photo, saved = source.photo(), Source(container.file).photo()  # compared is what the receiver gets
     times = amplification(photo.rgb, saved.rgb)
-    notes += stego.notes(container, hidden, password)
     facts = {
         **_size(photo),
         "bytes": len(payload),
         "bpp": 8 * len(payload) / photo.rgb[..., 0].size,
         "codec": container.codec,
         "colors": container.colors,
-        "changed_pixels": container.changed_pixels,
+        "changed_pixels": container.changed,
         "raw_accuracy": container.raw_accuracy,
         "disturbance": container.disturbance,
+        "judgement": asdict(container.judgement),
         "same_gray": float(np.mean(gray(photo.rgb) == gray(saved.rgb))),
         "amplified": times,
-        "notes": notes,
+        "notes": container.notes,
     }
     return Outcome(facts, {"container": container.file, **_pictures(photo, saved, times)})
 
 
 def reveal(progress: Progress, *, image: bytes, password: str | None) -> Outcome:
     """Reveal a payload; files: the `payload`. Its name is safe, and only a suggestion."""
-    with _notes() as notes:
-        container = read_photo(image)
-    payload = stego.uncover(container, password=password)
+    source = Source(image)
+    payload = stego.uncover(source, password=password, progress=progress)
     if len(payload.data) > MAX_REVEALED:
         raise UsageError(
             f"the payload has {len(payload.data)} bytes, too many for the page: use stegcinn reveal in a shell"
         )
     facts = {
-        "name": payload.name, "bytes": len(payload.data), "preview": preview(payload.data), "notes": notes,
+        "name": payload.name, "bytes": len(payload.data), "preview": preview(payload.data), "notes": source.notes,
     }  # fmt: skip
     return Outcome(facts, {"payload": payload.data})
 
@@ -140,16 +138,6 @@ def preview(data: bytes) -> dict[str, Any]:
     if any(unicodedata.category(c) == "Cc" and c not in "\n\r\t" for c in text):
         return {"kind": "none"}
     return {"kind": "text", "text": text, "whole": whole}
-
-
-@contextlib.contextmanager
-def _notes() -> Iterator[list[str]]:
-    """Collect what the library warns of; safe, as nothing else runs in this process."""
-    notes: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", StegcinnWarning)
-        yield notes
-    notes.extend(str(each.message) for each in caught if issubclass(each.category, StegcinnWarning))
 
 
 def _size(photo: Photo) -> dict[str, int]:

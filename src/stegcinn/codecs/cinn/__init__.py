@@ -1,0 +1,11 @@
+"""The codec `cinn`: the paper's, bits as signs of latents that an invertible network turns into colours."""
+
+from __future__ import annotations
+
+from stegcinn.codecs.cinn.codec import CinnCodec
+from stegcinn.runtime.weights import release
+
+
+def load() -> CinnCodec:
+    """Over the newest release of weights; containers of the older one are revealed as well."""
+    return CinnCodec(release("cinn-2"), release("cinn-1"))

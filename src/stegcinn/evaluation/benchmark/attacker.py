@@ -19,7 +19,9 @@ from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.cinn.codec import CinnCodec
 from stegcinn.codecs.cinn.lattice import Lattice
-from stegcinn.codecs.exact.codec import STEPS, ExactCodec
+from stegcinn.codecs.exact.codec import ExactCodec
+from stegcinn.codecs.exact.header import CODED_PHASES
+from stegcinn.codecs.exact.loads import fit
 from stegcinn.colourmodel import rangecoder
 from stegcinn.colourmodel.calibration import Calibration
 from stegcinn.errors import UsageError
@@ -40,16 +42,16 @@ def statistics(attacker: str, rgb: UInt8) -> Float64:
 
 def _code_lengths(rgb: UInt8) -> Float64:
     """Per level, calibrated and not: mean bits of R, B and G of a pixel, and how much the bits of pixels scatter."""
-    codec = cast(ExactCodec, load_codec("exact"))
+    model = cast(ExactCodec, load_codec("exact")).model
     luma = luma_of(rgb)
-    fitted = codec._fit(rgb).calibration  # the sender's own step: an attacker has the program
+    fitted = fit(model, rgb).calibration  # the sender's own step: an attacker has the program
     found = []
     for chosen in (fitted, Calibration.none()):
-        for level in sorted({level for level, _ in STEPS}):
-            tables = codec.model.tables(level).calibrated(chosen.lookup(level))
+        for level in sorted({level for level, _ in CODED_PHASES}):
+            tables = model.tables(level).calibrated(chosen.lookup(level))
             sums, squares, pixels = np.zeros(3), 0.0, 0
-            for at, phase in STEPS:
-                for part in codec.model.parts(rgb, luma, at, phase) if at == level else ():
+            for at, phase in CODED_PHASES:
+                for part in model.parts(rgb, luma, at, phase) if at == level else ():
                     bits, squared = rangecoder.information(tables, part.tile, part.rgb)
                     sums, squares, pixels = sums + bits, squares + squared, pixels + part.tile.luma.size
             spread = max(0.0, squares / pixels - (sums.sum() / pixels) ** 2) ** 0.5
@@ -60,10 +62,10 @@ def _code_lengths(rgb: UInt8) -> Float64:
 
 def _latent_sizes(rgb: UInt8) -> Float64:
     """Per level: shares of |z| in the bins of SIZES at places that may carry bits."""
-    codec = cast(CinnCodec, load_codec("cinn"))
+    painter = cast(CinnCodec, load_codec("cinn")).painter
     lattice = Lattice(luma_of(rgb))
     shares = []
-    for z, live in zip(codec._latents(rgb, lattice), lattice.live, strict=True):
+    for z, live in zip(painter.latents(rgb, lattice), lattice.live, strict=True):
         counts = np.histogram(np.abs(z[:, live]), SIZES)[0]
         shares.append(counts / max(1, counts.sum()))
     return np.concatenate(shares)

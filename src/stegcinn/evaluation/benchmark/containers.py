@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from stegcinn.carriers.base import Source
 from stegcinn.codecs import CODECS, load_codec
-from stegcinn.codecs.base import silent
+from stegcinn.codecs.base import Wish, silent
 from stegcinn.errors import CapacityError, UsageError
 from stegcinn.evaluation.baselines import hill, lsb
 from stegcinn.evaluation.benchmark.hosts import ImageSet
@@ -20,6 +21,7 @@ from stegcinn.sealing import keys
 
 SIMULATED = {"lsb": lsb.embed, "lsb-coded": lsb.embed_coded, "hill": hill.embed}
 FULL, SAFE = "full", "safe"
+KEEP = Wish("keep")
 Embed = Callable[[UInt8, np.random.Generator], UInt8]
 
 
@@ -62,15 +64,17 @@ def _simulate(embed: Callable[[UInt8, float, np.random.Generator], UInt8], load:
 def _hide(method: str, load: float | str, host: UInt8, rng: np.random.Generator) -> UInt8:
     """A container with random bytes of exactly the load; its other random draws are the system's, as in real use."""
     codec = load_codec(method)
+    carrier = codec.open(Source(host))
     if isinstance(load, str):
-        room = codec.capacity(host, "keep", silent)
+        room = codec.capacity(carrier, KEEP, silent)
         size = room.safe if load == SAFE else room.most
         if not size:
             raise CapacityError(1, 0)
     else:
         size = round(load * host[..., 0].size / 8)
     key = keys.derive(None, rng.bytes(keys.KEY_SIZE))  # a detector has no key: any will do
-    return codec.embed(host, rng.bytes(size), key, "keep", silent).rgb
+    rgb: UInt8 = codec.embed(carrier, rng.bytes(size), key, KEEP, silent).carrier.rgb
+    return rgb
 
 
 def make_stegos(

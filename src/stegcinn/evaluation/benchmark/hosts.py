@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stegcinn.carriers.photo import halved, read_photo
+from stegcinn.carriers.base import read_photo
 from stegcinn.errors import ImageError, StegcinnError
 from stegcinn.files import replacing
 from stegcinn.runtime.arrays import UInt8
@@ -74,7 +74,7 @@ def read_hosts(folder: Path, *, count: int | None, size: int, seed: int = 0, hal
             break
         try:
             photo = read_photo(str(files[index]))
-            photo = halved(photo) if halve else photo
+            photo = photo.halved() if halve else photo
         except ImageError:
             continue
         height, width = photo.rgb.shape[:2]

@@ -9,11 +9,12 @@ from typing import Any, cast
 import numpy as np
 
 from stegcinn import stego
+from stegcinn.carriers.base import Source
 from stegcinn.carriers.luma import luma_of
-from stegcinn.carriers.photo import read_photo
 from stegcinn.codecs import load_codec
-from stegcinn.codecs.cinn.codec import CinnCodec, _chroma, _coarse
+from stegcinn.codecs.cinn.codec import CinnCodec
 from stegcinn.codecs.cinn.lattice import CARRIERS, Lattice
+from stegcinn.codecs.cinn.painter import chroma_of, coarse_of
 from stegcinn.codecs.cinn.pyramid import DETAILS, LumaPyramid, merge
 from stegcinn.errors import CapacityError, StegcinnError
 from stegcinn.evaluation.benchmark.containers import SAFE
@@ -76,9 +77,9 @@ def codec_row(method: str, load: float | str, hosts: ImageSet, seed: int) -> tup
     rng = np.random.default_rng(seed)
     bits, accuracies, unrounded, failed, no_room, images, names = 0, [], [], 0, 0, [], []
     for name, rgb in zip(hosts.names, hosts.images, strict=True):
-        photo = read_photo(rgb)
+        source = Source(rgb)
         if isinstance(load, str):
-            room = stego.measure(photo, codec=method)
+            room = stego.measure(source, codec=method)
             size = room.safe_bytes if load == SAFE else room.bytes
         else:
             size = int(load * rgb[..., 0].size / 8)
@@ -87,8 +88,8 @@ def codec_row(method: str, load: float | str, hosts: ImageSet, seed: int) -> tup
             continue
         data = rng.bytes(size)
         try:
-            container = stego.conceal(photo, Payload(data), codec=method)
-            back = stego.uncover(read_photo(container.file)).data
+            container = stego.conceal(source, Payload(data), codec=method)
+            back = stego.uncover(Source(container.file)).data
         except StegcinnError as error:
             refused = isinstance(error, CapacityError) and not isinstance(load, str)  # at full load room was promised
             failed, no_room = failed + (not refused), no_room + refused
@@ -98,7 +99,7 @@ def codec_row(method: str, load: float | str, hosts: ImageSet, seed: int) -> tup
         accuracies.append(container.raw_accuracy)
         if method == "cinn":
             unrounded.append(unrounded_accuracy(rgb, rng))
-        images.append(container.photo.rgb)
+        images.append(np.asarray(container))
         names.append(name)
     pixels = hosts.images[0, ..., 0].size
     net = bits / (pixels * len(hosts.names))
@@ -115,19 +116,19 @@ def codec_row(method: str, load: float | str, hosts: ImageSet, seed: int) -> tup
 
 def unrounded_accuracy(rgb: UInt8, rng: np.random.Generator) -> float:
     """Share of random signs that the flow of `cinn` gives back when colours stay real numbers."""
-    codec = cast(CinnCodec, load_codec("cinn"))
+    painter = cast(CinnCodec, load_codec("cinn")).painter
     lattice = Lattice(luma_of(rgb))
     right, total = 0, 0
     for tile in lattice.tiles:
         luma = lattice.luma[tile.at(0)]
-        mean = _coarse(_chroma(luma, rgb[tile.at(0)]))
+        mean = coarse_of(chroma_of(luma, rgb[tile.at(0)]))
         pyramid = LumaPyramid(luma[None].astype(np.float32), CARRIERS)
         shapes = [(DETAILS, luma.shape[0] >> level, luma.shape[1] >> level) for level in range(1, CARRIERS + 1)]
         latents = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
         for level in range(CARRIERS, 0, -1):
-            condition = pyramid.condition(level, mean, codec._noise)
-            mean = merge(mean, codec._details(level, latents[level - 1], condition))
-        for level, z in enumerate(codec._forward(luma, mean), start=1):
+            condition = pyramid.condition(level, mean, painter.noise)
+            mean = merge(mean, painter.details(level, latents[level - 1], condition))
+        for level, z in enumerate(painter.forward(luma, mean), start=1):
             live = lattice.live[level - 1][tile.at(level)]
             right += int(((z > 0) == (latents[level - 1] > 0))[:, live].sum())
             total += DETAILS * int(live.sum())

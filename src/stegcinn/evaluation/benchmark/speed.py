@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from stegcinn import stego
+from stegcinn.carriers.base import Source, read_photo
 from stegcinn.carriers.formats import encode_photo
-from stegcinn.carriers.photo import read_photo
 from stegcinn.errors import StegcinnError
 from stegcinn.sealing.envelope import Payload
 
@@ -57,12 +57,12 @@ def timed(method: str, side: int = SIDE) -> dict[str, Any]:
         hidden = time.perf_counter()
         back = _read_bits(read_photo(file).rgb, len(data))
     else:
-        warm = read_photo(subject(96))
-        stego.uncover(read_photo(stego.conceal(warm, Payload(b"warm"), codec=method).file))
+        warm = stego.conceal(Source(subject(96)), Payload(b"warm"), codec=method)
+        stego.uncover(Source(warm.file))
         started = time.perf_counter()
-        container = stego.conceal(photo, Payload(data), codec=method)
+        container = stego.conceal(Source(photo.rgb), Payload(data), codec=method)
         hidden = time.perf_counter()
-        back = stego.uncover(read_photo(container.file)).data
+        back = stego.uncover(Source(container.file)).data
     revealed = time.perf_counter()
     return {
         "method": method, "megapixels": round(megapixels, 3), "load_bpp": LOAD, "exact": back == data,

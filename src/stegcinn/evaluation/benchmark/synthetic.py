@@ -11,18 +11,21 @@ from typing import cast
 
 import numpy as np
 
-from stegcinn.carriers.luma import luma_of
+from stegcinn.carriers.base import Source
+from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import load_codec
-from stegcinn.codecs.base import silent
+from stegcinn.codecs.base import Wish, silent
 from stegcinn.codecs.cinn import mapping
 from stegcinn.codecs.cinn.codec import CinnCodec
 from stegcinn.codecs.cinn.lattice import CARRIERS, Lattice
+from stegcinn.codecs.cinn.painter import Painter
 from stegcinn.codecs.cinn.pyramid import DETAILS
 from stegcinn.evaluation.benchmark.hosts import ImageSet
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import keys
 
 METHODS = ("cinn", "exact")
+GENERATE = Wish("generate")
 
 
 def synthetic_pairs(hosts: ImageSet, method: str, *, seed: int) -> tuple[ImageSet, ImageSet]:
@@ -31,29 +34,31 @@ def synthetic_pairs(hosts: ImageSet, method: str, *, seed: int) -> tuple[ImageSe
     names, covers, stegos = [], [], []
     for index, (name, host) in enumerate(zip(hosts.names, hosts.images, strict=True)):
         rng = np.random.default_rng((seed, index))
-        room = codec.capacity(host, "generate", silent).most
+        carrier = codec.open(Source(host))
+        room = codec.capacity(carrier, GENERATE, silent).most
         if not room:
             continue
 
-        def container(room: int = room, host: UInt8 = host, rng: np.random.Generator = rng) -> UInt8:
+        def container(room: int = room, carrier: Photo = carrier, rng: np.random.Generator = rng) -> UInt8:
             key = keys.derive(None, rng.bytes(keys.KEY_SIZE))
-            return codec.embed(host, rng.bytes(room), key, "generate", silent).rgb
+            rgb: UInt8 = codec.embed(carrier, rng.bytes(room), key, GENERATE, silent).carrier.rgb
+            return rgb
 
         names.append(name)
         stegos.append(container())
         # `exact` has no other way to draw than from random bits, which is what a container is drawn from
-        covers.append(_drawn(cast(CinnCodec, codec), host) if method == "cinn" else container())
+        covers.append(_drawn(cast(CinnCodec, codec).painter, carrier) if method == "cinn" else container())
     return ImageSet(tuple(names), np.stack(covers)), ImageSet(tuple(names), np.stack(stegos))
 
 
-def _drawn(codec: CinnCodec, host: UInt8) -> UInt8:
+def _drawn(painter: Painter, host: Photo) -> UInt8:
     """Colours from latents that are all N(0, 1), without the hole of Algorithm 1 and without repair."""
-    lattice = Lattice(luma_of(host))
-    coarse = codec._drawn_coarse(lattice, os.urandom)
-    painted = host.copy()
+    lattice = Lattice(host.luma)
+    coarse = painter.drawn_coarse(lattice, os.urandom)
+    painted = host.rgb.copy()
     for tile in lattice.tiles:
         luma = lattice.luma[tile.at(0)]
         shapes = [(DETAILS, luma.shape[0] >> level, luma.shape[1] >> level) for level in range(1, CARRIERS + 1)]
         latents = [mapping.standard_normal(int(np.prod(shape)), os.urandom).reshape(shape) for shape in shapes]
-        painted[tile.at(0)] = codec._inverse(luma, coarse[:, *tile.at(CARRIERS)], latents)
+        painted[tile.at(0)] = painter.inverse(luma, coarse[:, *tile.at(CARRIERS)], latents)
     return painted

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import torch
 
 from stegcinn.codecs.cinn import mapping
-from stegcinn.codecs.cinn.codec import LUCK, NOISE_FLOOR, NOISE_GAIN, OUTLIERS, REPAIR_MARGIN
+from stegcinn.codecs.cinn.codec import DRAW_SPREAD, NOISE_FLOOR, NOISE_GAIN, OUTLIERS
+from stegcinn.codecs.cinn.painter import REPAIR_MARGIN
 from stegcinn.coding import ldpc
 from stegcinn.runtime.arrays import Float32, UInt8
 from stegcinn.training.cinn.trainables import Network, Painting, chroma_energy
@@ -158,7 +159,7 @@ def _net_bits(network: Network, hosts: UInt8, trial: Trial, bits: Bits, alpha: f
     sent: list[tuple[int, ldpc.Plan, Bits]] = []
     for image in range(len(hosts)):
         information = mapping.information(_soft(trial, image, alpha), bits[image])
-        rate = ldpc.best_rate(float(information.mean() - LUCK * information.std() / size**0.5), size)
+        rate = ldpc.best_rate(float(information.mean() - DRAW_SPREAD * information.std() / size**0.5), size)
         if rate is None:
             continue
         plan = ldpc.plan(size, rate)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.cinn.chroma import HIGH, LOW, from_chroma, quantise
-from stegcinn.codecs.cinn.codec import MAX_DETAIL, ROOT_TEMPERATURE
+from stegcinn.codecs.cinn.painter import MAX_DETAIL, ROOT_TEMPERATURE
 from stegcinn.codecs.cinn.pyramid import DETAILS, LumaPyramid, merge
 from stegcinn.runtime.arrays import Float32, UInt8
 from stegcinn.training.cinn import lumalocked

@@ -24,10 +24,7 @@ const halve = () => $("hide-size").value === "half";
 const kind = () => document.querySelector('input[name="payload-kind"]:checked').value;
 
 export function setup(found) {
-  const words = {
-    stealth: "stealth: small changes", exact: "exact: takes the most", cinn: "cinn: the paper’s network",
-    keep: "Keep the photo’s", generate: "Generate new ones",
-  };
+  const words = { ...found.labels, keep: "Keep the photo’s", generate: "Generate new ones" };
   for (const [id, names] of [["hide-codec", found.codecs], ["hide-colors", found.colors]]) {
     fill($(id), [["", "Automatic"], ...names.map((name) => [name, words[name] ?? name])]);
   }
@@ -74,7 +71,8 @@ async function takePhoto(taken) {
     const png = new Blob([seen.files.thumbnail], { type: "image/png" });
     $("hide-thumbnail").src = thumbnails.of(png);
     say("hide-photo-size", `${seen.facts.width} × ${seen.facts.height} pixels${seen.facts.gray ? ", gray" : ""}`);
-    list("hide-photo-notes", seen.facts.notes);
+    mine.notes = seen.facts.notes;
+    list("hide-photo-notes", mine.notes);
     await measure();
   } catch (error) {
     if (photo !== mine) return;
@@ -105,10 +103,10 @@ async function measure() {
     room = facts;
     $("hide-capacity").ariaBusy = "false";
     const discreet = smaller() ? `; up to ${bytes(smaller())} in small changes` : "";
-    const safe = room.decoded ? "; straight from a JPEG file, it would be safer halved (under Advanced)"
-      : room.stealth_bytes ? `, ${bytes(room.safe_bytes)} of them as good as unseen` : "";
+    const safe = room.evidence ? "" : `, ${bytes(room.safe_bytes)} of them as good as unseen`;
     say("hide-capacity", room.bytes ? `Takes ${bytes(room.bytes)} (${room.bpp.toFixed(2)} bits per pixel)${discreet}${safe}`
       : "Takes nothing; try a larger or more colourful photo.");
+    list("hide-photo-notes", [...photo.notes, ...(room.evidence ? [room.evidence] : [])]);
   } catch (error) {
     if (measuring !== mine || error.name === "AbortError") return;
     $("hide-capacity").ariaBusy = "false";
@@ -117,9 +115,9 @@ async function measure() {
   weighed();
 }
 
-/** Bytes that small changes take, where more than those may be made. */
+/** Bytes that smaller changes take than those of the codec that takes the most. */
 function smaller() {
-  return room.codec === "stealth" ? 0 : room.stealth_bytes;
+  return Math.max(0, ...Object.entries(room.per_codec).filter(([name]) => name !== room.codec).map(([, size]) => size));
 }
 
 // The payload
@@ -183,13 +181,22 @@ function weighed() {
   const size = payload.needed !== null && payload.needed < payload.size
     ? `${bytes(payload.size)}, ${bytes(needed)} compressed` : bytes(payload.size);
   $("hide-fit-text").textContent = !known ? (room ? `${size}. Compressing it …` : `${size}.${photo ? "" : " Choose a photo to see whether it fits."}`)
-    : fits ? `${fitting(needed)}: ${size}, ${percent(needed / room.bytes)} of what the photo takes.`
+    : fits ? `${fitting(needed)}: ${size}, ${percent(needed / room.bytes)} of what the photo takes; ${judged(needed)}.`
       : `Does not fit: ${size}, and the photo takes ${bytes(room.bytes)}.`;
 }
 
+/** What is hidden in all: the payload's name, too, unless it would be too much. */
+function named(needed) {
+  return needed + new Blob([payload.name ?? ""]).size;
+}
+
 function fitting(needed) {
-  const named = needed + new Blob([payload.name ?? ""]).size; // its name is hidden, too, unless it would be too much
-  return !smaller() ? "Fits" : named <= smaller() ? "Fits in small changes" : "Fits, in more than small changes";
+  return !smaller() ? "Fits" : named(needed) <= smaller() ? "Fits in small changes" : "Fits, in more than small changes";
+}
+
+/** What an attacker makes of it. */
+function judged(needed) {
+  return (room.judgements.find((each) => named(needed) <= each.up_to) ?? room.judgements.at(-1)).reason;
 }
 
 // The password
@@ -257,16 +264,16 @@ function openResult(job, { facts, files }) {
   say("hide-result-text", `${link.download}, ${bytes(files.container.size)}. Send it as it is; keep the original to yourself.`);
   compare.open(files, facts);
   // Both may have come in meanwhile; neither photo nor choices could change.
-  const small = facts.codec === "stealth" && room?.stealth_bytes;
-  const all = small || room?.bytes;
+  const all = room?.per_codec[facts.codec];
   const used = all && job.payload.needed !== null
-    ? `${percent(job.payload.needed / all)} of ${bytes(all)}${small ? " in small changes" : ""}` : "not measured";
+    ? `${percent(job.payload.needed / all)} of ${bytes(all)} with codec ${facts.codec}` : "not measured";
   const rows = [
     ["Hidden", `${bytes(facts.bytes)}, ${facts.bpp.toPrecision(3)} bits per pixel`],
     ["Capacity used", used],
     ["Gray-scale", facts.same_gray === 1 ? "identical at every pixel" : `${percent(facts.same_gray)} of pixels identical`],
     ["Pixels changed", percent(facts.changed_pixels)],
     ["Bits right at once", `${percent(facts.raw_accuracy)}; error correction did the rest`],
+    ["To an attacker", facts.judgement.verdict],
     ["Codec, colours", `${facts.codec}, ${facts.colors}`],
   ];
   if (facts.raw_accuracy === 1) rows[4][1] = "100 %";

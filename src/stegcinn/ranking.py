@@ -1,0 +1,64 @@
+"""Which photo of many is expected to hide a payload best."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stegcinn.carriers.base import ImageSource, Source
+from stegcinn.codecs import CODECS, load_codec
+from stegcinn.codecs.base import Judgement, judge_disturbance
+from stegcinn.errors import ImageError
+from stegcinn.sealing import envelope
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A photo, and how much a payload would disturb it."""
+
+    host: ImageSource
+    codec: str
+    disturbance: float  # deflection of the ideal detector that knows the predicted noise; smaller is safer
+    bpp: float  # the payload's bits per pixel of this photo
+    judgement: Judgement
+
+
+def rank(
+    hosts: str | os.PathLike[str] | Iterable[ImageSource], payload_size: int, *, halve: bool = False,
+    skipped: Callable[[ImageSource, str], None] = lambda host, reason: None,
+) -> list[Ranked]:  # fmt: skip
+    """Photos that take `payload_size` bytes in a way that tells how much it disturbs, the least disturbed first.
+
+    `hosts`: a folder, with those below it, or photos as `hide` takes them; each halved if wished. `skipped(host,
+    reason)` is called for those that are no photos or do not take as much.
+    """
+    found = []
+    for host in _files(Path(hosts)) if isinstance(hosts, (str, os.PathLike)) else hosts:
+        try:
+            source = Source(host).halved() if halve else Source(host)
+            ranked = _ranked(host, source, payload_size)
+        except ImageError as error:
+            skipped(host, str(error))
+            continue
+        if ranked is None:
+            skipped(host, f"{source.name} does not take {payload_size} bytes in small changes")
+            continue
+        found.append(ranked)
+    return sorted(found, key=lambda ranked: ranked.disturbance)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _ranked(host: ImageSource, source: Source, size: int) -> Ranked | None:
+    """By the first codec that can tell."""
+    for codec in map(load_codec, CODECS):
+        carrier = codec.open(source)
+        disturbance = codec.disturbance(carrier, size + envelope.OVERHEAD)
+        if disturbance is not None:
+            judgement = judge_disturbance(codec.evidence(carrier), disturbance)
+            return Ranked(host, codec.name, disturbance, 8 * size / carrier.pixels, judgement)
+    return None
