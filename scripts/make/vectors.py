@@ -41,7 +41,7 @@ from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
 from stegcinn.sealing.keys import Keys
 
-VECTORS = Path(__file__).parents[2] / "tests" / "vectors"
+VECTORS = Path(__file__).parents[2] / "tests" / "format" / "vectors"
 PASSWORD = "for ever and a day, 永遠"
 ROOT = Keys(hashlib.sha256(b"stegcinn vectors").digest())
 NAME = "note.txt"

@@ -35,7 +35,7 @@ from stegcinn.codecs import CODECS, load_codec
 from stegcinn.errors import ImageError, RevealError, StegcinnError
 from stegcinn.sealing import envelope, keys
 
-VECTORS = Path(__file__).parents[2] / "tests" / "vectors"
+VECTORS = Path(__file__).parents[2] / "tests" / "format" / "vectors"
 HANG = 20  # seconds of processor time
 MEMORY = 4  # times the pixels of the image, 3 bytes each
 # What some decoders take by themselves, and conversions of other or wider channels (measured, docs/threat-model.md)

@@ -26,7 +26,7 @@ from stegcinn.sealing.envelope import Payload
 from stegcinn.sealing.keys import Keys
 
 VECTORS = Path(__file__).parent / "vectors"
-SPEC = (Path(__file__).parents[1] / "docs" / "SPEC.md").read_text(encoding="utf-8")
+SPEC = (Path(__file__).parents[2] / "docs" / "SPEC.md").read_text(encoding="utf-8")
 
 
 def entries(file: str) -> list:

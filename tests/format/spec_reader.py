@@ -21,7 +21,7 @@ import onnxruntime as ort
 import zstandard
 from PIL import Image
 
-WEIGHTS = Path(__file__).parents[1] / "src" / "stegcinn" / "weights"
+WEIGHTS = Path(__file__).parents[2] / "src" / "stegcinn" / "weights"
 
 
 class RefusedError(Exception):

@@ -26,7 +26,7 @@ from stegcinn.sealing.envelope import OVERHEAD, Payload
 
 PUBLIC = keys.derive(None, bytes(range(32)))
 OTHER = keys.derive(None, bytes(range(1, 33)))
-GOLDEN = Path(__file__).parent / "vectors" / "stealth.png"
+GOLDEN = Path(__file__).parents[1] / "format" / "vectors" / "stealth.png"
 GOLDEN_TEXT = b"A container of the first release with codec stealth."
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "stress" / "faults.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "stress" / "faults.py"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs fork, and limits as Linux has them")

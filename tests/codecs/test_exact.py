@@ -28,7 +28,7 @@ from stegcinn.sealing.envelope import OVERHEAD, Payload
 SALT = bytes(range(32))
 PUBLIC = keys.derive(None, SALT)
 OTHER = keys.derive(None, SALT[::-1])
-VECTORS = Path(__file__).parent / "vectors"
+VECTORS = Path(__file__).parents[1] / "format" / "vectors"
 COLORS = ("keep", "generate")
 FLAT = [(0, 0, 0), (255, 255, 255), (128, 128, 128), (200, 30, 40), (0, 0, 255)]
 

@@ -27,7 +27,7 @@ import stegcinn
 import stegcinn.__main__ as program
 from stegcinn import stego
 from stegcinn.carriers.luma import luma_of
-from stegcinn.carriers.photo import read_photo
+from stegcinn.carriers.base import read_photo
 from stegcinn.cli import console, main
 from stegcinn.codecs import CODECS
 from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room
@@ -36,40 +36,12 @@ from stegcinn.errors import CapacityError, ImageError, SelfCheckError, StegcinnE
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
-from stegcinn.sealing.keys import Keys
+from fakes import SIDE, LsbCodec, pixels
 
-SIDE = 96
 SECRET = bytes(range(256)) * 2
 UNREADABLE_BY_ROOT = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may do anything")
 HINT = "(STEGCINN_DEBUG=1 shows the traceback)"
 RELEASED = all((files("stegcinn") / "weights" / name / "config.json").is_file() for name in ("exact-1", "cinn-2"))
-
-
-class LsbCodec:
-    """A bit in the parity of each red, in photos without extreme colours; green pays to keep the luma."""
-
-    name = "exact"
-    most = 1.0
-    seconds = 0.0
-    disturbance: float | None = 1.0
-
-    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> Room:
-        time.sleep(self.seconds)
-        progress(1.0)
-        size = rgb[..., 0].size // 8 if rgb.min() > 20 and rgb.max() < 235 else 0
-        return Room(size, size // 2)
-
-    def embed(self, rgb: UInt8, stream: bytes, keys: Keys, colors: Colors, progress: Progress) -> Embedding:
-        if len(stream) > (room := self.capacity(rgb, colors, progress).most):
-            raise CapacityError(len(stream), room)
-        bits = np.unpackbits(np.frombuffer(stream + os.urandom(room - len(stream)), np.uint8))
-        real = np.moveaxis(rgb, 2, 0).astype(np.float64)
-        real[0] = (rgb[..., 0] & 254) | bits.reshape(rgb.shape[:2])
-        progress(1.0)
-        return Embedding(quantise(luma_of(rgb), real), self.disturbance)
-
-    def extract(self, rgb: UInt8, keys: Keys, *, strict: bool = False) -> Extraction:
-        return Extraction(np.packbits(rgb[..., 0] & 1).tobytes(), 1.0)
 
 
 @dataclass(frozen=True)
@@ -113,10 +85,6 @@ def run(capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPa
         return outcome
 
     return run
-
-
-def pixels(seed: int = 0) -> UInt8:
-    return np.random.default_rng(seed).integers(90, 160, (SIDE, SIDE, 3), dtype=np.uint8)
 
 
 @pytest.fixture
@@ -806,9 +774,9 @@ def test_a_benchmark_that_fails(
 
 FAKE = """
     import sys, time
-    import stegcinn.stego, test_cli
+    import stegcinn.stego, fakes
     from stegcinn.cli.main import main
-    stegcinn.stego.load_codec = lambda name: test_cli.LsbCodec()
+    stegcinn.stego.load_codec = lambda name: fakes.LsbCodec()
 """
 
 
@@ -907,7 +875,7 @@ def test_ctrl_c_leaves_nothing_behind(host: Path, secret: Path) -> None:
     script = f"""{FAKE}
     import signal
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    test_cli.LsbCodec.seconds = 60
+    fakes.LsbCodec.seconds = 60
     print("ready", flush=True)
     sys.exit(main())
     """
@@ -978,7 +946,7 @@ def test_no_terminal_to_ask_on(host: Path, secret: Path) -> None:
 
 def test_slow_work_shows_progress_on_a_terminal(host: Path) -> None:
     terminal, end = pty.openpty()
-    process = spawn(f"{FAKE}    test_cli.LsbCodec.seconds = 1.2\n    sys.exit(main())", "capacity", host, stderr=end)
+    process = spawn(f"{FAKE}    fakes.LsbCodec.seconds = 1.2\n    sys.exit(main())", "capacity", host, stderr=end)
     out, _ = process.communicate(timeout=60)
     os.close(end)
     shown = b""
