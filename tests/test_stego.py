@@ -19,7 +19,7 @@ from skimage import data as skimage_data
 import stegcinn
 from stegcinn import stego
 from stegcinn.carriers.luma import luma_of
-from stegcinn.carriers.photo import read_photo
+from stegcinn.carriers.base import read_photo
 from stegcinn.codecs import AUTO, CODECS, load_codec
 from stegcinn.errors import CapacityError, ImageError, MachineError, RevealError, SelfCheckError, UsageError
 from stegcinn.sealing import envelope

@@ -17,7 +17,7 @@ from PIL import Image
 from skimage import data
 
 from stegcinn import stego
-from stegcinn.carriers.photo import read_photo
+from stegcinn.carriers.base import read_photo
 from stegcinn.sealing.envelope import Payload
 
 CROP, SIDE, PER_PHOTO = 256, 128, 4

@@ -27,7 +27,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from stegcinn import stego
 from stegcinn.carriers.formats import encode_photo
 from stegcinn.carriers.luma import luma_of
-from stegcinn.carriers.photo import Photo, read_photo
+from stegcinn.carriers.base import read_photo
+from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.base import Colors, silent
 from stegcinn.codecs.cinn import codec as cinn

@@ -21,7 +21,7 @@ from PIL import Image
 
 from stegcinn import __version__, stego
 from stegcinn.carriers.compare import gray, psnr
-from stegcinn.carriers.photo import read_photo
+from stegcinn.carriers.base import read_photo
 from stegcinn.errors import CapacityError
 from stegcinn.sealing.envelope import Payload
 

@@ -22,7 +22,7 @@ from PIL import Image
 from stegcinn import stego
 from stegcinn.carriers.compare import psnr
 from stegcinn.carriers.luma import luma_of
-from stegcinn.carriers.photo import read_photo
+from stegcinn.carriers.base import read_photo
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.exact.codec import STEPS, ExactCodec
 from stegcinn.colourmodel import rangecoder

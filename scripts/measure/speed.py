@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from stegcinn import stego
-from stegcinn.carriers.photo import read_photo
+from stegcinn.carriers.base import read_photo
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.colourmodel.cells import CHANNELS
 from stegcinn.colourmodel.mixture import PARAMETERS

@@ -17,7 +17,7 @@ import numpy as np
 
 from stegcinn import stego
 from stegcinn.carriers.compare import psnr
-from stegcinn.carriers.photo import read_photo
+from stegcinn.carriers.base import read_photo
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.base import silent
 from stegcinn.codecs.stealth import moves

@@ -16,7 +16,7 @@ from PIL import Image
 
 from stegcinn import stego
 from stegcinn.carriers.luma import luma_of
-from stegcinn.carriers.photo import read_photo
+from stegcinn.carriers.base import read_photo
 from stegcinn.codecs import CODECS
 from stegcinn.errors import RevealError
 from stegcinn.sealing.envelope import Payload

@@ -22,7 +22,7 @@ from skimage import data as skimage_data
 import stegcinn
 from stegcinn import stego
 from stegcinn.carriers.luma import luma_of
-from stegcinn.carriers.photo import read_photo
+from stegcinn.carriers.base import read_photo
 from stegcinn.codecs import CODECS
 from stegcinn.errors import StegcinnError
 from stegcinn.runtime.arrays import UInt8

@@ -29,7 +29,7 @@ import numpy as np
 
 import stegcinn.stego  # noqa: F401 -- loaded once, before the first fork
 from stegcinn.carriers.formats import encode_photo
-from stegcinn.carriers.photo import read_photo
+from stegcinn.carriers.base import read_photo
 from stegcinn.cli import main as cli
 from stegcinn.codecs import CODECS
 from stegcinn.files import write_atomic

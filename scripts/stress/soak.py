@@ -23,7 +23,8 @@ from skimage import data as skimage_data
 
 from stegcinn import stego
 from stegcinn.carriers.luma import luma_of
-from stegcinn.carriers.photo import Photo, read_photo
+from stegcinn.carriers.base import read_photo
+from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import CODECS
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.runtime.arrays import UInt8

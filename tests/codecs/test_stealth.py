@@ -14,7 +14,7 @@ from skimage import data as skimage_data
 import stegcinn
 from stegcinn import stego
 from stegcinn.carriers.luma import luma_of
-from stegcinn.carriers.photo import read_photo
+from stegcinn.carriers.base import read_photo
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.base import SAFE
 from stegcinn.codecs.stealth import codec as stealth

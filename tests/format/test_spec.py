@@ -16,7 +16,7 @@ from skimage import data as skimage_data
 import spec_reader
 import stegcinn
 from stegcinn import stego
-from stegcinn.carriers.photo import read_photo
+from stegcinn.carriers.base import read_photo
 from stegcinn.codecs import CODECS
 from stegcinn.coding import ldpc, stc
 from stegcinn.errors import ImageError, RevealError, StegcinnError

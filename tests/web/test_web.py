@@ -21,7 +21,7 @@ from PIL import Image
 
 import web_server
 from stegcinn import stego
-from stegcinn.carriers.photo import read_photo
+from stegcinn.carriers.base import read_photo
 from stegcinn.codecs import AUTO, CODECS
 from stegcinn.sealing.envelope import Payload
 from stegcinn.web import api, work
