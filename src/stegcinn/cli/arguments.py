@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from stegcinn.codecs import CODECS
 from stegcinn.errors import UsageError
 
+TRAIN_COLOURS = "train colours"
 EXIT_CODES = "exit codes: 0 done, 1 unexpected, 2 usage, 3 does not fit, 4 no payload or wrong password, 5 bad image"
 
 
@@ -103,6 +105,12 @@ def parser() -> argparse.ArgumentParser:
         "example: stegcinn train --resume -o run",
         "Several processes or machines: torchrun --nproc-per-node 2 -m stegcinn train ...",
     )
+    colours = command(
+        TRAIN_COLOURS,
+        "train the colour model that stealth and exact have",
+        "example: stegcinn train colours photos crops -o run --minutes 120",
+        "Goes on where it stopped; `stegcinn export run -o new` writes its release.",
+    )
     export = command(
         "export", "write the networks of a training run as a release", "example: stegcinn export run -o new"
     )
@@ -139,7 +147,7 @@ def parser() -> argparse.ArgumentParser:
         password.add_argument("--ask-password", action="store_true", help="ask for the password on the terminal")
         each.add_argument("--force", action="store_true", help="overwrite the file named with -o")
     for each in (hide, capacity):
-        codec = "how bits become colours: stealth, exact, cinn or auto (default: auto)"
+        codec = f"how bits become colours: {', '.join(CODECS)} or auto (default: auto)"
         each.add_argument("--codec", metavar="NAME", default="auto", help=codec)
         colors = "coarse colours: the host's, or new ones (default: keep; generate for a gray host)"
         each.add_argument("--colors", choices=("keep", "generate"), help=colors)
@@ -163,8 +171,16 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--start", metavar="WEIGHTS", help="begin with the weights of a checkpoint, run or release")
     train.add_argument("--resume", action="store_true", help="go on with the run in RUN")
     train.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: auto)")
+    colours.add_argument("photos", metavar="FOLDER", nargs="+", type=existing_folder, help="folders of photos")
+    colours.add_argument("-o", "--output", metavar="RUN", required=True, help="folder of the run, new or to go on")
+    minutes = "time to train for in all (default: %(default)s)"
+    colours.add_argument("--minutes", metavar="N", type=float, default=120.0, help=minutes)
+    colours.add_argument("--stop-after", metavar="N", type=float, help="minutes after which to stop, to go on later")
+    batch = "crops per group, for the memory there is (default: %(default)s)"
+    colours.add_argument("--batch", metavar="N", type=whole_number(1), default=12, help=batch)
     export.add_argument("run", metavar="RUN", help="folder of the run")
-    export.add_argument("data", metavar="DATA", nargs="*", type=weighted_folder, help="photos, if they have moved")
+    data = "photos, if they have moved; for the colour model, those that its card measures"
+    export.add_argument("data", metavar="DATA", nargs="*", type=weighted_folder, help=data)
     export.add_argument("-o", "--output", metavar="DIR", required=True, help="new folder to write")
     export.add_argument("--noise", metavar="LEVELS", type=float, help="run a pyramid at another noise than in training")
     export.add_argument("--json", action="store_true", help="print the facts of the release as one JSON object")

@@ -23,7 +23,8 @@ def _commands() -> dict[str, tuple[str, Options]]:
     """Per command what it does, and its options and arguments."""
     (action,) = (a for a in arguments.parser()._actions if isinstance(a, argparse._SubParsersAction))
     helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
-    return {name: (helps[name], parser._actions) for name, parser in action.choices.items()}
+    # a command of two words is completed by the first
+    return {name: (helps[name], parser._actions) for name, parser in action.choices.items() if " " not in name}
 
 
 def _values(action: argparse.Action) -> list[str]:

@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from stegcinn.ranking import Ranked
     from stegcinn.training.cinn.loop import Progress as TrainingProgress
 
-EXTRAS = {"demo": "demo", "train": "train", "export": "train", "benchmark": "eval", "serve": "web"}
+EXTRAS = {
+    "demo": "demo",
+    "train": "train",
+    "train colours": "train",
+    "export": "train",
+    "benchmark": "eval",
+    "serve": "web",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,7 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments.parser()
-    args, rest = parser.parse_known_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:2] == arguments.TRAIN_COLOURS.split():  # a command of two words
+        words[:2] = [arguments.TRAIN_COLOURS]
+    args, rest = parser.parse_known_args(words)
     if len(rest) == 1 and getattr(args, "file", "") is None and (rest == [STANDARD] or not rest[0].startswith("-")):
         args.file = rest.pop()  # argparse misses a FILE that does not follow its HOST
     if rest:
@@ -253,10 +263,29 @@ def _lines(progress: TrainingProgress) -> tuple[str, bool]:
     return text, progress.saved
 
 
+def _train_colours(args: argparse.Namespace) -> None:
+    from stegcinn.training.colourmodel.train import ColoursConfig, train
+
+    config = ColoursConfig(minutes=args.minutes, batch=args.batch)
+    try:  # Ctrl-C passes: the last checkpoint stays, and the same command goes on from there
+        with console.in_order():
+            train(args.photos, Path(args.output), config, report=say, stop_after=args.stop_after)
+    except (ValueError, FloatingPointError) as error:
+        raise StegcinnError(str(error)) from error
+
+
 def _export(args: argparse.Namespace) -> None:
     from stegcinn.training.cinn.release import export
+    from stegcinn.training.colourmodel.release import release
+    from stegcinn.training.colourmodel.train import CHECKPOINT
 
-    facts = export(Path(args.run), Path(args.output), folders=args.data or None, noise=args.noise)
+    run, out = Path(args.run), Path(args.output)
+    if (run / CHECKPOINT).exists():
+        if args.noise is not None:
+            raise UsageError("--noise is for runs of a pyramid; this is one of the colour model")
+        facts = release(run, out, [folder for folder, _ in args.data])
+    else:
+        facts = export(run, out, folders=args.data or None, noise=args.noise)
     if args.json:
         print(json.dumps(facts))
     else:
@@ -298,6 +327,7 @@ def _completion(args: argparse.Namespace) -> None:
 
 COMMANDS = {
     "hide": _hide, "reveal": _reveal, "capacity": _capacity, "rank": _rank, "demo": _demo, "train": _train,
+    "train colours": _train_colours,
     "export": _export, "benchmark": _benchmark, "serve": _serve, "completion": _completion,
 }  # fmt: skip
 

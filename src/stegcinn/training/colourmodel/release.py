@@ -1,11 +1,7 @@
-"""From a training run of the discrete colour model to a release: exported networks, known answer, model card.
-
-python -m stegcinn.training.colourmodel.release RUN OUT [--test FOLDER...]
-"""
+"""From a training run of the discrete colour model to a release: exported networks, known answer, model card."""
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -20,7 +16,7 @@ from stegcinn.files import new_folder
 from stegcinn.runtime.weights import Release
 from stegcinn.training.colourmodel.export import export_exact
 from stegcinn.training.colourmodel.network import ColourModel
-from stegcinn.training.colourmodel.train import load_checkpoint, luma, model_of
+from stegcinn.training.colourmodel.train import CHECKPOINT, load_checkpoint, luma, model_of
 from stegcinn.training.data import list_photos
 
 CARD = """# {name}
@@ -69,16 +65,20 @@ def code_lengths(model: ColourModel, folder: Path) -> list[float]:
     return [len(rows), *np.mean(rows, axis=0)]
 
 
-def release(run: Path, out: Path, tests: list[Path]) -> None:
-    """Export the checkpoint of `run` to the new folder `out`; UsageError if it exists. On failure nothing is left."""
-    _, facts = load_checkpoint(run / "last.safetensors")
-    model = model_of(run / "last.safetensors").eval()
+def release(run: Path, out: Path, tests: list[Path]) -> dict[str, Any]:
+    """Export the checkpoint of `run` to the new folder `out`, and return its facts; the card has figures of `tests`.
+
+    UsageError if `out` exists. On failure nothing is left.
+    """
+    _, facts = load_checkpoint(run / CHECKPOINT)
+    model = model_of(run / CHECKPOINT).eval()
     with new_folder(out) as folder:
         export_exact(model, folder, {"training": facts})
         exported = Release(folder)  # its known answer can only be asked for now
         config = {**exported.config, "known_answer": ExactCodec(Runtime(exported)).known_answer()}
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
         (folder / "README.md").write_text(_card(out.name, model, facts, tests))
+    return facts
 
 
 def _card(name: str, model: ColourModel, facts: dict[str, Any], tests: list[Path]) -> str:
@@ -94,17 +94,3 @@ def _card(name: str, model: ColourModel, facts: dict[str, Any], tests: list[Path
         photos=f"{len(facts['photos'])} folders, by manifest in config.json",
         lengths="\n".join(lines),
     )  # fmt: skip
-
-
-def main() -> None:
-    """Command line of the module."""
-    parser = argparse.ArgumentParser(prog="python -m stegcinn.training.colourmodel.release")
-    parser.add_argument("run", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--test", type=Path, nargs="*", default=[])
-    arguments = parser.parse_args()
-    release(arguments.run, arguments.out, arguments.test)
-
-
-if __name__ == "__main__":
-    main()

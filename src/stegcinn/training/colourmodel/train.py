@@ -1,6 +1,6 @@
 """Training of the discrete colour model: maximum likelihood, bits per pixel of true colours given luma and context.
 
-python -m stegcinn.training.colourmodel.train photos crops -o run --minutes 120
+stegcinn train colours photos crops -o run --minutes 120
 
 Photos are cut as they are and shrunk by random factors, as the colours of neighbouring pixels hang together very
 differently in a camera's pixels, in a shrunk photo and in a decoded JPEG. A CUDA device is used if there is one; the
@@ -9,7 +9,6 @@ step is then recorded once as a CUDA graph, since these networks are too small t
 
 from __future__ import annotations
 
-import argparse
 import csv
 import hashlib
 import json
@@ -32,11 +31,12 @@ from stegcinn.training import checkpoint
 from stegcinn.training.colourmodel.network import WIDTHS, ColourModel
 from stegcinn.training.data import list_photos, read_colour
 
+CHECKPOINT = "last.safetensors"  # in the folder of a run
 FILTERS = ("bilinear", "bicubic")
 
 
 @dataclass(frozen=True)
-class ExactConfig:
+class ColoursConfig:
     """Everything a run depends on besides the photos."""
 
     minutes: float = 120.0
@@ -114,7 +114,7 @@ class PhotoPile:
 class Sampler:
     """Batches of fixed shape: crops for all levels, and wide crops for the coarse ones."""
 
-    def __init__(self, piles: list[PhotoPile], config: ExactConfig) -> None:
+    def __init__(self, piles: list[PhotoPile], config: ColoursConfig) -> None:
         self.piles, self.config = piles, config
 
     def __call__(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -130,7 +130,7 @@ class Sampler:
         return torch.cat(groups), torch.cat(wide)
 
 
-def losses(model: ColourModel, crops: Tensor, wide: Tensor, config: ExactConfig) -> Tensor:
+def losses(model: ColourModel, crops: Tensor, wide: Tensor, config: ColoursConfig) -> Tensor:
     """Mean bits per settled pixel of every level, (wide_levels + 1,): fine levels, coarse levels, the root."""
     coarse = len(config.widths) - 1
     fine = model.code_lengths(crops, luma(crops), 0, config.levels - 1)
@@ -142,7 +142,7 @@ def losses(model: ColourModel, crops: Tensor, wide: Tensor, config: ExactConfig)
     return torch.stack(rows)
 
 
-def learning_rate(config: ExactConfig, step: int, share: float) -> float:
+def learning_rate(config: ColoursConfig, step: int, share: float) -> float:
     """Warm-up by steps, then a cosine to 1 % over the share of the time that has passed."""
     return config.learning_rate * min(1.0, (step + 1) / config.warmup) * (0.505 + 0.495 * math.cos(math.pi * share))
 
@@ -150,7 +150,7 @@ def learning_rate(config: ExactConfig, step: int, share: float) -> float:
 class Stepper:
     """One optimisation step on fixed buffers; recorded as a CUDA graph where that exists."""
 
-    def __init__(self, model: ColourModel, optimizer: torch.optim.Adam, config: ExactConfig) -> None:
+    def __init__(self, model: ColourModel, optimizer: torch.optim.Adam, config: ColoursConfig) -> None:
         self.model, self.optimizer, self.config = model, optimizer, config
         self.device = next(model.parameters()).device
         self.graph: torch.cuda.CUDAGraph | None = None
@@ -208,7 +208,7 @@ def model_of(path: Path) -> ColourModel:
 
 
 @torch.no_grad()
-def validate(model: ColourModel, piles: list[PhotoPile], config: ExactConfig) -> list[list[float]]:
+def validate(model: ColourModel, piles: list[PhotoPile], config: ColoursConfig) -> list[list[float]]:
     """Bits per pixel of levels 0, 1, 2 for each pile as it is and shrunk, on crops that are the same every time."""
     rows = []
     for pile in piles:
@@ -231,7 +231,7 @@ def _lasting(facts: dict[str, Any]) -> dict[str, Any]:
 def train(
     folders: list[Path],
     run: Path,
-    config: ExactConfig,
+    config: ColoursConfig,
     *,
     report: Callable[[str], None],
     stop_after: float | None = None,
@@ -242,7 +242,7 @@ def train(
     of another configuration, but for its minutes, or on other photos.
     """
     run.mkdir(parents=True, exist_ok=True)
-    saved_run = run / "last.safetensors"
+    saved_run = run / CHECKPOINT
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True  # sums of integers stay exact
     torch.backends.cudnn.benchmark = True
@@ -301,23 +301,3 @@ def train(
     for row in validate(model, held_out, config):
         report("held out: " + " ".join(f"{v:.3f}" for v in row))
     return saved_run
-
-
-def main() -> None:
-    """Command line of the module."""
-    parser = argparse.ArgumentParser(prog="python -m stegcinn.training.colourmodel.train")
-    parser.add_argument("photos", nargs="+", type=Path)
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=ExactConfig.minutes)
-    parser.add_argument("--stop-after", type=float)
-    parser.add_argument("--batch", type=int, default=ExactConfig.batch)
-    parser.add_argument("--groups", type=int, default=ExactConfig.groups)
-    parser.add_argument("--widths", type=json.loads, default=WIDTHS)
-    a = parser.parse_args()
-    widths = tuple(tuple(w) for w in a.widths)
-    config = ExactConfig(minutes=a.minutes, batch=a.batch, groups=a.groups, widths=widths)
-    train(a.photos, a.output, config, report=lambda line: print(line, flush=True), stop_after=a.stop_after)  # noqa: T201
-
-
-if __name__ == "__main__":
-    main()
