@@ -17,7 +17,7 @@ from stegcinn.evaluation.benchmark.containers import FULL, Embedder, make_stegos
 from stegcinn.evaluation.benchmark.hosts import ImageSet
 from stegcinn.evaluation.benchmark.learnt import LearntPlan, bch_accuracy, net_share
 from stegcinn.evaluation.benchmark.paper import PaperPlan
-from stegcinn.evaluation.benchmark.quality import codec_row, looks, unrounded_accuracy
+from stegcinn.evaluation.benchmark.quality import appearance, codec_row, unrounded_accuracy
 from stegcinn.evaluation.benchmark.synthetic import synthetic_pairs
 from stegcinn.evaluation.steganalysis.linear import accuracy
 
@@ -41,12 +41,12 @@ def near_zero(rgb: np.ndarray) -> float:
 
 def test_looks_of_equal_and_unequal_pairs(hosts) -> None:
     measures = {"brightness": lambda rgb: float(rgb.mean()), "picky": _picky}
-    same = looks(hosts.images, hosts.images, measures)
+    same = appearance(hosts.images, hosts.images, measures)
     assert (same["psnr"], same["ssim"], same["changed"]) == (np.inf, 1, 0)
     assert same["brightness"] == same["brightness_host"]
     changed = hosts.images.copy()
     changed[0, :, :, 1] ^= 1  # of two pairs, one has an error of 1 in a third of its samples
-    other = looks(hosts.images, changed, measures)
+    other = appearance(hosts.images, changed, measures)
     assert other["psnr"] == pytest.approx(10 * np.log10(255**2 * 6), abs=1e-3)
     assert other["changed"] == 0.5
     assert np.isnan(other["picky"])

@@ -294,11 +294,12 @@ def _export(args: argparse.Namespace) -> None:
 
 def _benchmark(args: argparse.Namespace) -> None:
     from stegcinn.evaluation.benchmark import run as benchmark
+    from stegcinn.evaluation.benchmark.plans import PLANS
 
     out = Path(args.output)
     try:  # Ctrl-C passes: what is finished stays, and the same command goes on from there
         benchmark.run(
-            args.photos, out, benchmark.PLANS[args.preset], jobs=args.jobs, hyperiqa=args.hyperiqa, vgg=args.vgg,
+            args.photos, out, PLANS[args.preset], jobs=args.jobs, hyperiqa=args.hyperiqa, vgg=args.vgg,
             report=say,
         )  # fmt: skip
     except (ValueError, FloatingPointError) as error:

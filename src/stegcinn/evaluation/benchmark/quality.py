@@ -30,7 +30,7 @@ from stegcinn.sealing.envelope import Payload
 Judge = Callable[[UInt8], float]
 
 
-def judges(hyperiqa_model: HyperIQA | None) -> dict[str, Judge]:
+def no_reference_measures(hyperiqa_model: HyperIQA | None) -> dict[str, Judge]:
     """No-reference measures of one image by name; HyperIQA only where its weights are at hand."""
     found: dict[str, Judge] = {"brisque": brisque, "colourfulness": colourfulness, "chroma_energy": chroma_energy}
     if hyperiqa_model is not None:
@@ -38,7 +38,7 @@ def judges(hyperiqa_model: HyperIQA | None) -> dict[str, Judge]:
     return found
 
 
-def looks(covers: UInt8, stegos: UInt8, measures: dict[str, Judge]) -> dict[str, float]:
+def appearance(covers: UInt8, stegos: UInt8, measures: dict[str, Judge]) -> dict[str, float]:
     """Means over pairs (N, H, W, 3): distance of stego and cover, and each no-reference measure of both.
 
     Flat images, for which BRISQUE is not defined, are left out of its mean. PSNR is of the mean squared error.

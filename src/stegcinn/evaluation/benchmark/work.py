@@ -1,0 +1,114 @@
+"""The jobs of a benchmark: each can run in a process of its own, and leaves what it makes on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from joblib import Parallel, delayed
+
+from stegcinn.errors import StegcinnError
+from stegcinn.evaluation.benchmark.attacker import ATTACKERS
+from stegcinn.evaluation.benchmark.containers import Embedder, cached_stegos, paired
+from stegcinn.evaluation.benchmark.detectors import recipe_of
+from stegcinn.evaluation.benchmark.hosts import ImageSet, read_hosts
+from stegcinn.evaluation.benchmark.learnt import trained
+from stegcinn.evaluation.benchmark.plans import BenchmarkPlan
+from stegcinn.evaluation.benchmark.protocol import Cell, run_cell, start_of
+from stegcinn.evaluation.benchmark.synthetic import synthetic_pairs
+
+Result = TypeVar("Result")
+
+
+def spread(jobs: int, function: Callable[..., Result], calls: Iterable[tuple[Any, ...]]) -> Iterator[Result]:
+    """Results of `function` for all argument tuples, which are taken as their turn nears, from `jobs` processes."""
+    results: Iterator[Result] = Parallel(n_jobs=jobs, return_as="generator_unordered")(
+        delayed(function)(*arguments) for arguments in calls
+    )
+    return results
+
+
+def read_sets(folder: Path, out: Path, plan: BenchmarkPlan, *, begun: bool) -> tuple[ImageSet, ImageSet]:
+    """Hosts for detection and photos for training baselines, no photo in both.
+
+    Unless the benchmark has `begun`, nobody knows what photos those on the disk are of.
+    """
+    path = out / "hosts.npz"
+    if not (begun and path.exists()):
+        read_hosts(folder, count=plan.hosts + plan.photos, size=plan.size, seed=plan.seed).save(path)
+    every = ImageSet.load(path)
+    # of a small folder both get their share
+    count = round(len(every.names) * plan.hosts / (plan.hosts + plan.photos))
+    if len(every.names) - count < 1:
+        raise StegcinnError(f"{folder} holds too few photos for a benchmark")
+    return ImageSet(every.names[:count], every.images[:count]), ImageSet(every.names[count:], every.images[count:])
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)  # the processes share the cores
+
+
+def make(hosts: ImageSet, name: str, out: Path, seed: int) -> str:
+    cached_stegos(hosts, Embedder.parse(name), out / "stegos", seed=seed)
+    return f"{name}: stegos made"
+
+
+def stegos_path(out: Path, hosts: ImageSet, name: str, seed: int) -> Path:
+    return out / "stegos" / hosts.digest / f"{name}-{seed}.npz"
+
+
+def make_learnt(hosts: ImageSet, photos: ImageSet, name: str, out: Path, plan: BenchmarkPlan, vgg: Path | None) -> str:
+    _one_thread()
+    path = stegos_path(out, hosts, name, plan.seed)
+    if not path.exists():
+        place = out / "baselines" / name
+        hide = trained(name, photos.images, plan.learnt, place, vgg, plan.seed, lambda line: None)
+        ImageSet(hosts.names, hide(hosts, plan.seed).images).save(path)
+    return f"{name}: trained, stegos made"
+
+
+def make_synthetic(hosts: ImageSet, method: str, out: Path, seed: int) -> str:
+    paths = [stegos_path(out, hosts, f"synthetic-{method}-{kind}", seed) for kind in ("covers", "stegos")]
+    if not all(path.exists() for path in paths):
+        for images, path in zip(synthetic_pairs(hosts, method, seed=seed), paths, strict=True):
+            images.save(path)
+    return f"{method}: synthetic covers made"
+
+
+def _sets(cell: Cell, hosts: ImageSet, out: Path, plan: BenchmarkPlan) -> tuple[ImageSet, ImageSet]:
+    """Covers and stegos."""
+    if cell.protocol == "natural-cover":
+        return hosts, ImageSet.load(stegos_path(out, hosts, cell.embedder, plan.seed))
+    method = cell.embedder.partition("@")[0]
+    covers, stegos = (stegos_path(out, hosts, f"synthetic-{method}-{kind}", plan.seed) for kind in ("covers", "stegos"))
+    return ImageSet.load(covers), ImageSet.load(stegos)
+
+
+def attacked(cells: list[Cell], hosts: ImageSet, out: Path, plan: BenchmarkPlan) -> Iterator[tuple[ImageSet, str]]:
+    """Sets of images and the attackers in `cells` who compute statistics of them, each but once: cells share them.
+
+    One after the other, as they do not fit into memory together.
+    """
+    seen = set()
+    for cell in dict.fromkeys(replace(cell, seed=0) for cell in cells if cell.detector in ATTACKERS):
+        names, *both = paired(*_sets(cell, hosts, out, plan))
+        for images in (ImageSet(names, each) for each in both):
+            key = images.digest, cell.detector
+            if key not in seen:
+                seen.add(key)
+                yield images, cell.detector
+
+
+def run_one(cell: Cell, hosts: ImageSet, out: Path, plan: BenchmarkPlan) -> tuple[Cell, dict[str, Any]]:
+    _one_thread()
+    covers, stegos = _sets(cell, hosts, out, plan)
+    recipe = None if cell.detector in ATTACKERS else recipe_of(cell.detector, plan.preset)
+    trainings = out / "trainings"
+    row = run_cell(
+        cell, covers, stegos, recipe, trainings / cell.name,
+        start=start_of(cell, trainings), cache=out / "statistics",
+    )  # fmt: skip
+    return cell, row
