@@ -17,8 +17,9 @@ from stegcinn.errors import (
 if TYPE_CHECKING:
     from stegcinn.codecs.base import Judgement
     from stegcinn.ranking import Ranked, rank
+    from stegcinn.results import Capacity, Container
     from stegcinn.sealing.envelope import Payload
-    from stegcinn.stego import Capacity, Container, capacity, hide, open_payload, reveal
+    from stegcinn.stego import capacity, hide, open_payload, reveal
 
     __version__: str
 
@@ -26,7 +27,8 @@ _ROOMS = {  # of what is loaded when it is first used: `stegcinn --help` does wi
     "codecs.base": ("Judgement",),
     "ranking": ("Ranked", "rank"),
     "sealing.envelope": ("Payload",),
-    "stego": ("Capacity", "Container", "capacity", "hide", "open_payload", "reveal"),
+    "results": ("Capacity", "Container"),
+    "stego": ("capacity", "hide", "open_payload", "reveal"),
 }
 
 __all__ = [

@@ -12,40 +12,35 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import cached_property, partial
-from io import BytesIO
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
 from stegcinn.carriers.base import ImageSource, Source
 from stegcinn.carriers.formats import check_suffix
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import (
+    C,
     Codec,
     Colors,
-    Judgement,
     Progress,
     Room,
     Wish,
-    judge,
     judge_disturbance,
     portions,
+    rising,
     silent,
 )
 from stegcinn.errors import (
     CapacityError,
+    ImageError,
     MachineError,
     RevealError,
     SelfCheckError,
     StegcinnWarning,
     UsageError,
 )
-from stegcinn.files import write_atomic
+from stegcinn.results import Capacity, Container
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Packed, Payload
 from stegcinn.sealing.keys import Keyring
@@ -53,67 +48,6 @@ from stegcinn.sealing.keys import Keyring
 ATTEMPTS = 6  # embeddings, should a container fail its own check
 AS_USUAL = Wish()
 PUBLIC = "without a password, anyone with stegcinn can read the payload"
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """What `hide` will surely take: payload bytes, and the same as net bits per pixel of the saved image.
-
-    Of these, `safe_bytes` are as good as unseen by the attackers measured (docs/security.md): none in a host that is
-    `decoded`, as any change to it can be proved; `evidence` says how. `per_codec` has the bytes that each codec takes
-    which may be chosen, and `codec` is the one that takes the most.
-    """
-
-    bytes: int
-    bpp: float
-    codec: str
-    colors: Colors | None
-    per_codec: dict[str, int]
-    safe_bytes: int
-    decoded: bool
-    evidence: str | None
-
-    def judge(self, size: int) -> Judgement:
-        """What an attacker would make of a payload of `size` bytes, as it is stored."""
-        return judge(self.evidence, safe=size <= self.safe_bytes)
-
-
-@dataclass(frozen=True)
-class Container:
-    """A verified container: the encoded file, and facts about it. It is a file: saving its pixels anew may lose it."""
-
-    file: bytes = field(repr=False)
-    suffix: str  # of its format, as in ".png"
-    name: str | None  # of the payload; None if it had to go for the payload to fit
-    codec: str
-    colors: Colors | None
-    judgement: Judgement
-    disturbance: float | None  # see `codecs.base.Embedding`
-    pixels: int
-    changed: float  # share of pixels that are not the host's any more
-    raw_accuracy: float  # share of embedded bits that read back right before error correction
-    notes: tuple[str, ...]  # what whoever hid the payload should know, a line each
-
-    @cached_property
-    def image(self) -> Image.Image:
-        """The picture, to look at."""
-        image = Image.open(BytesIO(self.file))
-        image.load()
-        return image
-
-    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
-        """Write the file, in full or not at all; UsageError for a name of another format, or one that is taken."""
-        check_suffix(path, (self.suffix,))
-        write_atomic(Path(path), self.file, overwrite=overwrite)
-
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        return np.array(self.image, dtype)
-
-    def _repr_png_(self) -> bytes:
-        """What a notebook shows."""
-        buffer = BytesIO()
-        self.image.save(buffer, "PNG")
-        return buffer.getvalue()
 
 
 def hide(
@@ -136,7 +70,7 @@ def hide(
         raise UsageError(f"the payload must be bytes, not {type(payload).__name__}")
     suffix = None if format is None else check_suffix(f"image.{format.removeprefix('.')}", suffixes(codec))
     container = conceal(
-        _opened(host, halve), Payload(bytes(payload)), password=password, codec=codec, wish=Wish(colors), suffix=suffix,
+        _source(host, halve), Payload(bytes(payload)), password=password, codec=codec, wish=Wish(colors), suffix=suffix,
         progress=progress or silent,
     )  # fmt: skip
     _warn(container.notes)
@@ -151,14 +85,17 @@ def reveal(
     Raises RevealError if there is none, the password is wrong, or the image was altered: these cannot be told apart.
     Also ImageError, UsageError, and MachineError if nothing was found where some codec cannot run.
     """
-    return open_payload(container, password=password, progress=progress).data
+    source = _source(container)
+    payload = uncover(source, password=password, progress=progress or silent)
+    _warn(source.notes)
+    return payload.data
 
 
 def open_payload(
     container: ImageSource | Container, *, password: str | None = None, progress: Progress | None = None
 ) -> Payload:
     """`reveal` with the payload's name, which is a suggestion of whoever hid it."""
-    source = Source(container.file if isinstance(container, Container) else container)
+    source = _source(container)
     payload = uncover(source, password=password, progress=progress or silent)
     _warn(source.notes)
     return payload
@@ -169,7 +106,7 @@ def capacity(
     progress: Progress | None = None,
 ) -> Capacity:  # fmt: skip
     """Measure how large a payload `hide` will surely take in this host; `bytes` is 0 if it can take none."""
-    source = _opened(host, halve)
+    source = _source(host, halve)
     found = measure(source, codec=codec, wish=Wish(colors), progress=progress or silent)
     _warn(source.notes)
     return found
@@ -180,36 +117,38 @@ def conceal(
     suffix: str | None = None, progress: Progress = silent,
 ) -> Container:  # fmt: skip
     """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned."""
-    *first, last = _candidates(codec, wish, suffix)
-    task, packed = _Task(source, Keyring(password), wish, suffix, progress), envelope.pack(payload)
-    for each in first:
+    *first, last = _opened(source, _candidates(codec, wish, suffix))
+    task, packed = _Task(source.notes, Keyring(password), wish, suffix, rising(progress)), envelope.pack(payload)
+    for each, host in first:
         with suppress(CapacityError, SelfCheckError):
-            if packed.sealed_size <= each.limit(each.open(source)):
-                return _conceal(task, packed, each)
+            if packed.sealed_size <= each.limit(host):
+                return _conceal(task, packed, each, host)
     try:
-        return _conceal(task, packed, last)
+        return _conceal(task, packed, *last)
     except CapacityError as error:
         name_size = len(packed.name)
         if name_size == 0 or error.needed - name_size > error.available:  # leaving the name out would not help
             raise _of_payload(error, name_size) from None
     try:
-        return _conceal(task, packed.without_name(), last)
+        return _conceal(task, packed.without_name(), *last)
     except CapacityError as error:
         raise _of_payload(error, 0) from None
 
 
 @dataclass(frozen=True)
 class _Task:
-    source: Source
+    """What is the same whichever codec hides."""
+
+    notes: list[str]
     keyring: Keyring
     wish: Wish
     suffix: str | None
     progress: Progress
 
 
-def _conceal(task: _Task, packed: Packed, codec: Codec[Any]) -> Container:
-    suffix, host = task.suffix or codec.formats[0], codec.open(task.source)
-    notes = [*task.source.notes, *codec.losses(host, suffix)]  # before the work, as it may refuse
+def _conceal(task: _Task, packed: Packed, codec: Codec[C], host: C) -> Container:
+    suffix = task.suffix or codec.formats[0]
+    notes = [*task.notes, *codec.losses(host, suffix)]  # before the work, as it may refuse
     keys = task.keyring(codec.salt(host))
     for _ in range(ATTEMPTS):  # each with a new salt and new filling
         stream = envelope.seal(packed, keys)
@@ -236,7 +175,7 @@ def _conceal(task: _Task, packed: Packed, codec: Codec[Any]) -> Container:
     )
 
 
-def _verify(file: bytes, host: Any, payload: Payload, keyring: Keyring, codec: Codec[Any]) -> float:
+def _verify(file: bytes, host: C, payload: Payload, keyring: Keyring, codec: Codec[C]) -> float:
     """Reveal from the encoded file as a receiver would, with less effort; raw accuracy, or RevealError."""
     saved = codec.open(Source(file))
     codec.check(host, saved)
@@ -251,9 +190,8 @@ def uncover(source: Source, *, password: str | None = None, progress: Progress =
     """`open_payload` of a source."""
     keyring = Keyring(password)
     failure: RevealError | MachineError = RevealError()
-    for name, report in zip(CODECS, portions(progress, len(CODECS)), strict=True):
-        codec = load_codec(name)  # nothing in the image tells which one it was
-        carrier = codec.open(source)
+    opened = _opened(source, [load_codec(name) for name in CODECS])  # nothing in the image tells which one it was
+    for (codec, carrier), report in zip(opened, portions(progress, len(opened)), strict=True):
         keys = keyring(codec.salt(carrier))
         try:
             stream = codec.extract(carrier, keys, partial(envelope.stream_size, keys=keys)).stream
@@ -273,49 +211,66 @@ def measure(
     source: Source, *, codec: str | None = None, wish: Wish = AS_USUAL, progress: Progress = silent
 ) -> Capacity:
     """`capacity` of a source."""
-    candidates = _candidates(codec, wish, None)
-    rooms: dict[str, Room] = {}
+    opened = _opened(source, _candidates(codec, wish, None))
+    found: list[tuple[Codec[Any], Any, Room]] = []
     failure: MachineError | None = None
-    for each, report in zip(candidates, portions(progress, len(candidates)), strict=True):
+    for (each, host), report in zip(opened, portions(progress, len(opened)), strict=True):
         try:
-            rooms[each.name] = each.capacity(each.open(source), wish, report)
+            found.append((each, host, each.capacity(host, wish, report)))
         except MachineError as error:
             failure = error  # worth telling, should no other codec run
-    if failure and not rooms:
+    if failure and not found:
         raise failure
-    sizes = {name: max(0, room.most - envelope.OVERHEAD) for name, room in rooms.items()}
-    best = max(sizes, key=lambda name: sizes[name])
-    host = load_codec(best).open(source)
-    evidence = load_codec(best).evidence(host)
-    safe = max(0, max(room.safe for room in rooms.values()) - envelope.OVERHEAD)
-    bpp = 8 * sizes[best] / host.pixels
-    return Capacity(sizes[best], bpp, best, rooms[best].colors, sizes, safe, evidence is not None, evidence)
-
-
-def _candidates(name: str | None, wish: Wish, suffix: str | None) -> list[Codec[Any]]:
-    """Codecs to try in turn: the one that is asked for, or all that may be chosen and do what is wished."""
-    if name is None:
-        usual = [codec for codec in map(load_codec, CODECS) if codec.auto and codec.refusal(wish) is None]
-        fitting = [codec for codec in usual if suffix is None or suffix in codec.formats]
-        if not fitting:
-            raise UsageError(f"no codec does all of this in a {suffix} file; choose another format, or fewer options")
-        return fitting
-    if name not in CODECS:
-        raise UsageError(f"unknown codec {name!r}; choose one of {', '.join(CODECS)}")
-    codec = load_codec(name)
-    if refusal := codec.refusal(wish):
-        raise UsageError(f"codec {name} cannot do that: {refusal}; leave one of the two choices out")
-    return [codec]
+    best, host, room = max(found, key=lambda each: each[2].most)
+    sizes = {each.name: max(0, room.most - envelope.OVERHEAD) for each, _, room in found}
+    safe = max(0, *(room.safe - envelope.OVERHEAD for _, _, room in found))
+    bpp, evidence = 8 * sizes[best.name] / host.pixels, best.evidence(host)
+    return Capacity(sizes[best.name], bpp, best.name, room.colors, sizes, safe, evidence is not None, evidence)
 
 
 def suffixes(codec: str | None = None) -> tuple[str, ...]:
     """Of the files that `hide` can write, with any codec or that one; the usual one first."""
-    names = CODECS if codec is None else (codec,)
-    return tuple(dict.fromkeys(suffix for name in names for suffix in load_codec(name).formats))
+    codecs = [load_codec(name) for name in CODECS] if codec is None else [_named(codec)]
+    return tuple(dict.fromkeys(suffix for each in codecs for suffix in each.formats))
 
 
-def _opened(host: ImageSource, halve: bool) -> Source:
-    return Source(host).halved() if halve else Source(host)
+def _candidates(name: str | None, wish: Wish, suffix: str | None) -> list[Codec[Any]]:
+    """Codecs to try in turn: the one that is asked for, or all that may be chosen and do what is wished."""
+    if name is not None:
+        codec = _named(name)
+        if refusal := codec.refusal(wish):
+            raise UsageError(f"codec {name} cannot do that: {refusal}; leave one of the two choices out")
+        return [codec]
+    usual = [codec for codec in map(load_codec, CODECS) if codec.auto and codec.refusal(wish) is None]
+    fitting = [codec for codec in usual if suffix is None or suffix in codec.formats]
+    if not fitting:
+        raise UsageError(f"no codec does all of this in a {suffix} file; choose another format, or fewer options")
+    return fitting
+
+
+def _named(name: str) -> Codec[Any]:
+    if name not in CODECS:
+        raise UsageError(f"unknown codec {name!r}; choose one of {', '.join(CODECS)}")
+    return load_codec(name)
+
+
+def _opened(source: Source, codecs: list[Codec[Any]]) -> list[tuple[Codec[Any], Any]]:
+    """Those of the codecs whose carrier is in the source, with it; ImageError if there are none."""
+    opened = []
+    failure: ImageError | None = None
+    for codec in codecs:
+        try:
+            opened.append((codec, codec.open(source)))
+        except ImageError as error:
+            failure = error
+    if failure and not opened:
+        raise failure
+    return opened
+
+
+def _source(image: ImageSource | Container, halve: bool = False) -> Source:
+    source = Source(image.file if isinstance(image, Container) else image)
+    return source.halved() if halve else source
 
 
 def _of_payload(error: CapacityError, name_size: int) -> CapacityError:

@@ -158,3 +158,16 @@ def portions(progress: Progress, count: int) -> Iterator[Progress]:
             progress((done + share) / count)
 
         yield report
+
+
+def rising(progress: Progress) -> Progress:
+    """`progress` that is never told less than before, however often the work is begun again."""
+    reached = 0.0
+
+    def report(share: float) -> None:
+        nonlocal reached
+        if share > reached:
+            reached = share
+            progress(share)
+
+    return report

@@ -30,7 +30,7 @@ def require(name: str, expected: str, compute: Callable[[], str]) -> None:
         libraries = ", ".join(f"{lib} {version(lib)}" for lib in LIBRARIES)
         raise MachineError(
             f"this machine computes other numbers than the {name} codec needs, so its containers could not be read "
-            f"elsewhere ({platform.machine()}, {libraries}): use --codec cinn, and please report this"
+            f"elsewhere ({platform.machine()}, {libraries}): choose another codec, and please report this"
         )
     with contextlib.suppress(OSError, RuntimeError):  # it is only asked again next time
         mark = _cache_folder() / file
