@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stegcinn.carriers.decoded import on_lattice, unclipped
+from stegcinn.carriers.decoded import decodable, unclipped
 from stegcinn.codecs import CODECS
 from stegcinn.errors import UsageError
 from stegcinn.evaluation.benchmark.containers import SIMULATED, Embedder, make_stegos
@@ -22,15 +22,15 @@ from stegcinn.evaluation.benchmark.hosts import read_hosts
 from stegcinn.runtime.arrays import UInt8
 
 
-def share_on_lattice(rgb: UInt8) -> float:
+def share_decodable(rgb: UInt8) -> float:
     """Of the unclipped pixels of (H, W, 3); 1 if there are none, as then nothing is off it."""
     inside = unclipped(rgb)
-    return float(on_lattice(rgb)[inside].mean()) if inside.any() else 1.0
+    return float(decodable(rgb)[inside].mean()) if inside.any() else 1.0
 
 
 def row(name: str, load: str, images: UInt8) -> str:
     """A row of the table."""
-    shares = np.array([share_on_lattice(rgb) for rgb in images])
+    shares = np.array([share_decodable(rgb) for rgb in images])
     return f"| {name} | {load} | {int((shares == 1).sum())} of {len(shares)} | {100 * shares.mean():.1f} % |"
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from skimage import data as skimage_data
 
-from stegcinn.carriers.decoded import is_decoded, on_lattice
+from stegcinn.carriers.decoded import decodable, is_decoded
 
 
 def decoded(rgb: np.ndarray, **options: int) -> np.ndarray:
@@ -24,7 +24,7 @@ def test_every_unclipped_colour_of_a_decoder_is_on_the_lattice(quality, subsampl
     rgb = decoded(skimage_data.astronaut(), quality=quality, subsampling=subsampling)
     inside = ((rgb > 0) & (rgb < 255)).all(axis=-1)
     assert inside.any()
-    assert np.array_equal(on_lattice(rgb), inside)
+    assert np.array_equal(decodable(rgb), inside)
     assert is_decoded(rgb)
 
 

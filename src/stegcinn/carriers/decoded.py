@@ -32,7 +32,7 @@ _GREEN_OF_RED = _green((91881 * _CHROMA + _HALF) >> 16, -46802 * _CHROMA)
 _GREEN_OF_BLUE = _green((116130 * _CHROMA + _HALF) >> 16, -22554 * _CHROMA + _HALF)
 
 
-def on_lattice(rgb: UInt8) -> Bool:
+def decodable(rgb: UInt8) -> Bool:
     """Which unclipped pixels (..., 3) a decoder can have made; False where a channel is at 0 or 255."""
     luma = luma_of(rgb).astype(np.int16)
     red, green, blue = (rgb[..., c] - luma for c in range(3))
@@ -55,7 +55,7 @@ def is_decoded(rgb: UInt8) -> bool:
         least, most = _extremes(strip)
         coloured = least != most
         telling += int(np.count_nonzero(unclipped(strip) & coloured))
-        decoded += int(np.count_nonzero(on_lattice(strip) & coloured))
+        decoded += int(np.count_nonzero(decodable(strip) & coloured))
     return telling > 0 and decoded / telling >= DECODED
 
 

@@ -45,8 +45,8 @@ class _Version(argparse.Action):
 
         folder = files("stegcinn") / "weights"
         configs = {release.name: release / "config.json" for release in folder.iterdir() if release.is_dir()}
-        told = (f"{name} {hashlib.sha256(configs[name].read_bytes()).hexdigest()[:12]}" for name in sorted(configs))
-        parser._print_message(f"stegcinn {__version__}\nweights: {', '.join(told)}\n", sys.stdout)
+        releases = (f"{name} {hashlib.sha256(configs[name].read_bytes()).hexdigest()[:12]}" for name in sorted(configs))
+        parser._print_message(f"stegcinn {__version__}\nweights: {', '.join(releases)}\n", sys.stdout)
         parser.exit()
 
 

@@ -27,7 +27,7 @@ from stegcinn.errors import StegcinnError, UsageError, describe
 
 if TYPE_CHECKING:
     from stegcinn.ranking import Ranked
-    from stegcinn.training.cinn.loop import Progress as TrainingProgress
+    from stegcinn.training.cinn.loop import RunProgress
 
 EXTRAS = {
     "demo": "demo",
@@ -253,7 +253,7 @@ def _train(args: argparse.Namespace) -> None:
         raise StegcinnError(str(error)) from error
 
 
-def _lines(progress: TrainingProgress) -> tuple[str, bool]:
+def _lines(progress: RunProgress) -> tuple[str, bool]:
     """A run's progress in one line, and whether it is worth keeping."""
     left = timedelta(seconds=round(progress.seconds_left))
     accuracy = "" if progress.accuracy is None else f", accuracy {progress.accuracy:.4f}"

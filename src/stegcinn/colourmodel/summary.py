@@ -22,7 +22,7 @@ from stegcinn.runtime.jit import array, compiled, inlined
 
 Int = Any  # compiled: int64
 
-LAST = len(PHASES) - 1
+LAST_PHASE = len(PHASES) - 1
 POSITIONS = ((0, 0), (0, 1), (1, 0), (1, 1))  # rows and columns by which the photo is moved
 TILE = 192  # cells; larger than for coding, as nothing waits for the first
 
@@ -41,14 +41,14 @@ def summary(model: ColourModel, rgb: UInt8, progress: Callable[[float], None]) -
     """The mixtures of all pixels, each summed up as one logistic of the same mean and variance: (PLANES, H, W)."""
     found = np.empty((PLANES, *rgb.shape[:2]), np.int16)
     weights, widths = mixture.weights(), mixture.scales() ** -2.0
-    row, column = PHASES[LAST]
+    row, column = PHASES[LAST_PHASE]
     for position, (down, right) in enumerate(POSITIONS):
         moved = np.pad(rgb, ((down, 0), (right, 0), (0, 0)), mode="reflect")
         places = found[:, (row - down) % 2 :: 2, (column - right) % 2 :: 2]
         luma = luma_of(moved)
         shape = luma[row::2, column::2].shape
         plane = np.empty((PLANES, *shape), np.int16)
-        for part in model.parts(moved, luma, 0, LAST, tile=TILE):
+        for part in model.parts(moved, luma, 0, LAST_PHASE, tile=TILE):
             tile, there = part.tile, plane[:, part.rows, part.columns]
             guesses = tile.guess_r, tile.guess_b
             _compiled_summary()(tile.parameters, *guesses, tile.luma, part.rgb, weights, widths, there)

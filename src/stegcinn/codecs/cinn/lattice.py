@@ -25,7 +25,7 @@ MIN_ROOM = 12.0  # levels of red a pixel must be able to show; black and white p
 
 
 @dataclass(frozen=True)
-class Tile:
+class LatticeTile:
     """A rectangle of the carried area, in pixels."""
 
     top: int
@@ -41,14 +41,14 @@ class Tile:
         )
 
 
-def _tiles(height: int, width: int) -> list[Tile]:
+def _tiles(height: int, width: int) -> list[LatticeTile]:
     def cuts(side: int) -> list[int]:
         parts = -(-side // TILE)
         return [side // CELL * i // parts * CELL for i in range(parts + 1)]
 
     rows, columns = cuts(height), cuts(width)
     return [
-        Tile(top, left, bottom - top, right - left)
+        LatticeTile(top, left, bottom - top, right - left)
         for top, bottom in pairwise(rows)
         for left, right in pairwise(columns)
     ]

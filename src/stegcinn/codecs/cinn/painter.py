@@ -8,7 +8,7 @@ import numpy.typing as npt
 from stegcinn.codecs.base import Colors, Progress
 from stegcinn.codecs.cinn import mapping
 from stegcinn.codecs.cinn.chroma import from_chroma, quantise, to_chroma
-from stegcinn.codecs.cinn.lattice import CARRIERS, CELL, Lattice, Tile
+from stegcinn.codecs.cinn.lattice import CARRIERS, CELL, Lattice, LatticeTile
 from stegcinn.codecs.cinn.pyramid import DETAILS, LumaPyramid, merge, split
 from stegcinn.runtime.arrays import Float32, Float64, UInt8
 from stegcinn.runtime.weights import Release
@@ -165,7 +165,7 @@ def coarse_of(chroma: Float32) -> Float32:
     return chroma
 
 
-def _dither(tile: Tile, channel: int) -> Float64:
+def _dither(tile: LatticeTile, channel: int) -> Float64:
     """A fixed hash pattern over the photo, uniform in -0.5..0.5 like a rounding error; the tile's part of it."""
     rows, columns = (np.arange(s.start, s.stop, dtype=np.uint32) for s in tile.at(0))
     word = (rows[:, None] * np.uint32(0x9E3779B1)) ^ (columns * np.uint32(0x85EBCA77) + np.uint32(channel))

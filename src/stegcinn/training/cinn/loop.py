@@ -46,7 +46,7 @@ Folders = list[tuple[Path, float]]
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """How far a run is; means are over the steps since the last checkpoint."""
 
     step: int
@@ -71,7 +71,7 @@ class _State:
 
 def train(
     config: RunConfig, folders: Folders, out: Path, *, start: Path | None = None, device: str = "auto",
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Callable[[RunProgress], None] = lambda progress: None,
 ) -> Trainable:  # fmt: skip
     """Train in the folder `out`, going on from its checkpoint if it has one, and return the network.
 
@@ -143,7 +143,7 @@ class _Run:
             self.seconds = self.log.rewind(self.state.step)
         self.crew.wait()
 
-    def steps(self, pool: ThreadPoolExecutor, report: Callable[[Progress], None]) -> Trainable:
+    def steps(self, pool: ThreadPoolExecutor, report: Callable[[RunProgress], None]) -> Trainable:
         """All steps that are left."""
         history: list[dict[str, float]] = []
         started, first, total = time.monotonic(), self.state.step, self.ends[-1]
@@ -169,7 +169,7 @@ class _Run:
                 pace = (done - first) / seconds
                 batch = self._batch(trained) * self.crew.size
                 report(
-                    Progress(
+                    RunProgress(
                         done, total, trained, means["loss"], means.get("accuracy"), pace * batch,
                         (total - done) / pace, saves,
                     )
