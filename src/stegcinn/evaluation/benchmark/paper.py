@@ -17,7 +17,7 @@ from stegcinn.files import replacing
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.training.cinn.config import ConditionConfig, override, preset
 from stegcinn.training.cinn.evaluation import AT_ONCE, hidden
-from stegcinn.training.cinn.loop import Progress, train
+from stegcinn.training.cinn.loop import RunProgress, train
 from stegcinn.training.cinn.release import export
 from stegcinn.training.cinn.trainables import Network
 
@@ -42,7 +42,7 @@ def trained(photos: UInt8, plan: PaperPlan, folder: Path, vgg: Path | None, seed
     _lay_out(photos, source)
     seeded = f"seed={seed}"
 
-    def tell(progress: Progress) -> None:
+    def tell(progress: RunProgress) -> None:
         if progress.saved:
             report(f"step {progress.step} of {progress.steps}, loss {progress.loss:.3f}")
 
