@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
-
 import web_server
+from PIL import Image
+from web_server import CRASHING, SLOW, STARVING, Client, png, running
+
 from stegcinn import stego
 from stegcinn.carriers.base import read_photo
 from stegcinn.codecs import AUTO, CODECS
 from stegcinn.sealing.envelope import Payload
 from stegcinn.web import api, work
-from web_server import CRASHING, SLOW, STARVING, Client, png, running
 
 pytest.importorskip("starlette")
 
@@ -96,7 +96,7 @@ def test_options_are_the_libraries(client: Client) -> None:
     assert options["colors"] == list(stego.COLORS)
 
 
-@pytest.mark.parametrize("kind", api.FORMATS)
+@pytest.mark.parametrize("kind", api.choices()["format"])
 def test_every_format_is_written(client: Client, kind: str) -> None:
     job = hidden(client, format=kind)
     assert Image.open(io.BytesIO(client.file(job, "container"))).format == {"tif": "TIFF"}.get(kind, kind.upper())

@@ -9,6 +9,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -90,9 +91,14 @@ class Reveal:
     password: str | None = dataclasses.field(default=None, repr=False)
 
 
-FORMATS = tuple(suffix.removeprefix(".") for suffix in stego.suffixes())
-CHOICES = {"codec": CODECS, "colors": COLORS, "format": FORMATS}
 UPLOADED = {"photo", "payload", "host", "image"}  # fields that name an upload
+
+
+@cache
+def choices() -> dict[str, tuple[str, ...]]:
+    """What may be chosen for fields with a choice; the codecs say in which formats they save."""
+    formats = tuple(suffix.removeprefix(".") for suffix in stego.suffixes())
+    return {"codec": CODECS, "colors": COLORS, "format": formats}
 
 
 def application(prepare: Callable[[], None] | None = None, *, warm: bool = False) -> Starlette:
@@ -243,8 +249,9 @@ async def _order(request: Request, kind: type[T]) -> T:
     for name, value in values.items():
         if not isinstance(value, get_args(types[name]) or types[name]):
             raise RefusedError(400, f"{name} must be {'true or false' if types[name] is bool else 'text'}")
-        if isinstance(value, str) and name in CHOICES and value not in CHOICES[name]:
-            raise RefusedError(400, f"unknown {name} {value!r}; choose one of {', '.join(CHOICES[name])}")
+        allowed = choices().get(name)
+        if isinstance(value, str) and allowed and value not in allowed:
+            raise RefusedError(400, f"unknown {name} {value!r}; choose one of {', '.join(allowed)}")
     try:
         return kind(**values)
     except TypeError:
@@ -295,7 +302,7 @@ async def _options(request: Request) -> Response:
             "codecs": CODECS,
             "labels": {name: load_codec(name).label for name in CODECS},
             "colors": COLORS,
-            "formats": FORMATS,
+            "formats": choices()["format"],
             "max_upload": MAX_UPLOAD,
             "min_side": MIN_SIDE,
             "max_pixels": MAX_PIXELS,
@@ -304,7 +311,7 @@ async def _options(request: Request) -> Response:
 
 
 async def _openapi(request: Request) -> Response:
-    return JSONResponse(openapi.document(CODECS, COLORS, FORMATS, max_upload=MAX_UPLOAD))
+    return JSONResponse(openapi.document(CODECS, COLORS, choices()["format"], max_upload=MAX_UPLOAD))
 
 
 async def _refused(request: Request, error: Exception) -> Response:
