@@ -2,17 +2,23 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test audit bounds reproducible docs clean
+.PHONY: demo test quick check audit bounds reproducible docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/stegcinn demo
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev check
+	$(BIN)/python -m pytest
+
+# What is worth waiting for after every change: linters, types, imports, and the tests that take less than seconds.
+quick: $(VENV)/.dev check
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
 
 # Known flaws in what is installed; asks a database in the open internet.
 audit: $(VENV)/.dev
