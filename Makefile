@@ -31,8 +31,8 @@ bounds reproducible:
 docs: $(VENV)/.dev
 	$(BIN)/python scripts/make/api_page.py
 
-# One stamp per set of extras: nothing is installed twice, and a changed pyproject.toml is installed anew.
-$(VENV)/.%: pyproject.toml
+# One stamp per set of extras: nothing is installed twice, and what pyproject.toml or a loop changes is installed anew.
+$(VENV)/.%: pyproject.toml hatch_build.py $(wildcard src/stegcinn/native/*.[ch])
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	touch $@

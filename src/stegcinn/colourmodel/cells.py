@@ -9,14 +9,12 @@ A pixel is its luma Y and its colour differences r = R - Y, b = B - Y; green fol
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from stegcinn.runtime.arrays import Int16, Int64, UInt8
-from stegcinn.runtime.jit import array, compiled
+from stegcinn.runtime.arrays import Int16, UInt8
+from stegcinn.runtime.native import Kernel
 
 KNOWN = (0, 0)
 PHASES = ((1, 1), (0, 1), (1, 0))  # place (row, column) in the cell, in the order in which they are settled
@@ -27,6 +25,8 @@ NEAREST = 4  # settled neighbours whose mean is the first guess
 UNIT = 8  # steps per level in which colours are predicted
 CENTRE = 128  # of a feature; it stands for zero
 LEVELS_TOLD = 7  # the network is told its level up to this one
+
+_NEIGHBOURS = Kernel("show_neighbours", "i2 i8 n n i2 n n u1!")
 
 
 class Neighbour(NamedTuple):
@@ -65,14 +65,14 @@ def features(y: Int16, r: Int16, b: Int16, phase: int, level: int, out: UInt8) -
     """
     coloured, gray = COLOURED[phase], GRAY[phase]
     here = _at(y, Neighbour(phase + 1, 0, 0))
-    show, count = _compiled_show(), len(coloured)
+    count = len(coloured)
     guesses = []
     for planes, part in ((r, out[:count]), (b, out[count : 2 * count])):
         quarters = sum((_at(planes, n) for n in coloured[:NEAREST]), np.zeros(here.shape, np.int16))  # of a level
         # neighbours in the same unit: fine enough for smooth chroma
-        show(planes * np.int16(NEAREST), np.array(coloured, np.int64), quarters - np.int16(CENTRE), part)
+        _show(planes * np.int16(NEAREST), coloured, quarters - np.int16(CENTRE), part)
         guesses.append(quarters)
-    show(y, np.array(coloured + gray, np.int64), here - np.int16(CENTRE), out[2 * count : -4])
+    _show(y, coloured + gray, here - np.int16(CENTRE), out[2 * count : -4])
     for quarters, shown in zip(guesses, out[-4:-2], strict=True):
         shown[...] = (quarters // np.int16(NEAREST) + CENTRE).clip(0, 255)
     out[-2] = here
@@ -81,20 +81,14 @@ def features(y: Int16, r: Int16, b: Int16, phase: int, level: int, out: UInt8) -
     return guess_r, guess_b
 
 
-def _show(planes: Int16, neighbours: Int64, zero: Int16, out: UInt8) -> None:
-    """Neighbours' values less `zero`, limited to 0..255."""
-    for channel in range(len(neighbours)):
-        plane = planes[neighbours[channel, 0]]
-        top, left = GATHER + neighbours[channel, 1], GATHER + neighbours[channel, 2]
-        for i in range(zero.shape[0]):
-            for j in range(zero.shape[1]):
-                out[channel, i, j] = min(max(plane[top + i, left + j] - zero[i, j], 0), 255)
-
-
-@functools.cache
-def _compiled_show() -> Callable[..., None]:
-    types = (array("int16", 3), array("int64", 2), array("int16", 2), array("uint8", 3, writable=True))
-    return compiled(_show, types)
+def _show(planes: Int16, neighbours: tuple[Neighbour, ...], zero: Int16, out: UInt8) -> None:
+    """Neighbours' values less `zero` (h, w), limited to 0..255: (planes, h + 2 GATHER, w + 2 GATHER) -> (n, h, w)."""
+    height, width = zero.shape
+    if planes.shape[1:] != (height + 2 * GATHER, width + 2 * GATHER) or out.shape != (len(neighbours), height, width):
+        raise ValueError("planes, zero and out differ in size")
+    if max(n.place for n in neighbours) >= len(planes):
+        raise ValueError("a neighbour is on no plane")
+    _NEIGHBOURS(planes, np.array(neighbours, np.int64), len(neighbours), GATHER, zero, height, width, out)
 
 
 def _at(planes: Int16, n: Neighbour) -> Int16:

@@ -10,9 +10,8 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -20,11 +19,13 @@ from stegcinn.colourmodel import cells, mixture
 from stegcinn.colourmodel.cells import CHANNELS, GATHER, PHASES, PLACES, RADIUS
 from stegcinn.colourmodel.rangecoder import Tables, Tile
 from stegcinn.runtime.arrays import Bool, Int16, UInt8
-from stegcinn.runtime.jit import WORKERS, array, compiled
+from stegcinn.runtime.native import WORKERS, Kernel
 from stegcinn.runtime.weights import Release, release
 
 TILE = 128  # cells; small enough for a core's cache, large enough that margins cost little
 HALO = GATHER + RADIUS
+
+_GATHER = Kernel("gather_cells", "~u1 ~u1 n n i8 n n n n n i2! i2! i2!")
 
 
 class Part(NamedTuple):
@@ -120,8 +121,11 @@ class ColourModel:
         stride = 1 << level
         height, width = rows.stop - rows.start + 2 * HALO, columns.stop - columns.start + 2 * HALO
         y, r, b = (np.empty((count, height, width), np.int16) for count in (len(PLACES), phase + 1, phase + 1))
-        lattices, places = (luma[::stride, ::stride], rgb[::stride, ::stride]), np.array(PLACES, np.int64)
-        _compiled_gather()(*lattices, places, rows.start - HALO, columns.start - HALO, y, r, b)
+        lattice, colours = luma[::stride, ::stride], rgb[::stride, ::stride]
+        _GATHER(
+            lattice, colours, *lattice.shape, np.array(PLACES, np.int64), rows.start - HALO, columns.start - HALO,
+            height, width, phase + 1, y, r, b,
+        )  # fmt: skip
         x = np.empty((CHANNELS[phase], y.shape[1] - 2 * GATHER, y.shape[2] - 2 * GATHER), np.uint8)
         guess_r, guess_b = cells.features(y, r, b, phase, level, x)
         inside = (slice(RADIUS, -RADIUS), slice(RADIUS, -RADIUS))
@@ -133,30 +137,3 @@ class ColourModel:
 def released() -> ColourModel:
     """The colour model that is shipped."""
     return ColourModel(release("exact-1"))
-
-
-def _gather(luma: Any, rgb: Any, places: Any, top: int, left: int, y: Any, r: Any, b: Any) -> None:
-    """Kernel: luma of all places of cells, and colour differences of the settled ones, from cell (top, left) on.
-
-    Past the edge the nearest pixel of that place is repeated. Where the lattice is a single row or column, its only
-    place stands in for the missing one.
-    """
-    height, width = luma.shape
-    for place in range(y.shape[0]):
-        i, j = min(places[place, 0], height - 1), min(places[place, 1], width - 1)
-        last, rightmost = (height - 1 - i) // 2, (width - 1 - j) // 2
-        for row in range(y.shape[1]):
-            u = 2 * min(max(top + row, 0), last) + i
-            for column in range(y.shape[2]):
-                v = 2 * min(max(left + column, 0), rightmost) + j
-                gray = np.int16(luma[u, v])
-                y[place, row, column] = gray
-                if place < r.shape[0]:
-                    r[place, row, column] = np.int16(rgb[u, v, 0]) - gray
-                    b[place, row, column] = np.int16(rgb[u, v, 2]) - gray
-
-
-@cache
-def _compiled_gather() -> Any:
-    lattices, planes = (array("uint8", 2, "A"), array("uint8", 3, "A")), (array("int16", 3, writable=True),) * 3
-    return compiled(_gather, (*lattices, array("int64", 2), numba.types.int64, numba.types.int64, *planes))

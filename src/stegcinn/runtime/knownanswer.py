@@ -12,8 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from stegcinn.errors import MachineError
+from stegcinn.runtime import native
 
-LIBRARIES = ("numpy", "numba", "onnxruntime")
+LIBRARIES = ("numpy", "onnxruntime")
 
 
 def require(name: str, expected: str, compute: Callable[[], str]) -> None:
@@ -21,7 +22,14 @@ def require(name: str, expected: str, compute: Callable[[], str]) -> None:
 
     MachineError if it differs. That it was right is remembered in the user's cache folder, where there is one.
     """
-    asked = [name, expected, *platform.uname(), sys.version, *(f"{lib} {version(lib)}" for lib in LIBRARIES)]
+    asked = [
+        name,
+        expected,
+        native.digest(),
+        *platform.uname(),
+        sys.version,
+        *(f"{lib} {version(lib)}" for lib in LIBRARIES),
+    ]
     file = f"{name}-{hashlib.sha256(repr(asked).encode()).hexdigest()[:32]}.ok"
     with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: this user has no home
         if (_cache_folder() / file).exists():
