@@ -1,8 +1,8 @@
 """Compile the inner loops when a wheel is built, or the package is installed for editing.
 
-With the system's compiler where one works ($CC, cc, gcc, clang), else with zig's, which comes as a Python package and is
-asked for only then. `STEGCINN_TARGET` ("x86_64-linux-musl", ...) and `STEGCINN_PLATFORM_TAG` choose another machine, for
-which zig compiles; scripts/make/wheels.py sets them.
+With the system's compiler where one works ($CC, cc, gcc, clang), else with zig's, which comes as a Python package and
+is asked for only then. `STEGCINN_TARGET` ("x86_64-linux-musl", ...) and `STEGCINN_PLATFORM_TAG` choose another machine,
+for which zig compiles; scripts/make/wheels.py sets them.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def _fitted(table: Int16, index: Int64, entries: tuple[Int64, ...]) -> Int16:
 
 
 def _green_choice(rest: Int64, g: Int64, offset: Int64) -> tuple[Int64, Int64, Int64]:
-    """As `green_choice` in native/noise.c: levels of green that keep the luma, and which entry tells how likely they are.
+    """As in native/noise.c: levels of green that keep the luma, and which entry tells how likely they are.
 
     `rest` is what the luma of red, `g` and blue lacks, in 1/65536 levels: the luma is kept from -32767 to 32768.
     """
