@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from importlib.resources import files
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing.keys import Keyring, Keys
 
 SIDE = 96
+RELEASED = all((files("stegcinn") / "weights" / name / "config.json").is_file() for name in ("exact-1", "cinn-2"))
 
 
 def pixels(seed: int = 0, side: int = SIDE) -> UInt8:
@@ -58,3 +60,10 @@ class LsbCodec(LumaLocked):
 
     def extract(self, photo: Photo, keys: Keys, size: StreamSize, *, strict: bool = False) -> Extraction:
         return Extraction(np.packbits(photo.rgb[..., 0] & 1).tobytes(), 1.0)
+
+
+def load_fake(name: str) -> LsbCodec:
+    """LsbCodec in the place of the codec called `name`, as `load_codec` gives it."""
+    codec = LsbCodec()
+    codec.name, codec.auto = name, name != "cinn"
+    return codec

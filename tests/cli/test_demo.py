@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fakes import RELEASED, load_fake, pixels
 from stegcinn import stego
 from stegcinn.carriers.compare import amplified, psnr
 from stegcinn.cli import demo, main
 from stegcinn.errors import UsageError
 from stegcinn.sealing.envelope import Payload
-from test_cli import RELEASED, LsbCodec, pixels
 
 pytest.importorskip("skimage")
 
 
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stego, "load_codec", lambda name: LsbCodec())
+    monkeypatch.setattr(stego, "load_codec", load_fake)
     monkeypatch.setattr("skimage.data.astronaut", pixels)
     monkeypatch.setattr(demo, "readme", lambda: "# a readme\n" * 10)
 
@@ -63,7 +63,7 @@ def test_command_prints_a_table_and_can_be_repeated(tmp_path: Path, capsys: pyte
 def test_a_difference_is_a_failure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stego, "uncover", lambda photo: Payload(b"something else"))
+    monkeypatch.setattr(stego, "uncover", lambda source: Payload(b"something else"))
     assert main.main(["demo", "--out", str(tmp_path)]) == 1
     out, err = capsys.readouterr()
     assert "NOT IDENTICAL" in out
@@ -81,14 +81,14 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 def test_gray_scales_are_compared_not_assumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = stego.conceal
 
-    def conceal(photo, payload, **options):  # type: ignore[no-untyped-def]
-        container = honest(photo, payload, **options)
-        rgb = container.photo.rgb.copy()
+    def conceal(source, payload, **options):  # type: ignore[no-untyped-def]
+        container = honest(source, payload, **options)
+        rgb = np.array(container.image)
         rgb[0, 0] = 255
         return dataclasses.replace(container, file=demo._png(rgb))
 
     monkeypatch.setattr(stego, "conceal", conceal)
-    monkeypatch.setattr(stego, "uncover", lambda photo: Payload(b""))
+    monkeypatch.setattr(stego, "uncover", lambda source: Payload(b""))
     result = demo.run(tmp_path, lambda share: None)
     assert result.same_gray == 1 - 1 / pixels()[..., 0].size
     assert not result.identical

@@ -1,0 +1,49 @@
+"""The command benchmark, over one that only takes note of what it is asked for."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command import Outcome, Run
+
+pytestmark = pytest.mark.usefixtures("workplace")
+
+
+@pytest.fixture
+def benchmark_run(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
+    module = types.SimpleNamespace(calls=[], error=None, PLANS={"small": "a small plan", "paper": "all"})
+
+    def run(*arguments: object, report: Callable[[str], None], **options: object) -> None:
+        report("hill@0.4: stegos made")
+        if module.error:
+            raise module.error
+        module.calls.append((*arguments, options))
+
+    module.run = run
+    monkeypatch.setitem(sys.modules, "stegcinn.evaluation.benchmark", types.SimpleNamespace(run=module))
+    for name in ("run", "plans"):
+        monkeypatch.setitem(sys.modules, f"stegcinn.evaluation.benchmark.{name}", module)
+    return module
+
+
+def test_benchmark(run: Run, benchmark_run: types.SimpleNamespace) -> None:
+    Path("photos").mkdir()
+    outcome = run("benchmark", "photos", "-o", "out", "--jobs", "2", "--hyperiqa", "koniq.pkl", "--vgg", "vgg.pth")
+    lines = "stegcinn: hill@0.4: stegos made\nstegcinn: results are in out/results.json and out/tables.md\n"
+    assert outcome == Outcome(0, b"", lines)
+    options = {"jobs": 2, "hyperiqa": Path("koniq.pkl"), "vgg": Path("vgg.pth")}
+    assert benchmark_run.calls == [(Path("photos"), Path("out"), "a small plan", options)]
+
+
+@pytest.mark.parametrize(("error", "code"), [(ValueError("12 hosts are too few"), 1), (KeyboardInterrupt(), 130)])
+def test_a_benchmark_that_fails(
+    run: Run, benchmark_run: types.SimpleNamespace, error: BaseException, code: int
+) -> None:
+    benchmark_run.error = error
+    outcome = run("benchmark", ".", "-o", "out", "--preset", "paper")
+    assert outcome.code == code
+    assert outcome.err.splitlines()[-1] == f"stegcinn: {error if error.args else 'interrupted'}"

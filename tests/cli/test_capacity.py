@@ -1,0 +1,86 @@
+"""The command capacity: a line for people, or JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import Outcome, Run, one_error
+from PIL import Image
+
+from fakes import SIDE, LsbCodec, load_fake
+from stegcinn import stego
+from stegcinn.carriers.base import read_photo
+from stegcinn.carriers.photo import Photo
+from stegcinn.codecs.base import Progress, Room, Wish
+from stegcinn.codecs.lumalocked import DECODED, chosen_colors
+from stegcinn.sealing import envelope
+
+pytestmark = pytest.mark.usefixtures("workplace")
+
+
+def test_capacity(host: Path, run: Run) -> None:
+    line = b"1,093 bytes (0.95 bits per pixel) with codec exact, colors keep, 517 of them as good as unseen\n"
+    outcome = run("capacity", host, "--codec", "exact")
+    assert outcome == run("capacity", "-", "--codec", "exact", stdin=host.read_bytes()) == Outcome(0, line, "")
+
+
+def test_the_codecs_that_may_be_chosen_are_told_apart(host: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Small(LsbCodec):
+        name = "stealth"
+
+        def capacity(self, photo: Photo, wish: Wish, progress: Progress) -> Room:
+            return Room(super().capacity(photo, wish, progress).most // 2, 100, chosen_colors(photo, wish))
+
+    monkeypatch.setattr(stego, "load_codec", lambda name: Small() if name == "stealth" else load_fake(name))
+    assert run("capacity", host).out == (
+        b"1,093 bytes (0.95 bits per pixel) with codec exact, colors keep; up to 517 with codec stealth, "
+        b"517 of them as good as unseen\n"
+    )
+    assert json.loads(run("capacity", host, "--json").out)["per_codec"] == {"stealth": 517, "exact": 1093}
+
+
+def test_json_of_capacity(host: Path, run: Run) -> None:
+    size, safe = (SIDE * SIDE // share - envelope.OVERHEAD for share in (8, 16))
+    expected = {
+        "bytes": size, "bpp": 8 * size / SIDE**2, "codec": "cinn", "colors": "generate", "per_codec": {"cinn": size},
+        "safe_bytes": safe, "decoded": False, "evidence": None,
+    }  # fmt: skip
+    outcome = run("capacity", host, "--json", "--codec", "cinn", "--colors", "generate")
+    assert json.loads(outcome.out) == expected
+
+
+def test_nothing_is_safe_in_a_photo_decoded_from_jpeg(run: Run) -> None:
+    noise = np.random.default_rng(0).integers(100, 150, (SIDE, SIDE, 3)).astype(np.uint8)
+    Image.fromarray(noise).save("photo.jpg", quality=50)
+    outcome = run("capacity", "photo.jpg", "--codec", "stealth")
+    assert outcome.out.endswith(b" with codec stealth, colors keep\n")
+    assert outcome.notes == [f"stegcinn: note: {DECODED}"]
+    room = json.loads(run("capacity", "photo.jpg", "--json").out)
+    assert (room["safe_bytes"], room["decoded"], room["evidence"]) == (0, True, DECODED)
+
+
+def test_a_halved_photo(run: Run) -> None:
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(100, 150, (2 * SIDE + 1, 2 * SIDE, 3)).astype(np.uint8)).save("p.jpg", quality=50)
+    room = json.loads(run("capacity", "p.jpg", "--halve", "--json").out)
+    assert (room["decoded"], room["bytes"]) == (False, SIDE * SIDE // 8 - envelope.OVERHEAD)
+    outcome = run("hide", "p.jpg", "-m", "hello", "-o", "o.png", "--halve", "--json")
+    assert "JPEG" not in outcome.err
+    assert read_photo("o.png").rgb.shape == (SIDE, SIDE, 3)
+    assert json.loads(outcome.out)["bpp"] == 8 * 5 / SIDE**2
+    assert run("reveal", "o.png", "-o", "-").out == b"hello"
+
+
+def test_no_capacity_is_no_error(run: Run) -> None:
+    Image.new("RGB", (SIDE, SIDE)).save("black.png")
+    outcome = run("capacity", "black.png")
+    assert (outcome.code, outcome.out) == (0, b"0 bytes (0.00 bits per pixel) with codec stealth, colors generate\n")
+    assert "takes no payload" in outcome.notes[0]
+
+
+def test_an_image_too_small(secret: Path, run: Run) -> None:
+    Image.new("RGB", (20, 20)).save("small.png")
+    one_error(run("capacity", "small.png"), 5, "20x20")
