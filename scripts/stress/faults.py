@@ -28,10 +28,10 @@ from pathlib import Path
 import numpy as np
 
 import stegcinn.stego  # noqa: F401 -- loaded once, before the first fork
-from stegcinn.carriers.formats import encode_photo
 from stegcinn.carriers.base import read_photo
+from stegcinn.carriers.formats import encode_photo
 from stegcinn.cli import main as cli
-from stegcinn.codecs import CODECS
+from stegcinn.codecs import CODECS, load_codec
 from stegcinn.files import write_atomic
 
 SIDE = 64
@@ -318,6 +318,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     kills, few, rng = arguments.kills, max(1, arguments.kills // 8), random.Random(arguments.seed)
+    for name in CODECS:
+        load_codec(name)  # before the first fork: a user with fewer permissions may not read the program
     with tempfile.TemporaryDirectory() as folder:
         ground = Ground(Path(folder))
         results: dict[str, Tally | str] = {
