@@ -27,7 +27,7 @@ class Ranked:
 
 def rank(
     hosts: str | os.PathLike[str] | Iterable[ImageSource], payload_size: int, *, halve: bool = False,
-    skipped: Callable[[ImageSource, str], None] = lambda host, reason: None,
+    skipped: Callable[[ImageSource, str], None] | None = None,
 ) -> list[Ranked]:  # fmt: skip
     """Photos that take `payload_size` bytes in a way that tells how much it disturbs, the least disturbed first.
 
@@ -39,13 +39,13 @@ def rank(
         try:
             source = Source(host).halved() if halve else Source(host)
             ranked = _ranked(host, source, payload_size)
+            reason = f"{source.name} does not take {payload_size} bytes in small changes"
         except ImageError as error:
-            skipped(host, str(error))
-            continue
-        if ranked is None:
-            skipped(host, f"{source.name} does not take {payload_size} bytes in small changes")
-            continue
-        found.append(ranked)
+            ranked, reason = None, str(error)
+        if ranked is not None:
+            found.append(ranked)
+        elif skipped is not None:
+            skipped(host, reason)
     return sorted(found, key=lambda ranked: ranked.disturbance)
 
 
