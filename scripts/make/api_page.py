@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
+from functools import cached_property
 from pathlib import Path
 
 import stegcinn
@@ -38,19 +39,47 @@ def page() -> str:
 
 def _section(name: str, member: object) -> str:
     text = inspect.getdoc(member) or ""
-    signature = f"{name}{inspect.signature(member)}".replace("'", "")  # type: ignore[arg-type]
-    if len(signature) > WIDTH:
-        signature = signature.replace("(", "(\n    ", 1).replace(", *, ", ",\n    *, ", 1).replace(") ->", ",\n) ->", 1)
-    lines = [f"## {name}\n", f"```python\n{signature}\n```\n", f"{text}\n"]
+    lines = [f"## {name}\n", f"```python\n{_signature(name, member)}\n```\n", f"{text}\n"]
     if dataclasses.is_dataclass(member):
-        lines += [f"- `{field.name}`: `{field.type}`" for field in dataclasses.fields(member)] + [""]
-    return "\n".join(lines)
+        lines += [f"- `{field.name}`: `{field.type}`" for field in dataclasses.fields(member)]
+        lines += [_method(key, value) for key, value in vars(member).items() if not key.startswith("_")]
+        lines.append("")
+    return "\n".join(line for line in lines if line is not None)
+
+
+def _method(name: str, member: object) -> str | None:
+    """A line for a method or a property; None for anything else."""
+    if isinstance(member, (property, cached_property)):
+        return f"- `{name}`: {_summary(member)}"
+    if inspect.isfunction(member):
+        return (
+            f"- `{_signature(name, member).replace('(self, ', '(', 1).replace('(self)', '()', 1)}`: {_summary(member)}"
+        )
+    return None
+
+
+def _summary(member: object) -> str:
+    return " ".join((inspect.getdoc(member) or "").split())
+
+
+def _signature(name: str, member: object) -> str:
+    """On one line if it is short, else a parameter on each."""
+    signature = inspect.signature(member)  # type: ignore[arg-type]
+    text = f"{name}{signature}".replace("'", "")
+    if len(text) <= WIDTH:
+        return text
+    parameters = [str(each).replace("'", "") for each in signature.parameters.values()]
+    kinds = [each.kind for each in signature.parameters.values()]
+    if inspect.Parameter.KEYWORD_ONLY in kinds:
+        parameters.insert(kinds.index(inspect.Parameter.KEYWORD_ONLY), "*")
+    listed = "".join(f"    {parameter},\n" for parameter in parameters)
+    return f"{name}(\n{listed}) -> {signature.return_annotation}".replace("'", "")
 
 
 def _error(error: type) -> str:
     base = error.__base__.__name__ if error.__base__ else ""
     code = f", exit code {error.exit_code}" if hasattr(error, "exit_code") else ""
-    return f"- **{error.__name__}** ({base}{code}): {' '.join((inspect.getdoc(error) or '').split())}"
+    return f"- **{error.__name__}** ({base}{code}): {_summary(error)}"
 
 
 if __name__ == "__main__":
