@@ -53,7 +53,7 @@ def test_a_wrong_answer_is_told_in_one_line_and_not_remembered(cache):
         with pytest.raises(MachineError, match="codec codec") as error:
             knownanswer.require("codec", "42", compute)
         assert "\n" not in str(error.value)
-        assert "--codec cinn" in str(error.value)
+        assert "choose another codec" in str(error.value)
         assert "onnxruntime" in str(error.value)
     assert compute.times == 2
     assert not cache.exists()
@@ -71,13 +71,20 @@ def test_another_question_library_or_machine_is_asked_again(monkeypatch):
     monkeypatch.setattr(knownanswer, "version", lambda library: "99.0")
     knownanswer.require("codec", "42", compute)
     assert compute.times == 4
-    monkeypatch.undo()
 
 
 def test_another_machine_is_asked_again(monkeypatch, tmp_path):
     compute = Asked()
     knownanswer.require("codec", "42", compute)
     monkeypatch.setattr(knownanswer.platform, "uname", lambda: ("Linux", "another", "", "", "riscv64"))
+    knownanswer.require("codec", "42", compute)
+    assert compute.times == 2
+
+
+def test_other_inner_loops_are_asked_again(monkeypatch):
+    compute = Asked()
+    knownanswer.require("codec", "42", compute)
+    monkeypatch.setattr(knownanswer.native, "digest", lambda: "compiled anew")
     knownanswer.require("codec", "42", compute)
     assert compute.times == 2
 
@@ -154,7 +161,7 @@ def test_the_release_holds_what_this_machine_computes(tmp_path, cache):
     expected = release("exact-1").config["known_answer"]
     assert len(expected) == 64
     assert released.known_answer() == released.known_answer() == expected
-    codec(copy(tmp_path)).require_known_answer()
+    codec(copy(tmp_path)).ready()
     assert [mark.name[:6] for mark in cache.iterdir()] == ["exact-"]
 
 
@@ -168,7 +175,7 @@ def test_a_changed_weight_is_noticed(tmp_path, file):
     weight.CopyFrom(numpy_helper.from_array(values, weight.name))
     onnx.save(model, folder / f"{file}.onnx")
     with pytest.raises(MachineError):
-        codec(folder).require_known_answer()
+        codec(folder).ready()
 
 
 @pytest.mark.parametrize("file", ["logistic.npy", "root.npy"])
@@ -181,4 +188,4 @@ def test_a_changed_table_is_noticed(tmp_path, file):
         table[..., 6100:6200] -= 5  # still a distribution
     np.save(folder / file, table)
     with pytest.raises(MachineError):
-        codec(folder).require_known_answer()
+        codec(folder).ready()

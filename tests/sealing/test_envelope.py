@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stegcinn.errors import RevealError, StegcinnError, UsageError
 from stegcinn.sealing import envelope
-from stegcinn.sealing.envelope import HEAD_SIZE, MAX_NAME, OVERHEAD, Payload, body_size, pack, safe_name, seal, unseal
+from stegcinn.sealing.envelope import HEAD_SIZE, MAX_NAME, OVERHEAD, Payload, pack, safe_name, seal, stream_size, unseal
 from stegcinn.sealing.keys import Keys
 
 KEYS = Keys(bytes(range(32)))
@@ -62,8 +62,8 @@ def test_old_compressed_envelope_still_opens() -> None:
 def test_round_trip(data: bytes, following: bytes) -> None:
     stream = sealed(Payload(data))
     assert len(stream) <= OVERHEAD + len(data)
-    assert body_size(stream[:HEAD_SIZE], KEYS) == len(stream) - HEAD_SIZE
-    assert body_size(stream, KEYS) == len(stream) - HEAD_SIZE
+    assert stream_size(b"", KEYS) == stream_size(stream[: HEAD_SIZE - 1], KEYS) == HEAD_SIZE
+    assert stream_size(stream[:HEAD_SIZE], KEYS) == stream_size(stream + following, KEYS) == len(stream)
     assert unseal(stream + following, KEYS) == Payload(data)
 
 
@@ -104,7 +104,7 @@ def test_every_truncation_is_noticed() -> None:
         assert_nothing_revealed(SMALL[:size])
     for size in range(HEAD_SIZE):
         with pytest.raises(RevealError):
-            body_size(SMALL[:size], KEYS)
+            stream_size(SMALL[:size].ljust(HEAD_SIZE, b"\0"), KEYS)
 
 
 @settings(deadline=None)  # a busy machine is no failure
@@ -136,7 +136,7 @@ def forged(head: tuple[int, int, int, int], body: bytes) -> bytes:
 
 def test_newer_version_says_so() -> None:
     stream = forged((2, 0xFF, 0, 0), b"")
-    for read in (unseal, body_size):
+    for read in (unseal, stream_size):
         with pytest.raises(StegcinnError, match="newer stegcinn") as caught:
             read(stream, KEYS)
         assert not isinstance(caught.value, RevealError)

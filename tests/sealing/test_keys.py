@@ -10,7 +10,7 @@ import pytest
 
 from stegcinn.errors import UsageError
 from stegcinn.sealing import keys
-from stegcinn.sealing.keys import Keys, derive
+from stegcinn.sealing.keys import Keyring, Keys, derive
 
 SALT = bytes(range(32))
 KEYS = Keys(bytes(32))
@@ -127,3 +127,28 @@ def test_bits_are_the_stream() -> None:
     assert np.packbits(KEYS.bits("p", 800)).tobytes() == KEYS.stream("p", 100)
     assert KEYS.bits("p", 0).size == 0
     assert KEYS.bits("p", 13).tolist() == KEYS.bits("p", 800)[:13].tolist()
+
+
+@pytest.mark.usefixtures("cheap_scrypt")
+def test_a_keyring_derives_once_for_each_salt(monkeypatch: pytest.MonkeyPatch) -> None:
+    stretched = []
+    stretch = keys._stretch
+    monkeypatch.setattr(keys, "_stretch", lambda password, salt: stretched.append(salt) or stretch(password, salt))
+    keyring = Keyring("a password")
+    for salt in (SALT, bytes(32), SALT, bytes(32)):
+        assert keyring(salt) == derive("a password", salt)
+    stretched.clear()
+    keyring(SALT)
+    assert stretched == []
+    assert not keyring.public
+
+
+def test_a_keyring_without_a_password_is_public() -> None:
+    assert Keyring(None).public
+    assert Keyring(None)(SALT) == derive(None, SALT)
+
+
+@pytest.mark.parametrize("password", ["", b"", "\ud800", 7])
+def test_a_keyring_refuses_at_once(password: str | bytes) -> None:
+    with pytest.raises(UsageError):
+        Keyring(password)
