@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from stegcinn.carriers import photo
-from stegcinn.carriers.photo import Photo
+from stegcinn.carriers.photo import MAX_PIXELS, Photo
 from stegcinn.errors import ImageError, StegcinnWarning, UsageError
 from stegcinn.files import shown
 
@@ -48,7 +48,9 @@ class Source:
     ImageError for a file that cannot be read, UsageError for anything else than those.
     """
 
-    def __init__(self, image: ImageSource) -> None:
+    def __init__(self, image: ImageSource, *, upright: bool = True) -> None:
+        """`upright`: whether the orientation that a file tells is applied to its picture."""
+        self._upright = upright
         self.name = shown(image) if isinstance(image, (str, os.PathLike)) else "the image"
         self.file: bytes | None = None
         self.notes: list[str] = []
@@ -69,10 +71,13 @@ class Source:
 
     @cached_property
     def _photo(self) -> Photo:
+        return self._decoded(MAX_PIXELS)
+
+    def _decoded(self, largest: int) -> Photo:
         image = self._pixels if self.file is None else self.file
         if isinstance(image, np.ndarray):
-            return photo.from_array(image, self.name)
-        decoded, notes = photo.decode(image, self.name)
+            return photo.from_array(image, self.name, largest=largest)
+        decoded, notes = photo.decode(image, self.name, upright=self._upright, largest=largest)
         self.notes += [f"{self.name} {note}" for note in notes]
         return decoded
 
@@ -81,10 +86,18 @@ class Source:
         return self._photo
 
     def halved(self) -> Source:
-        """The same at half its width and height, which is no file any more; ImageError if that is too small."""
-        half = Source(self.photo().halved().to_pil())
+        """The same at half its width and height, which is no file any more; ImageError if that is of no use."""
+        half = Source(self._decoded(4 * MAX_PIXELS).halved().to_pil())
         half.notes += self.notes
         return half
+
+    def as_stored(self) -> Source:
+        """The same with its pixels as they lie in the file, whatever orientation it tells; it shares the notes."""
+        if self.file is None:
+            return self
+        stored = Source(self.file, upright=False)
+        stored.name, stored.notes = self.name, self.notes
+        return stored
 
 
 def read_photo(image: ImageSource) -> Photo:

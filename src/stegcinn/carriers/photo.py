@@ -20,6 +20,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from stegcinn.carriers.decoded import is_decoded
+from stegcinn.carriers.foreign import MAX_PROFILE, is_raw_preview, readable
 from stegcinn.carriers.luma import is_gray, luma_of
 from stegcinn.errors import ImageError, StegcinnError
 from stegcinn.runtime.arrays import UInt8
@@ -94,25 +95,27 @@ class Photo:
         return Photo(rgb, alpha, self.icc_profile)
 
 
-def decode(image: bytes | Image.Image, name: str) -> tuple[Photo, list[str]]:
+def decode(
+    image: bytes | Image.Image, name: str, *, upright: bool = True, largest: int = MAX_PIXELS
+) -> tuple[Photo, list[str]]:
     """A photo from an encoded file or a PIL image, and what had to be changed on the way, a note each.
 
-    EXIF orientation is applied, and the result shares no memory with the source. CMYK and LAB become sRGB, through the
-    embedded profile where there is one. Of several frames, the first is read (of a PIL image, the current one). Samples
-    of more than 8 bits are reduced. Raises ImageError, calling the source `name`, for anything that cannot be read in
-    full, for a side under MIN_SIDE, and for more than MAX_PIXELS pixels (judged by the header, before any pixel is
-    decoded).
+    The EXIF orientation of a file is applied if `upright`; an image in memory is as its owner turned it. The result
+    shares no memory with the source. CMYK and LAB become sRGB, through the embedded profile where there is one. Of
+    several frames, the first is read (of a PIL image, the current one). Samples of more than 8 bits are reduced. Raises
+    ImageError, calling the source `name`, for anything that cannot be read in full, for a side under MIN_SIDE, and for
+    more than `largest` pixels (judged by the header, before any pixel is decoded).
     """
     notes: list[str] = []
     try:
         if isinstance(image, Image.Image):
-            return _from_pil(image, name, notes), notes
-        with Image.open(io.BytesIO(image)) as opened:
-            return _from_pil(opened, name, notes), notes
+            return _from_pil(image, name, notes, False, largest), notes
+        with Image.open(io.BytesIO(readable(image, name, notes))) as opened:
+            return _from_pil(opened, name, notes, upright, largest), notes
     except StegcinnError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise ImageError(_too_large(name)) from error
+        raise ImageError(_too_large(name, largest)) from error
     except MemoryError as error:
         raise ImageError(f"{name} needs more memory than there is; use a smaller photo") from error
     except UnidentifiedImageError as error:
@@ -121,41 +124,43 @@ def decode(image: bytes | Image.Image, name: str) -> tuple[Photo, list[str]]:
         raise ImageError(f"{name} is damaged or cut short; get an intact copy or export it as PNG") from error
 
 
-def _too_large(name: str) -> str:
-    return f"{name} has more than {MAX_PIXELS:,} pixels; scale it down first"
+def _too_large(name: str, largest: int) -> str:
+    return f"{name} has more than {largest:,} pixels; scale it down first"
 
 
-def _check_size(width: int, height: int, name: str) -> None:
+def _check_size(width: int, height: int, name: str, largest: int = MAX_PIXELS) -> None:
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"{name} is {width}x{height} pixels; use a photo with sides of {MIN_SIDE} or more")
-    if width * height > MAX_PIXELS:
-        raise ImageError(_too_large(name))
+    if width * height > largest:
+        raise ImageError(_too_large(name, largest))
 
 
-def from_array(array: npt.NDArray[Any], name: str) -> Photo:
+def from_array(array: npt.NDArray[Any], name: str, *, largest: int = MAX_PIXELS) -> Photo:
     """A photo from an HxW, HxWx3 or HxWx4 array of uint8, copied; ImageError for any other."""
     shape = array.shape
     if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and shape[2] in (3, 4))):
         raise ImageError(f"{name} must be an HxW, HxWx3 or HxWx4 array of uint8, not {array.dtype} {shape}")
-    _check_size(shape[1], shape[0], name)
+    _check_size(shape[1], shape[0], name, largest)
     if array.ndim == 2:
         return Photo(np.repeat(array[..., None], 3, axis=2), None, None)
     return Photo(np.array(array[..., :3], order="C"), array[..., 3].copy() if shape[2] == 4 else None, None)
 
 
-def _from_pil(image: Image.Image, name: str, notes: list[str]) -> Photo:
+def _from_pil(image: Image.Image, name: str, notes: list[str], upright: bool, largest: int) -> Photo:
     """Decode an open image into a Photo, appending to `notes` what the user should be warned of."""
-    _check_size(*image.size, name)
+    if is_raw_preview(image):
+        raise ImageError(f"{name} is a raw photo, of which only a small preview can be read; develop it to PNG first")
+    _check_size(*image.size, name, largest)
     if image.format == "EPS":
         raise ImageError(f"{name} is a PostScript program, not a photo; convert it to PNG first")
     peak = _sample_peak(image, name)  # before decoding, which forgets it
     if getattr(image, "is_animated", False):
         notes.append("holds several frames; only the first (of an open image, the current one) is used")
     image.load()
-    _check_size(*image.size, name)  # icon files can hold another size than they announce
+    _check_size(*image.size, name, largest)  # icon files can hold another size than they announce
     orientation = None
     with contextlib.suppress(Exception):  # damaged EXIF must not cost the user the photo
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        orientation = image.getexif().get(ExifTags.Base.Orientation) if upright else None
 
     if peak > 255 or image.mode == "F":
         notes.append("has more than 8 bits per channel and is reduced to 8 bits")
@@ -168,10 +173,12 @@ def _from_pil(image: Image.Image, name: str, notes: list[str]) -> Photo:
         image = image.convert("LA")
     rgb, alpha = _planes(image)
     # The header of a profile names its colour space; one for gray would be wrong for RGB output.
-    keep = isinstance(profile, bytes) and profile[16:20] == b"RGB "
-    return Photo(
-        _upright(rgb, orientation), None if alpha is None else _upright(alpha, orientation), profile if keep else None
-    )
+    if not (isinstance(profile, bytes) and profile[16:20] == b"RGB "):
+        profile = None
+    elif len(profile) > MAX_PROFILE:
+        notes.append(f"has a colour profile of more than {MAX_PROFILE:,} bytes: dropped")
+        profile = None
+    return Photo(_upright(rgb, orientation), None if alpha is None else _upright(alpha, orientation), profile)
 
 
 def _planes(image: Image.Image) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8] | None]:
