@@ -32,7 +32,7 @@ _MEMORY = Kernel("stc_memory", "n n")
 def _columns() -> Int32:
     """Columns of a block: all touch the block's own message bit and the last in reach; those between, by a generator.
 
-    Of 24 linear congruential generators of full period this was among the best: docs/decisions.md.
+    Of 24 linear congruential generators of full period this was among the best: docs/decisions/coding.md.
     """
     middle, columns = 0, []
     for _ in range(WIDTH):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +13,7 @@ from stegcinn.codecs.cinn.chroma import from_chroma, quantise, to_chroma
 from stegcinn.codecs.cinn.lattice import CARRIERS, CELL, Lattice, LatticeTile
 from stegcinn.codecs.cinn.pyramid import DETAILS, LumaPyramid, merge, split
 from stegcinn.runtime.arrays import Float32, Float64, UInt8
-from stegcinn.runtime.weights import Release
+from stegcinn.runtime.weights import Release, release
 from stegcinn.sealing.keys import RandomBytes
 
 Bits = npt.NDArray[np.uint8]
@@ -135,6 +137,12 @@ class Painter:
         level = min(level, self.release.config["levels"])
         output: Float32 = self.release.run(f"level{level}-{direction}.onnx", x=x[None], condition=condition[None])[0]
         return output
+
+
+@cache
+def released() -> Painter:
+    """Over the newest release."""
+    return Painter(release("cinn-2"))
 
 
 def _drawn_latents(wanted: list[Signs], random: RandomBytes) -> list[Float32]:

@@ -47,7 +47,8 @@ from stegcinn.sealing.keys import Keys, RandomBytes
 
 REACH = 6.0  # standardised distance at which draws are cut off: an outlier in a wrong place is seen at once
 # Bits by which a rehearsal may promise too much, over the square root of the pixels. The standard deviation of two
-# draws' difference is 3 to 8 of these in `keep`: with ATTEMPTS, failure is rarer than 1 in 10**12 (docs/decisions.md).
+# draws' difference is 3 to 8 of these in `keep`: with ATTEMPTS, failure is rarer than 1 in 10**12
+# (docs/decisions/exact.md).
 MARGIN = 26.0
 REHEARSALS = {"keep": 1, "generate": 3}  # what drawn coarse colours leave room for varies more
 RETRY_GAIN = {"keep": 1.15, "generate": 1.4}  # how much more than one attempt another may carry

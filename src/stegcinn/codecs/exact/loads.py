@@ -28,8 +28,8 @@ SAMPLE_PIXELS = 2048  # per phase, about, whose code length is computed again an
 ATTEMPTS = {"keep": 4, "generate": 12}  # of a full load
 
 
-# All the others lean on the first step: it adds one pixel in 16 and costs 2 dB (docs/decisions.md). So it is left to
-# the host, but for calm ones, whose other pixels it hardly disturbs.
+# All the others lean on the first step: it adds one pixel in 16 and costs 2 dB (docs/decisions/exact.md). So it is left
+# to the host, but for calm ones, whose other pixels it hardly disturbs.
 FULL = Load(1, SHARES - 1)
 FULL_IF_CALM = Load(0, SHARES - 1)
 CALM = 5.5  # bits per pixel of the finest level's first step

@@ -2,7 +2,7 @@
 
 A move changes each channel by at most one level. The label of a pixel is (R + 3 G + 6 B) mod 16: with these weights
 nearly every two moves that a pixel has lead to different labels, so four layers of bits carry all but 0.3 % of what the
-moves could (docs/decisions.md).
+moves could (docs/decisions/stealth.md).
 """
 
 from __future__ import annotations

@@ -16,13 +16,11 @@ from typing import cast
 import numpy as np
 
 from stegcinn.carriers.luma import luma_of
-from stegcinn.codecs import load_codec
-from stegcinn.codecs.cinn.codec import CinnCodec
 from stegcinn.codecs.cinn.lattice import Lattice
-from stegcinn.codecs.exact.codec import ExactCodec
+from stegcinn.codecs.cinn.painter import released
 from stegcinn.codecs.exact.header import CODED_PHASES
 from stegcinn.codecs.exact.loads import fit
-from stegcinn.colourmodel import rangecoder
+from stegcinn.colourmodel import networks, rangecoder
 from stegcinn.colourmodel.calibration import Calibration
 from stegcinn.errors import UsageError
 from stegcinn.evaluation.benchmark.hosts import ImageSet
@@ -42,7 +40,7 @@ def statistics(attacker: str, rgb: UInt8) -> Float64:
 
 def _code_lengths(rgb: UInt8) -> Float64:
     """Per level, calibrated and not: mean bits of R, B and G of a pixel, and how much the bits of pixels scatter."""
-    model = cast(ExactCodec, load_codec("exact")).model
+    model = networks.released()
     luma = luma_of(rgb)
     fitted = fit(model, rgb).calibration  # the sender's own step: an attacker has the program
     found = []
@@ -62,7 +60,7 @@ def _code_lengths(rgb: UInt8) -> Float64:
 
 def _latent_sizes(rgb: UInt8) -> Float64:
     """Per level: shares of |z| in the bins of SIZES at places that may carry bits."""
-    painter = cast(CinnCodec, load_codec("cinn")).painter
+    painter = released()
     lattice = Lattice(luma_of(rgb))
     shares = []
     for z, live in zip(painter.latents(rgb, lattice), lattice.live, strict=True):

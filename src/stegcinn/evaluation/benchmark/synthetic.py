@@ -7,7 +7,6 @@ whether what it draws looks natural.
 from __future__ import annotations
 
 import os
-from typing import cast
 
 import numpy as np
 
@@ -16,9 +15,8 @@ from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.base import Wish, silent
 from stegcinn.codecs.cinn import mapping
-from stegcinn.codecs.cinn.codec import CinnCodec
 from stegcinn.codecs.cinn.lattice import CARRIERS, Lattice
-from stegcinn.codecs.cinn.painter import Painter
+from stegcinn.codecs.cinn.painter import Painter, released
 from stegcinn.codecs.cinn.pyramid import DETAILS
 from stegcinn.evaluation.benchmark.hosts import ImageSet
 from stegcinn.runtime.arrays import UInt8
@@ -47,7 +45,7 @@ def synthetic_pairs(hosts: ImageSet, method: str, *, seed: int) -> tuple[ImageSe
         names.append(name)
         stegos.append(container())
         # `exact` has no other way to draw than from random bits, which is what a container is drawn from
-        covers.append(_drawn(cast(CinnCodec, codec).painter, carrier) if method == "cinn" else container())
+        covers.append(_drawn(released(), carrier) if method == "cinn" else container())
     return ImageSet(tuple(names), np.stack(covers)), ImageSet(tuple(names), np.stack(stegos))
 
 
