@@ -33,9 +33,7 @@ AGREEMENT = 64  # by how many more of them agree than not, at least; four standa
 SAMPLE_PIXELS = 1 << 16  # how much of a photo the rehearsal of `capacity` paints
 SAMPLE_BLOCK = 64  # pixels; side of the blocks it is put together from
 GOLDEN_RATIO = 0.6180339887498949  # its multiples spread evenly over 0..1, whatever their number
-SAMPLE_MARGIN = (
-    0.04  # bits per position by which a sample may mislead (three deviations, docs/decisions/cinn.md)
-)
+SAMPLE_MARGIN = 0.04  # bits per position by which a sample may mislead: three deviations (docs/decisions/cinn.md)
 PIECE = 1 << 20  # soft decisions computed at a time
 DRAW_SPREAD = 5.0  # standard deviations by which a draw may carry less information than the rehearsal's
 NOISE_GAIN = 0.8  # noise of a latent over what a second rounding error does to it (measured, docs/decisions/cinn.md)
