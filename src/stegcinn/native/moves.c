@@ -93,11 +93,11 @@ EXPORT void label_entropies(const uint8_t *costs, int64_t count, const float *ch
 
 /* The likelier value of each label's bit `layer`, given the settled ones below it, and what the other one costs.
  *
- * costs (count, LABELS) uint8, chances (256,) float32, settled (count,) uint8 below 1 << layer -> bits (count,) uint8,
+ * costs (count, LABELS) uint8, chances (256,) float32, settled (count,) uint8, layer 0 to 3 -> bits (count,) uint8,
  * flips (count,) float32: the logarithm of how many times likelier; infinite where there is no choice.
  */
 EXPORT void label_preferences(const uint8_t *costs, int64_t count, const float *chances, const uint8_t *settled,
-                              int layer, uint8_t *bits, float *flips)
+                              int64_t layer, uint8_t *bits, float *flips)
 {
     const int half = 1 << layer;
     for (int64_t i = 0; i < count; i++) {

@@ -1,8 +1,9 @@
 /* The compiled inner loops: what they share.
  *
- * Every function is called through ctypes by `runtime/native.py`, which has checked element types, numbers of
- * dimensions and alignment. Shapes are passed and trusted to be those of the arrays; whatever is used as an index into a
- * table is bounded here. No function allocates, keeps state or raises: what can go wrong is a return value below zero.
+ * Every function is called through ctypes by `runtime/native.py`, which has checked element types, contiguity, alignment
+ * and whether arrays may be written to. Shapes are passed and trusted to be those of the arrays; whatever is read from
+ * an array and used as an index into another is bounded here. No function allocates, keeps state or raises: what can go
+ * wrong is a return value below zero.
  *
  * Receivers have to compute the same integers on every machine, so their loops know no floating point, no shift of a
  * negative number and no overflow of a signed one. Floating point is for senders.

@@ -252,6 +252,8 @@ EXPORT int64_t measure_colours(const Tile *tile, const Tables *tables, int32_t *
 EXPORT int64_t encode_counts(const int32_t *counts, int64_t pixels, uint8_t *out, int64_t size, uint64_t *state)
 {
     uint64_t low = state[0], span = state[1], position = state[2];
+    if (position > (uint64_t)size)
+        return -1;
     for (int64_t n = 0; n < pixels * SYMBOLS; n++) {
         const int32_t before = counts[3 * n], after = counts[3 * n + 1], total = counts[3 * n + 2];
         if (before < 0 || after <= before || total < after)

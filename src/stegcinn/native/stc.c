@@ -152,14 +152,14 @@ static void end_block(int16_t *restrict price, const int16_t *restrict wanted, i
 /* Flip bits (lanes, length) uint8 0 or 1, in place, so that they carry targets (lanes, size) uint8 at the least cost.
  *
  * costs (lanes, length) int16: of flipping each, 0 to 80 * 32, or NEVER. columns (WIDTH,) int32, all odd and below
- * STATES. memory: `stc_memory(length, size)` bytes, aligned to eight. 1, or 0 if some target is out of reach; -1 if the
- * memory is of another size or there are more than LANES lanes.
+ * STATES. memory: `stc_memory(length, size)` bytes. 1, or 0 if some target is out of reach; -1 if the memory is of
+ * another size or not aligned to four, or if there are more than LANES lanes.
  */
 EXPORT int64_t stc_encode(uint8_t *bits, const int16_t *costs, const uint8_t *targets, int64_t lanes, int64_t length,
                       int64_t size, const int32_t *columns, void *memory, int64_t bytes)
 {
     const int64_t steps = steps_of(length, size);
-    if (bytes != bytes_of(steps, size) || lanes > LANES)
+    if (bytes != bytes_of(steps, size) || (uintptr_t)memory % 4 || lanes > LANES)
         return -1;
     Trellis t;
     t.flipped = (uint32_t *)memory;
@@ -186,7 +186,7 @@ EXPORT int64_t stc_encode(uint8_t *bits, const int16_t *costs, const uint8_t *ta
                     t.cheapest[at] = (int32_t)k;
                 }
             }
-            t.wanted[block * LANES + lane] = (int16_t)((carried & 1) ^ targets[lane * size + block]);
+            t.wanted[block * LANES + lane] = (int16_t)((carried ^ targets[lane * size + block]) & 1);
             carried >>= 1;
             step += at_most(end - start, WIDTH);
         }

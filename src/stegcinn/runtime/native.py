@@ -45,6 +45,8 @@ class View(ctypes.Structure):
 
 def view(array: Array, element: str, *, writable: bool = False) -> View:
     """What a kernel gets of an array of elements such as "u1" or "f8"; ValueError for others. Keep the array alive."""
+    if array.ndim > 3:
+        raise ValueError(f"a kernel wants at most three dimensions, not {array.ndim}")
     return View(address(array, element, writable), array.strides)
 
 
