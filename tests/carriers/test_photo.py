@@ -1,75 +1,24 @@
-"""Reading photos in every mode Pillow knows, refusing bad ones in one line, and writing without loss."""
+"""Reading photos in every mode Pillow knows, and refusing bad ones in one line."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
-import os
 import struct
-import threading
-import warnings
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from pictures import GRAY, RGB, RGBA, SRGB, H, W, encoded, gray3, noise, png, png_chunk, refused
+from PIL import Image
 
-from stegcinn.carriers.formats import check_suffix, encode_photo
-from stegcinn.carriers.photo import MAX_PIXELS, ImageSource, Photo, halved, read_photo
-from stegcinn.errors import ImageError, StegcinnError, StegcinnWarning, UsageError
-from stegcinn.files import write_atomic
+from stegcinn.carriers.base import read_photo
+from stegcinn.carriers.photo import MAX_PIXELS, Photo
+from stegcinn.errors import ImageError, StegcinnWarning
 
-H, W = 70, 90
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def noise(*shape: int, dtype: type = np.uint8, seed: int = 0) -> np.ndarray:
-    top = np.iinfo(dtype).max
-    return np.random.default_rng(seed).integers(0, top, shape, dtype=dtype, endpoint=True)
-
-
-RGB = noise(H, W, 3)
-RGBA = noise(H, W, 4)
-GRAY = noise(H, W)
-
-
-def encoded(image: Image.Image, form: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, form, **options)
-    return buffer.getvalue()
-
-
-def gray3(gray: np.ndarray) -> np.ndarray:
-    return np.dstack([gray] * 3)
-
-
-def png_chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png(samples: np.ndarray, depth: int, colour: int, *extra: bytes, size: tuple[int, int] = (W, H)) -> bytes:
-    """A PNG by hand: Pillow writes no 16-bit RGB, and no header that lies about the size."""
-    rows = b"".join(b"\0" + row.astype(">u2" if depth == 16 else "u1").tobytes() for row in samples)
-    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, colour, 0, 0, 0))
-    body = png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + header + b"".join(extra) + body
-
-
-def refused(source: ImageSource) -> str:
-    """The one-line message with which `source` is refused."""
-    with pytest.raises(ImageError) as caught:
-        read_photo(source)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert len(message) > 20
-    return message
-
-
-# Reading
+# reading
 
 
 @pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF", "BMP", "PPM"])
@@ -240,6 +189,7 @@ def test_orientation_is_applied_even_beside_damaged_tags(orientation: int) -> No
     assert np.array_equal(read_photo(data).rgb, turned[orientation](RGBA)[..., :3])
 
 
+@pytest.mark.filterwarnings("ignore")  # Pillow's own
 def test_damaged_exif_does_not_cost_the_photo() -> None:
     for exif in (b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01\x03\0\x01\0\0\0"):
         assert read_photo(encoded(Image.fromarray(RGB), "JPEG", exif=exif)).rgb.shape == (H, W, 3)
@@ -327,54 +277,10 @@ def test_first_of_several_frames_with_a_warning(form: str) -> None:
     assert (photo.rgb == (255, 0, 0)).all()
 
 
-def test_metadata_is_dropped() -> None:
-    exif = Image.Exif()
-    exif[0x010E] = "Secret"
-    jpeg = encoded(Image.fromarray(RGB), "JPEG", exif=exif, comment=b"Secret", xmp=b"Secret")
-    assert b"Secret" in jpeg
-    photo = read_photo(jpeg)
-    for suffix in (".png", ".webp", ".tif", ".bmp"):
-        assert b"Secret" not in encode_photo(photo, suffix)
+# refusing
 
 
-# Refusing
-
-
-def test_paths_that_hold_no_photo(tmp_path: Path) -> None:
-    text, empty = tmp_path / "text.png", tmp_path / "empty.png"
-    text.write_text("hello\n" * 50)
-    empty.touch()
-    cases = {
-        tmp_path / "gone.png": "No such file",
-        text / "below.png": "Not a directory",
-        tmp_path: "directory",
-        text: "format",
-        empty: "empty",
-        Path(os.devnull): "regular",
-        tmp_path / ("x" * 300): "cannot be opened",
-        tmp_path / "nul\0byte": "cannot be opened",
-        tmp_path / "two\nlines.png": "No such file",
-    }
-    for path, reason in cases.items():
-        message = refused(path)
-        assert reason in message
-        assert (str(path) if str(path).isprintable() else ascii(str(path))) in message
-    assert "the image is empty" in refused(b"")
-    assert "''" not in refused(b"junk")
-    assert "directory" in refused("")
-
-
-def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "closed.png"
-    path.write_bytes(png(RGB, 8, 2))
-
-    def denied(*_: object, **__: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr(Path, "open", denied)
-    assert "Permission denied" in refused(path)
-
-
+@pytest.mark.filterwarnings("ignore")  # Pillow's own, and the note of a JPEG that lacks its end only
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"])
 def test_truncated_files_are_refused_unless_every_pixel_is_there(form: str) -> None:
     data = encoded(Image.fromarray(RGB), form)
@@ -389,6 +295,7 @@ def test_truncated_files_are_refused_unless_every_pixel_is_there(form: str) -> N
     assert refusals >= 40
 
 
+@pytest.mark.filterwarnings("ignore")  # Pillow's own
 @settings(max_examples=150, deadline=None)
 @given(
     form=st.sampled_from(["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "TGA"]),
@@ -399,11 +306,8 @@ def test_damaged_bytes_raise_nothing_but_image_errors(form: str, edits: list[tup
     for where, patch in edits:
         at = int(where**3 * len(data))  # cubed: most of the edits hit the headers
         data[at : at + len(patch)] = patch
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        warnings.simplefilter("ignore", StegcinnWarning)
-        with contextlib.suppress(ImageError):
-            assert read_photo(bytes(data)).rgb.dtype == np.uint8
+    with contextlib.suppress(ImageError):
+        assert read_photo(bytes(data)).rgb.dtype == np.uint8
 
 
 def test_small_sides_and_too_many_pixels_are_refused_by_the_header() -> None:
@@ -441,7 +345,7 @@ def test_postscript_is_not_run() -> None:
     assert "PostScript" in refused(encoded(Image.fromarray(RGB), "EPS"))
 
 
-# Arrays and photos
+# arrays and photos
 
 
 def test_arrays_are_validated_and_copied() -> None:
@@ -476,15 +380,18 @@ def test_reading_leaves_a_pil_image_as_it_was() -> None:
     assert image.getexif()[0x0112] == 6
 
 
-def test_photo_validates_and_with_rgb_copies() -> None:
+def test_photo_validates_and_takes_other_colours() -> None:
     for rgb, alpha in ((GRAY, None), (RGB.astype(np.int16), None), (RGB, GRAY[1:]), (RGB, GRAY.astype(bool))):
         with pytest.raises(ValueError, match="must be"):
             Photo(rgb, alpha, None)
     photo = Photo(RGB, GRAY, SRGB)
-    new = RGB.copy()
+    assert np.array_equal(photo.luma, np.asarray(Image.fromarray(RGB).convert("L")))
+    new = RGB[::-1]
     changed = photo.with_rgb(new)
-    new[...] = 0
-    assert np.array_equal(changed.rgb, RGB)
+    assert np.array_equal(changed.rgb, new)
+    assert changed.rgb.flags.c_contiguous
+    assert np.array_equal(changed.luma, photo.luma[::-1])  # not the one that was kept
+    assert np.array_equal(photo.rgb, RGB)
     assert (changed.alpha is GRAY, changed.icc_profile) == (True, SRGB)
     with pytest.raises(ValueError, match="shape"):
         photo.with_rgb(RGB[1:])
@@ -494,9 +401,6 @@ def test_photo_validates_and_with_rgb_copies() -> None:
     assert Photo(RGB, None, None).to_pil().mode == "RGB"
 
 
-# Writing
-
-
 def test_half_of_a_photo() -> None:
     """Under transparent pixels there may be any colour: it must not bleed into what is seen."""
     rgb = np.zeros((129, 200, 3), np.uint8)
@@ -504,209 +408,11 @@ def test_half_of_a_photo() -> None:
     rgb[:, 100:] = (255, 0, 0)
     alpha = np.zeros((129, 200), np.uint8)
     alpha[:, :100] = 255
-    half = halved(Photo(rgb, alpha, b"profile"))
+    half = Photo(rgb, alpha, b"profile").halved()
     assert (half.rgb.shape, half.icc_profile) == ((64, 100, 3), b"profile")
     assert half.alpha is not None
     assert np.abs(half.rgb[half.alpha > 128].astype(int) - 200).max() <= 4
     assert (half.alpha[:, :46] == 255).all()
-    assert halved(Photo(rgb, None, None)).alpha is None
+    assert Photo(rgb).halved().alpha is None
     with pytest.raises(ImageError, match="half of the photo is 100x63 pixels"):
-        halved(Photo(rgb[:127], None, None))
-
-
-@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".tiff", ".bmp", ".PNG"])
-@pytest.mark.parametrize("with_alpha", [False, True])
-def test_encoding_is_lossless_and_keeps_alpha_and_profile(suffix: str, with_alpha: bool) -> None:
-    if suffix == ".bmp":
-        with pytest.raises(UsageError, match="transparency"):
-            encode_photo(Photo(RGB, GRAY, None), suffix)
-        with pytest.warns(StegcinnWarning, match="profile"):
-            encode_photo(Photo(RGB, None, SRGB), suffix)
-        photo = Photo(RGB, None, None)
-    else:
-        alpha = GRAY // 128 * 255  # half of the pixels are fully transparent
-        photo = Photo(RGB, alpha if with_alpha else None, SRGB)
-    data = encode_photo(photo, suffix)
-    again = read_photo(data)
-    assert np.array_equal(again.rgb, photo.rgb)
-    assert again.icc_profile == photo.icc_profile
-    assert (again.alpha is None) == (photo.alpha is None)
-    assert again.alpha is None or np.array_equal(again.alpha, photo.alpha)
-    formats = {".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
-    assert Image.open(io.BytesIO(data)).format == formats[suffix.lower()]
-    flat = encode_photo(Photo(np.zeros_like(RGB), None, None), suffix)
-    assert suffix == ".bmp" or len(flat) < RGB.size / 10  # compressed
-
-
-def test_webp_has_a_largest_side() -> None:
-    with pytest.raises(UsageError, match="16383"):
-        encode_photo(Photo(np.zeros((64, 16384, 3), np.uint8), None, None), ".webp")
-    encode_photo(Photo(np.zeros((64, 16383, 3), np.uint8), None, None), ".webp")
-
-
-def test_suffixes() -> None:
-    for path, suffix in (
-        ("a.png", ".png"),
-        ("A.B.WebP", ".webp"),
-        (Path("x/y.TIF"), ".tif"),
-        ("y.bmp", ".bmp"),
-    ):
-        assert check_suffix(path) == suffix
-    for path in ("a.jpg", "a.JPEG", "a.jfif", "a.avif", "a.heic", "a.jp2", "a.gif"):
-        with pytest.raises(UsageError, match=r"loses the payload; use \.png, \.webp, \.tif or \.bmp"):
-            check_suffix(path)
-    for path in ("a", "a.txt", "png", ".png", "a.png."):
-        with pytest.raises(UsageError, match=r"can be written; use \.png, \.webp, \.tif or \.bmp"):
-            check_suffix(path)
-    with pytest.raises(UsageError):
-        encode_photo(Photo(RGB, None, None), ".jpg")
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir())
-
-
-def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unsupported(*_: object, **__: object) -> None:
-        raise OSError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", unsupported)
-
-
-@pytest.mark.parametrize("links", [True, False])
-@pytest.mark.parametrize("overwrite", [True, False])
-def test_new_file_has_the_data_and_the_usual_mode(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool, overwrite: bool
-) -> None:
-    if not links:
-        no_hard_links(monkeypatch)
-    for mask, mode in ((0o022, 0o644), (0o077, 0o600)):
-        path = tmp_path / f"{mode:o}.png"
-        old = os.umask(mask)
-        try:
-            write_atomic(path, b"data", overwrite=overwrite)
-        finally:
-            os.umask(old)
-        assert path.read_bytes() == b"data"
-        assert path.stat().st_mode & 0o777 == mode
-        assert path.stat().st_nlink == 1
-    assert names(tmp_path) == ["600.png", "644.png"]
-
-
-def test_overwriting_is_asked_for_and_keeps_the_mode(tmp_path: Path) -> None:
-    path = tmp_path / "out.png"
-    path.write_bytes(b"old")
-    path.chmod(0o640)
-    with pytest.raises(UsageError, match=r"out\.png already exists"):
-        write_atomic(path, b"new", overwrite=False)
-    assert path.read_bytes() == b"old"
-    write_atomic(path, b"new", overwrite=True)
-    assert path.read_bytes() == b"new"
-    assert path.stat().st_mode & 0o777 == 0o640
-    assert names(tmp_path) == ["out.png"]
-
-
-@pytest.mark.parametrize("links", [True, False])
-def test_only_one_of_many_writers_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
-    if not links:
-        no_hard_links(monkeypatch)
-    path = tmp_path / "out.png"
-    barrier = threading.Barrier(8)
-    fsync = os.fsync
-
-    def together(descriptor: int) -> None:  # all have passed the early check and written their data
-        fsync(descriptor)
-        barrier.wait()
-
-    monkeypatch.setattr(os, "fsync", together)
-    winners = []
-
-    def write(number: int) -> None:
-        with contextlib.suppress(UsageError):
-            write_atomic(path, bytes([number]) * 1000, overwrite=False)
-            winners.append(number)
-
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(winners) == 1
-    assert path.read_bytes() == bytes(winners) * 1000
-    assert names(tmp_path) == ["out.png"]
-
-
-def test_bad_targets(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    os.mkfifo(tmp_path / "fifo")
-    cases = {
-        tmp_path: "is a directory",
-        tmp_path / "gone" / "out.png": "directory does not exist",
-        tmp_path / "file" / "out.png": "directory does not exist",
-        tmp_path / "fifo": "not a regular file",
-    }
-    for path, reason in cases.items():
-        with pytest.raises(UsageError, match=reason) as caught:
-            write_atomic(path, b"data", overwrite=True)
-        assert str(path) in str(caught.value)
-    assert names(tmp_path) == ["fifo", "file"]
-
-
-@pytest.mark.parametrize("existing", [True, False])
-@pytest.mark.parametrize(
-    ("error", "raised"),
-    [
-        (OSError(errno.ENOSPC, "No space left on device"), StegcinnError),
-        (OSError(errno.EIO, "Input/output error"), StegcinnError),
-        (PermissionError(errno.EACCES, "Permission denied"), UsageError),
-        (OSError(errno.EROFS, "Read-only file system"), UsageError),
-        (KeyboardInterrupt(), KeyboardInterrupt),
-    ],
-)
-@pytest.mark.parametrize("calls", [["fsync"], ["link", "replace"]])
-def test_failure_leaves_no_trace(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    calls: list[str],
-    error: BaseException,
-    raised: type[BaseException],
-    existing: bool,
-) -> None:
-    path = tmp_path / "out.png"
-    if existing:
-        path.write_bytes(b"old")
-
-    def fail(*_: object, **__: object) -> None:
-        raise error
-
-    for call in calls:
-        monkeypatch.setattr(os, call, fail)
-    with pytest.raises(raised) as caught:
-        write_atomic(path, b"data", overwrite=existing)
-    assert type(caught.value) is raised
-    if isinstance(caught.value, StegcinnError):
-        assert "out.png" in str(caught.value)
-        assert "\n" not in str(caught.value)
-    assert names(tmp_path) == (["out.png"] if existing else [])
-    assert not existing or path.read_bytes() == b"old"
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_closed_directory(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o500)
-    with pytest.raises(UsageError, match="not writable"):
-        write_atomic(closed / "out.png", b"data", overwrite=False)
-
-
-def test_symbolic_links_are_followed(tmp_path: Path) -> None:
-    real, link = tmp_path / "real.png", tmp_path / "link.png"
-    link.symlink_to("real.png")
-    write_atomic(link, b"first", overwrite=False)  # a dangling link: nothing is overwritten
-    assert real.read_bytes() == b"first"
-    with pytest.raises(UsageError, match=r"link\.png already exists"):
-        write_atomic(link, b"second", overwrite=False)
-    write_atomic(link, b"second", overwrite=True)
-    assert real.read_bytes() == b"second"
-    assert link.is_symlink()
-    assert not real.is_symlink()
+        Photo(rgb[:127]).halved()

@@ -1,0 +1,150 @@
+"""Sources: what may be opened, what is kept of it, and what is refused."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pictures import RGB, H, W, encoded, noise, png, refused
+from PIL import Image
+
+from stegcinn.carriers import photo
+from stegcinn.carriers.base import Source, read_photo
+from stegcinn.errors import ImageError, StegcinnWarning, UsageError
+
+
+def test_paths_that_hold_no_photo(tmp_path: Path) -> None:
+    text, empty = tmp_path / "text.png", tmp_path / "empty.png"
+    text.write_text("hello\n" * 50)
+    empty.touch()
+    cases = {
+        tmp_path / "gone.png": "No such file",
+        text / "below.png": "Not a directory",
+        tmp_path: "directory",
+        text: "format",
+        empty: "empty",
+        Path(os.devnull): "regular",
+        tmp_path / ("x" * 300): "cannot be opened",
+        tmp_path / "nul\0byte": "cannot be opened",
+        tmp_path / "two\nlines.png": "No such file",
+    }
+    for path, reason in cases.items():
+        message = refused(path)
+        assert reason in message
+        assert (str(path) if str(path).isprintable() else ascii(str(path))) in message
+    assert "the image is empty" in refused(b"")
+    assert "''" not in refused(b"junk")
+    assert "directory" in refused("")
+
+
+def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "closed.png"
+    path.write_bytes(png(RGB, 8, 2))
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", denied)
+    assert "Permission denied" in refused(path)
+
+
+# what may be opened
+
+
+def test_a_path_bytes_and_files_are_the_same_file(tmp_path: Path) -> None:
+    data = encoded(Image.fromarray(RGB), "PNG")
+    path = tmp_path / "photo.png"
+    path.write_bytes(data)
+    with path.open("rb") as opened:
+        for image in (path, str(path), data, bytearray(data), memoryview(data), io.BytesIO(data), opened):
+            source = Source(image)
+            assert source.file == data
+            assert isinstance(source.file, bytes)
+            assert source.name == (str(path) if isinstance(image, (str, Path)) else "the image")
+            assert np.array_equal(source.photo().rgb, RGB)
+
+
+def test_pictures_in_memory_are_no_file() -> None:
+    for image in (RGB, Image.fromarray(RGB)):
+        source = Source(image)
+        assert source.file is None
+        assert np.array_equal(source.photo().rgb, RGB)
+
+
+def test_any_object_that_can_be_read_is_a_file() -> None:
+    class Download:
+        def read(self) -> bytes:
+            return encoded(Image.fromarray(RGB), "PNG")
+
+    assert np.array_equal(Source(Download()).photo().rgb, RGB)
+
+
+@pytest.mark.parametrize("image", [None, 7, ["photo.png"], {}, object()])
+def test_anything_else_is_a_usage_error(image: object) -> None:
+    with pytest.raises(UsageError, match=f"not {type(image).__name__}$"):
+        Source(image)
+
+
+def test_a_file_opened_as_text_is_told(tmp_path: Path) -> None:
+    for opened in (io.StringIO("text"), (tmp_path / "text").open("w+")):
+        with opened, pytest.raises(UsageError, match="opened in binary mode: reading it gives str"):
+            Source(opened)
+
+
+def test_nothing_is_no_photo() -> None:
+    for image in (b"", bytearray(), io.BytesIO()):
+        with pytest.raises(ImageError, match="the image is empty"):
+            Source(image)
+
+
+# what is kept of it
+
+
+def test_a_source_is_read_once_and_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(encoded(Image.fromarray(RGB), "PNG"))
+    source = Source(path)
+    path.unlink()
+    decoded = []
+    decode = photo.decode
+    monkeypatch.setattr(photo, "decode", lambda *a, **k: decoded.append(a) or decode(*a, **k))
+    assert source.photo() is source.photo()
+    assert len(decoded) == 1
+
+
+def test_decoding_waits_until_it_is_asked_for() -> None:
+    source = Source(b"no photo")
+    with pytest.raises(ImageError, match="known format"):
+        source.photo()
+
+
+def test_notes_name_the_source_and_are_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "deep.png"
+    path.write_bytes(encoded(Image.fromarray(noise(H, W, dtype=np.uint16)), "PNG"))
+    for image, name in ((path, str(path)), (path.read_bytes(), "the image")):
+        source = Source(image)
+        assert source.notes == []
+        for _ in range(2):
+            source.photo()
+        assert source.notes == [f"{name} has more than 8 bits per channel and is reduced to 8 bits"]
+
+
+def test_read_photo_warns_of_the_notes() -> None:
+    deep = Image.fromarray(noise(H, W, dtype=np.uint16))
+    with pytest.warns(StegcinnWarning, match="the image has more than 8 bits") as told:
+        read_photo(deep)
+    assert [warning.filename for warning in told] == [__file__]
+
+
+def test_half_of_a_source_keeps_its_notes_and_is_no_file() -> None:
+    source = Source(encoded(Image.fromarray(noise(128, 150, dtype=np.uint16)), "PNG"))
+    half = source.halved()
+    assert half.file is None
+    assert half.photo().rgb.shape == (64, 75, 3)
+    assert half.notes == ["the image has more than 8 bits per channel and is reduced to 8 bits"]
+    with pytest.raises(ImageError, match="half of the photo is 75x63 pixels"):
+        Source(noise(126, 150, 3)).halved()
