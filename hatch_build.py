@@ -39,11 +39,11 @@ class LoopsHook(BuildHookInterface[Any]):
 
     def dependencies(self) -> list[str]:
         """What is needed to build besides hatchling."""
-        return [ZIG] if _target() or not _system_compiler(Path(self.root) / SOURCES) else []
+        return [ZIG] if _target() or not _system_compiler(self._sources) else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile: into the source tree for an editable installation, else aside."""
-        sources = Path(self.root) / SOURCES
+        sources = self._sources
         machine = (_target().split("-")[0] or platform.machine()).lower().replace("amd64", "x86_64")
         named = [system for system in SUFFIXES if system in _target()]
         suffix, libraries = SUFFIXES[named[0] if named else SYSTEMS.get(sys.platform, "linux")]
@@ -67,6 +67,10 @@ class LoopsHook(BuildHookInterface[Any]):
         if self._aside:
             self._aside.cleanup()
 
+    @property
+    def _sources(self) -> Path:
+        return Path(self.root).resolve() / SOURCES
+
 
 def _target() -> str:
     return os.environ.get("STEGCINN_TARGET", "")
@@ -86,7 +90,7 @@ def _system_compiler(sources: Path) -> list[str] | None:
         for command in (shlex.split(os.environ.get("CC", "")), ["cc"], ["gcc"], ["clang"]):
             if command and shutil.which(command[0]):
                 libraries = [] if sys.platform in SYSTEMS else ["-lm"]
-                tried = [*command, *FLAGS, f"-I{sources.resolve()}", str(source), *libraries]
+                tried = [*command, *FLAGS, f"-I{sources}", str(source), *libraries]
                 if _run(tried, Path(folder, "works.out")).returncode == 0:
                     return command
     return None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stegcinn.carriers.luma import LUMA_WEIGHTS, luma_of
+from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.stealth import moves
 from stegcinn.codecs.stealth.moves import LABELS, LAYERS, Pixels
 
@@ -46,13 +46,6 @@ def random_costs(rgb: np.ndarray, rng: np.random.Generator) -> Pixels:
     reluctance = rng.integers(-40, 41, (len(rgb), 27)).astype(np.int8)
     reluctance[:, moves.STAY] = 0
     return Pixels(rgb, prices, reluctance)
-
-
-def test_constants_of_the_kernels():
-    assert (moves.WR, moves.WG, moves.WB) == LUMA_WEIGHTS
-    assert moves.LABEL_WEIGHTS == (1, 3, 6)
-    assert (LAYERS, LABELS) == (4, 16)
-    assert not moves.MOVES[moves.STAY].any()
 
 
 @settings(max_examples=60, deadline=None)

@@ -71,6 +71,9 @@ def test_another_question_library_or_machine_is_asked_again(monkeypatch):
     monkeypatch.setattr(knownanswer, "version", lambda library: "99.0")
     knownanswer.require("codec", "42", compute)
     assert compute.times == 4
+    monkeypatch.setattr(knownanswer.native, "digest", lambda: "another library of compiled loops")
+    knownanswer.require("codec", "42", compute)
+    assert compute.times == 5
 
 
 def test_another_machine_is_asked_again(monkeypatch, tmp_path):

@@ -64,7 +64,10 @@ class Kernel:
 
     @cached_property
     def _function(self) -> Any:
-        function = getattr(library(), self._name)
+        try:
+            function = getattr(library(), self._name)
+        except AttributeError as error:  # the source tree of an editable installation has changed
+            raise _unusable(error) from None
         scalars = {"n": ctypes.c_int64, "f": ctypes.c_float}
         function.argtypes = [scalars.get(word, ctypes.c_void_p) for word in self._words]
         function.restype = ctypes.c_int64
@@ -116,4 +119,8 @@ def _load(level: str) -> ctypes.CDLL:
     try:
         return ctypes.CDLL(str(FOLDER / f"{level}{SUFFIX}"))
     except OSError as error:
-        raise StegcinnError(f"the compiled part of stegcinn cannot be loaded ({error}); reinstall stegcinn") from None
+        raise _unusable(error) from None
+
+
+def _unusable(error: Exception) -> StegcinnError:
+    return StegcinnError(f"the compiled part of stegcinn cannot be loaded ({error}); reinstall stegcinn")

@@ -1,0 +1,207 @@
+"""Compiled loops of networks and senders against plain Python or NumPy, in every library."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_arrays import extreme, strided
+
+from stegcinn.carriers.luma import LUMA_WEIGHTS, luma_of
+from stegcinn.codecs.stealth import moves, noise
+from stegcinn.colourmodel import cells, mixture, networks, summary
+
+CASES = settings(max_examples=50, deadline=None)
+SEEDS = st.integers(0, 2**32)
+SIDES = st.integers(0, 9)
+WR, WG, WB = LUMA_WEIGHTS
+
+
+# -- what networks are shown
+
+
+@CASES
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(-9, 9), st.integers(-9, 9), SIDES, SIDES, st.integers(1, 4),
+       SEEDS)  # fmt: skip
+def test_gather_cells(run, height, width, top, left, rows, columns, settled, seed):
+    rng = np.random.default_rng(seed)
+    rgb = extreme(rng, (height, width, 3), np.uint8)
+    luma = luma_of(rgb)
+    y, r, b = (np.empty((count, rows, columns), np.int16) for count in (4, settled, settled))
+    places = np.array(cells.PLACES, np.int64)
+    run(
+        networks._GATHER, strided(rng, luma), strided(rng, rgb), height, width, places, top, left, rows, columns,
+        settled, y, r, b,
+    )  # fmt: skip
+    for place, (i, j) in enumerate(cells.PLACES):
+        down, right = (np.arange(height)[i::2], np.arange(width)[j::2])
+        down, right = down if len(down) else np.array([0]), right if len(right) else np.array([0])
+        at = np.ix_(down[(top + np.arange(rows)).clip(0, len(down) - 1)],
+                    right[(left + np.arange(columns)).clip(0, len(right) - 1)])  # fmt: skip
+        assert np.array_equal(y[place], luma[at])
+        if place < settled:
+            assert np.array_equal(r[place], rgb[at][..., 0].astype(int) - luma[at])
+            assert np.array_equal(b[place], rgb[at][..., 2].astype(int) - luma[at])
+
+
+@CASES
+@given(SIDES, SIDES, st.integers(0, 2), st.integers(1, 4), st.integers(0, 8), SEEDS)
+def test_show_neighbours(run, height, width, margin, count, shown, seed):
+    rng = np.random.default_rng(seed)
+    planes = extreme(rng, (count, height + 2 * margin, width + 2 * margin), np.int16)
+    zero = extreme(rng, (height, width), np.int16)
+    near = rng.integers([0, -margin, -margin], [count, margin + 1, margin + 1], (shown, 3))
+    out = np.empty((shown, height, width), np.uint8)
+    run(cells._NEIGHBOURS, planes, near, shown, margin, zero, height, width, out)
+    for channel, (plane, down, right) in enumerate(near):
+        part = planes[plane, margin + down :, margin + right :][:height, :width].astype(int)
+        assert np.array_equal(out[channel], (part - zero).clip(0, 255))
+
+
+# -- what the colour model expects
+
+
+@CASES
+@given(SIDES, SIDES, SEEDS)
+def test_summarise(run, height, width, seed):
+    """To the last bit but for scales, where logarithms may differ by rounding."""
+    rng = np.random.default_rng(seed)
+    size = height, width
+    parameters, rgb = (extreme(rng, shape, np.uint8) for shape in ((mixture.PARAMETERS, *size), (*size, 3)))
+    luma, guesses = extreme(rng, size, np.uint8), extreme(rng, (2, *size), np.int16)
+    weights, widths = mixture.weights(), mixture.scales() ** -2.0
+    out = strided(rng, np.zeros((summary.PLANES, *size), np.int16))
+    run(summary._SUMMARISE, strided(rng, parameters), *(strided(rng, guess) for guess in guesses), strided(rng, luma),
+        strided(rng, rgb), *size, weights, widths, out)  # fmt: skip
+    p = parameters.astype(float)
+    away = [8.0 * (rgb[..., c].astype(int) - luma) - guess for c, guess in zip((0, 2), guesses, strict=True)]
+    follows = parameters[mixture.SLOPE].astype(int) - 128
+    away[1] -= follows * away[0] / 64
+    for s in range(2):
+        of = [p[mixture.BLUE * s + kind : mixture.BLUE * s + kind + 3] for kind in (0, 3, 6, 9)]
+        weight = weights[of[0].astype(int)].astype(float)
+        value = of[1] - 128 + 8 * (of[2] - 128)
+        mean = (weight * value).sum(axis=0) / weight.sum(axis=0)
+        index = (weight * of[3]).sum(axis=0) / weight.sum(axis=0)
+        spread = ((weight * value**2).sum(axis=0) / weight.sum(axis=0) - mean**2) * 3 / (8 * np.pi) ** 2
+        index += 12 * np.log2(1 + spread.clip(0) * widths[(index + 0.5).astype(int).clip(0, 255)])
+        assert np.array_equal(out[summary.OFF_R + s], np.rint(away[s] - mean).clip(-32000, 32000))
+        assert (np.abs(out[summary.SCALE_R + s] - index.clip(0, 255)) <= 0.5 + 1e-6).all()
+    assert np.array_equal(out[summary.FOLLOWS], follows)
+    assert np.array_equal(out[summary.OFFSET_G], parameters[mixture.GREEN].astype(int) - 128)
+    assert np.array_equal(out[summary.SCALE_G], parameters[mixture.GREEN_SCALE])
+
+
+def greens(y: int, r: int, b: int) -> list[int]:
+    """Levels of green that have this luma; none for colours out of range, as a move's may be."""
+    return [g for g in range(256) if (WR * r + WG * g + WB * b + 32768) >> 16 == y]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 3), st.integers(0, 4), SEEDS)
+def test_move_reluctance(run, height, width, seed):
+    """Over all three channels, by looking up each colour's chances in the tables."""
+    rng = np.random.default_rng(seed)
+    size, far = (height, width), noise.GREEN_FAR
+    found = extreme(rng, (summary.PLANES, *size), np.int16)
+    found[summary.OFFSET_G] = rng.integers(-128, 128, size)  # a byte, less 128
+    rgb = extreme(rng, (*size, 3), np.uint8)
+    luma = luma_of(rgb)
+    near, green = (rng.integers(-3000, 1, shape).astype(np.int16) for shape in ((2, 256, 256), (256, 2 * far + 1, 2)))
+    out = np.empty((*size, 27), np.int8)
+    run(noise._RELUCTANCE, strided(rng, found), strided(rng, rgb), luma, *size, near, green, out)
+    for at in np.ndindex(size):
+        r, g, b = map(int, rgb[at])
+        off = [min(max(int(found[(summary.OFF_R + s, *at)]), -noise.FAR), noise.FAR) for s in range(2)]
+        scale_r, scale_b, scale_g = (min(max(int(found[(plane, *at)]), 0), 255)
+                                     for plane in (summary.SCALE_R, summary.SCALE_B, summary.SCALE_G))  # fmt: skip
+        follows = min(max(int(found[(summary.FOLLOWS, *at)]), -128), 127)
+
+        def likely(dr: int, dg: int, db: int) -> int:
+            possible = [level for level in greens(luma[at], r + dr, b + db) if abs(level - g) <= 2]  # noqa: B023
+            total = int(near[0, scale_r, off[0] + 8 * dr + 128])  # noqa: B023
+            total += int(near[1, scale_b, off[1] + 8 * db - follows * dr // 8 + 128])  # noqa: B023
+            if len(possible) == 2:
+                rest = 65536 * int(luma[at]) - WR * (r + dr) - WG * g - WB * (b + db)  # noqa: B023
+                distance = 64 * (possible[0] - g) + 32 - 64 * rest // WG - int(found[(summary.OFFSET_G, *at)])  # noqa: B023
+                entry = min(max(distance, -far), far) + far
+                total += int(green[scale_g, entry, possible.index(g + dg)])  # noqa: B023
+            return total
+
+        for index, (dr, dg, db) in enumerate(moves.MOVES):
+            if g + dg not in greens(luma[at], r + dr, b + db):
+                assert out[at][index] == 127
+                continue
+            less = likely(0, 0, 0) - likely(int(dr), int(dg), int(db))
+            assert out[at][index] == min(max((less + noise.FINER // 2) // noise.FINER, -127), 127)
+
+
+# -- moves
+
+
+@CASES
+@given(st.integers(0, 12), st.sampled_from([0.0, 1.0, 1e4]), SEEDS)
+def test_move_costs(run, count, price, seed):
+    """In numbers of 32 bits, in the same order: to the last bit."""
+    rng = np.random.default_rng(seed)
+    rgb, reluctance = extreme(rng, (count, 3), np.uint8), extreme(rng, (count, 27), np.int8)
+    prices = rng.choice([0, 1e-3, 1, 40, 1e30], (count, 3)).astype(np.float32) * rng.random((count, 3), np.float32)
+    costs, best = (np.full((count, 16), 77, np.uint8) for _ in range(2))
+    scale = moves.PULL, moves.NATS, moves.BEND, moves.STEEP
+    run(moves._COSTS, rgb, prices, price, reluctance, count, *scale, costs, best)
+    pull, nats, bend, steep = map(np.float32, scale)
+    for i in range(count):
+        cost, by = np.full(16, np.inf, np.float32), np.full(16, moves.STAY)
+        for index, move in enumerate(moves.MOVES):
+            after = rgb[i].astype(int) + move
+            if after.min() < 0 or after.max() > 255 or luma_of(after.astype(np.uint8)) != luma_of(rgb[i]):
+                continue
+            ours = np.where(move, prices[i] * np.float32(price), np.float32(0))
+            each = pull * np.float32(reluctance[i, index]) / nats + (ours[0] + ours[1] + ours[2])
+            label = int(after @ moves.LABEL_WEIGHTS) % 16
+            if each < cost[label]:
+                cost[label], by[label] = each, index
+        units = (cost - cost.min()) * nats
+        units = np.where(units < bend, units, bend + (units - bend) / steep)
+        expected = np.where(units < 254, (np.minimum(units, 254) + np.float32(0.5)).astype(np.uint8), 254)
+        assert np.array_equal(costs[i], np.where(np.isinf(cost), moves.NO_MOVE, expected))
+        assert np.array_equal(best[i], by)
+
+
+def label_costs(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Any bytes, but one label of each pixel that costs nothing."""
+    costs = rng.choice([extreme(rng, (count, 16), np.uint8), rng.integers(0, 60, (count, 16), np.uint8)], axis=0)
+    costs[np.arange(count), rng.integers(0, 16, count)] = 0
+    return np.ascontiguousarray(costs)
+
+
+@CASES
+@given(st.integers(0, 20), SEEDS)
+def test_label_entropies(run, count, seed):
+    costs = label_costs(np.random.default_rng(seed), count)
+    totals = np.full((2, 4), 5.0)
+    run(moves._ENTROPIES, costs, count, moves._CHANCES, moves._LOGS, totals)
+    expected = np.full((2, 4), 5.0)
+    for chances in moves._CHANCES[costs].astype(float):
+        for layer in range(4):
+            for low in range(1 << layer):
+                pair = np.array([chances[low + (bit << layer) :: 2 << layer].sum() for bit in (0, 1)])
+                if pair.min() > 0:
+                    expected[0, layer] -= (pair * np.log2(pair / pair.sum())).sum() / chances.sum()
+                    expected[1, layer] += pair.sum() / chances.sum()
+    assert np.allclose(totals, expected, rtol=1e-9, atol=1e-9)
+
+
+@CASES
+@given(st.integers(0, 20), st.integers(0, 3), SEEDS)
+def test_label_preferences(run, count, layer, seed):
+    """What bits above the layer say does not matter."""
+    rng = np.random.default_rng(seed)
+    costs, settled = label_costs(rng, count), rng.integers(0, 256, count, np.uint8)
+    bits, flips = np.full(count, 9, np.uint8), np.full(count, -1, np.float32)
+    run(moves._PREFERENCES, costs, count, moves._CHANCES, settled, layer, bits, flips)
+    for i, low in enumerate(settled % (1 << layer)):
+        zero, one = (moves._CHANCES[costs[i, low + (bit << layer) :: 2 << layer]].sum() for bit in (0, 1))
+        assert bits[i] == (one > zero) or np.isclose(one, zero, rtol=1e-6)
+        expected = abs(np.log(one / zero)) if min(one, zero) > 0 else np.inf
+        assert np.isclose(flips[i], expected, rtol=1e-5, atol=1e-6)
