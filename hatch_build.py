@@ -47,8 +47,8 @@ class LoopsHook(BuildHookInterface[Any]):
         machine = (_target().split("-")[0] or platform.machine()).lower().replace("amd64", "x86_64")
         named = [system for system in SUFFIXES if system in _target()]
         suffix, libraries = SUFFIXES[named[0] if named else SYSTEMS.get(sys.platform, "linux")]
-        self._aside = tempfile.TemporaryDirectory()
         compiler = _zig(_target()) if _target() else _system_compiler(sources) or _zig("")
+        self._aside = tempfile.TemporaryDirectory()
         for level, flags in LEVELS.get(machine, {"baseline": []}).items():
             library = Path(self._aside.name, f"{level}{suffix}")
             done = _run([*compiler, *FLAGS, *flags, *map(str, sorted(sources.glob("*.c"))), *libraries], library)
