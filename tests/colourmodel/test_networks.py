@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from skimage import data as skimage_data
 
+from photos import crop
 from stegcinn.carriers.luma import luma_of
 from stegcinn.colourmodel import cells, mixture, networks
 from stegcinn.colourmodel.cells import PHASES
@@ -23,7 +23,7 @@ def model() -> ColourModel:
 
 def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
     top, left = np.random.default_rng(seed).integers(0, 100, 2)
-    return np.ascontiguousarray(skimage_data.coffee()[top : top + height, left : left + width])
+    return crop("coffee", height, width, top, left)
 
 
 def maps(model, rgb, level, phase, luma=None, **options) -> tuple[np.ndarray, np.ndarray]:

@@ -8,18 +8,23 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from skimage import data as skimage_data
 
+from photos import crop
+from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import CODECS, load_codec
-from stegcinn.codecs.cinn import codec as cinn
-from stegcinn.codecs.exact import codec as exact
-from stegcinn.codecs.stealth import codec as stealth
+from stegcinn.codecs.base import Wish, silent
+from stegcinn.codecs.cinn.codec import CinnCodec
+from stegcinn.codecs.cinn.painter import Painter
+from stegcinn.codecs.exact import codec, header
+from stegcinn.codecs.stealth.moves import LAYERS
+from stegcinn.coding import stc
+from stegcinn.colourmodel.rangecoder import Decoder
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
 from stegcinn.sealing.keys import Keys
 
 KEYS = [Keys(hashlib.sha256(b"uniformity %d" % number).digest()) for number in range(20)]
-HOST = np.ascontiguousarray(skimage_data.chelsea()[100:164, 120:184])
+HOST = Photo(crop("chelsea", 64, 64, 100, 120))
 PAYLOAD = Payload(bytes(range(256)) * 2, "the same every time")
 SIGMAS = 5.5  # chance passes a bound with p < 1e-7: `os.urandom` makes every run another one
 
@@ -43,28 +48,29 @@ def assert_fair(bits: np.ndarray) -> None:
 
 def containers(name: str) -> None:
     """One container per key, all of one host and one payload."""
-    codec = load_codec(name)
+    each = load_codec(name)
     for key in KEYS:
-        codec.embed(HOST, envelope.seal(envelope.pack(PAYLOAD), key), key, "keep", lambda share: None)
+        each.embed(HOST, envelope.seal(envelope.pack(PAYLOAD), key), key, Wish("keep"), silent)
 
 
 def given_to_exact(monkeypatch) -> list[np.ndarray]:
     """Bytes that the range coder decodes: streams and headers."""
     messages: list[bytes] = []
 
-    class Spy(exact.Decoder):
+    class Spy(Decoder):
         def __init__(self, message):
             messages.append(bytes(message))
             super().__init__(message)
 
-    monkeypatch.setattr(exact, "Decoder", Spy)
+    monkeypatch.setattr(codec, "Decoder", Spy)
+    monkeypatch.setattr(header, "Decoder", Spy)
     containers("exact")
     stream = len(envelope.seal(envelope.pack(PAYLOAD), KEYS[0]))
     bodies, headers = messages[0::2], messages[1::2]
     assert len(bodies) == len(headers) == len(KEYS)  # every attempt was a hit
     return [
         np.unpackbits(np.array([list(m) for m in part], np.uint8), axis=1)
-        for part in ([m[:stream] for m in bodies], [m[: exact.HEADER_SIZE] for m in headers])
+        for part in ([m[:stream] for m in bodies], [m[: header.HEADER_SIZE] for m in headers])
     ]
 
 
@@ -76,8 +82,8 @@ def given_to_cinn(monkeypatch) -> list[np.ndarray]:
         signs.append(bits)
         return rgb
 
-    monkeypatch.setattr(cinn.CinnCodec, "_capacity", lambda *_: 600)
-    monkeypatch.setattr(cinn.CinnCodec, "_paint", spy)
+    monkeypatch.setattr(CinnCodec, "_capacity", lambda *_: 600)
+    monkeypatch.setattr(Painter, "paint", spy)
     containers("cinn")
     return [np.array(signs)]
 
@@ -85,15 +91,15 @@ def given_to_cinn(monkeypatch) -> list[np.ndarray]:
 def given_to_stealth(monkeypatch) -> list[np.ndarray]:
     """Messages of the syndrome-trellis codes: all layers of the body, and headers."""
     messages: list[np.ndarray] = []
-    real = stealth.stc.encode
+    real = stc.encode
 
     def spy(bits, costs, message):
         messages.append(message)
         return real(bits, costs, message)
 
-    monkeypatch.setattr(stealth.stc, "encode", spy)
+    monkeypatch.setattr(stc, "encode", spy)
     containers("stealth")
-    codes = stealth.LAYERS + 1
+    codes = LAYERS + 1
     assert len(messages) == codes * len(KEYS)  # every attempt was a hit
     bodies = [np.concatenate(messages[i : i + codes - 1]) for i in range(0, len(messages), codes)]
     return [np.array(bodies), np.array(messages[codes - 1 :: codes])]
@@ -102,9 +108,9 @@ def given_to_stealth(monkeypatch) -> list[np.ndarray]:
 GIVEN = {"stealth": given_to_stealth, "exact": given_to_exact, "cinn": given_to_cinn}
 
 
-@pytest.mark.parametrize("codec", CODECS)
-def test_what_a_codec_writes(codec, monkeypatch):
-    for bits in GIVEN[codec](monkeypatch):
+@pytest.mark.parametrize("name", CODECS)
+def test_what_a_codec_writes(name, monkeypatch):
+    for bits in GIVEN[name](monkeypatch):
         assert_fair(bits)
 
 
