@@ -14,12 +14,12 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-
 import web_server
+from web_server import Answer, Client, png, running
+
+from fakes import RELEASED
 from stegcinn.cli import main
 from stegcinn.web import api, server
-from test_cli import RELEASED
-from web_server import Answer, Client, png, running
 
 PAGE = files("stegcinn") / "web" / "page"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from web_server import TOKEN, Client, png, running
 
 from stegcinn.web import api
-from web_server import TOKEN, Client, png, running
 
 schemathesis = pytest.importorskip("schemathesis")
 

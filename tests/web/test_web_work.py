@@ -7,12 +7,12 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from web_server import png
 
 from stegcinn.carriers.photo import Photo
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.web import shelf, work
 from stegcinn.web.shelf import Shelf
-from web_server import png
 
 
 def picture(data: bytes) -> UInt8:

@@ -18,13 +18,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fakes import LsbCodec
 from stegcinn import stego
-from stegcinn.codecs.base import Colors, Embedding, Progress, Room
-from stegcinn.errors import CapacityError
-from stegcinn.runtime.arrays import UInt8
+from stegcinn.carriers.photo import Photo
+from stegcinn.codecs.base import Embedding, Progress, Room, Wish
 from stegcinn.sealing.keys import Keys
 from stegcinn.web import api, server
-from test_cli import LsbCodec
 
 TOKEN = "the-token-of-the-tests"
 OWN = "the client's own token"
@@ -37,18 +36,22 @@ forbid_writing = False  # in this process; in those of the server it always is
 class PageCodec(LsbCodec):
     """LsbCodec, with trouble at hand."""
 
-    def capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> Room:
-        self._trouble(rgb, progress)
-        return super().capacity(rgb, colors, progress)
+    def __init__(self, name: str) -> None:
+        self.name, self.auto = name, name != "cinn"
 
-    def embed(self, rgb: UInt8, stream: bytes, keys: Keys, colors: Colors, progress: Progress) -> Embedding:
-        self._trouble(rgb, progress)
-        if len(stream) > (room := super().capacity(rgb, colors, progress).most):
-            raise CapacityError(len(stream), room)
-        return super().embed(rgb, stream, keys, colors, progress)
+    def refusal(self, wish: Wish) -> str | None:
+        return "it keeps the colours" if self.name == "stealth" and wish.colors == "generate" else None
 
-    def _trouble(self, rgb: UInt8, progress: Progress) -> None:
-        width = rgb.shape[1]
+    def capacity(self, photo: Photo, wish: Wish, progress: Progress) -> Room:
+        self._trouble(photo, progress)
+        return super().capacity(photo, wish, progress)
+
+    def embed(self, photo: Photo, stream: bytes, keys: Keys, wish: Wish, progress: Progress) -> Embedding[Photo]:
+        self._trouble(photo, progress)
+        return super().embed(photo, stream, keys, wish, progress)
+
+    def _trouble(self, photo: Photo, progress: Progress) -> None:
+        width = photo.rgb.shape[1]
         if width == SLOW:
             for step in range(600):
                 progress(step / 600)
@@ -62,7 +65,7 @@ class PageCodec(LsbCodec):
 def install() -> None:
     """Put the codec in place, in a process of the server, and let it write no file from here on."""
     global forbid_writing
-    stego.load_codec = lambda name: PageCodec()
+    stego.load_codec = PageCodec
     sys.dont_write_bytecode = True
     Image.init()  # loads its plugins, some of which open what they find
     forbid_writing = True
