@@ -5,6 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
+import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -110,7 +114,8 @@ def test_only_one_of_many_writers_wins(tmp_path: Path, monkeypatch: pytest.Monke
 
     def together(descriptor: int) -> None:  # all have passed the early check and written their data
         fsync(descriptor)
-        barrier.wait()
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):  # not the folder, which is synced in the end
+            barrier.wait()
 
     monkeypatch.setattr(os, "fsync", together)
     winners = []
@@ -193,14 +198,74 @@ def test_closed_directory(tmp_path: Path) -> None:
         write_atomic(closed / "out.png", b"data", overwrite=False)
 
 
-def test_symbolic_links_are_followed(tmp_path: Path) -> None:
+def test_symbolic_links_are_followed_if_overwriting_is_asked_for(tmp_path: Path) -> None:
     real, link = tmp_path / "real.png", tmp_path / "link.png"
     link.symlink_to("real.png")
-    write_atomic(link, b"first", overwrite=False)  # a dangling link: nothing is overwritten
-    assert real.read_bytes() == b"first"
+    with pytest.raises(UsageError, match=r"link\.png already exists"):  # though it dangles: who laid it, and why?
+        write_atomic(link, b"first", overwrite=False)
+    assert not real.exists()
+    real.write_bytes(b"first")
     with pytest.raises(UsageError, match=r"link\.png already exists"):
         write_atomic(link, b"second", overwrite=False)
     write_atomic(link, b"second", overwrite=True)
     assert real.read_bytes() == b"second"
     assert link.is_symlink()
     assert not real.is_symlink()
+
+
+@pytest.mark.parametrize("nameless", [True, False])
+def test_what_is_private_is_its_owners_alone_from_the_first_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nameless: bool
+) -> None:
+    if not nameless:
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    modes, fsync = [], os.fsync
+
+    def look(descriptor: int) -> None:
+        modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", look)
+    old = os.umask(0)
+    try:
+        write_atomic(tmp_path / "payload", b"secret", overwrite=False, private=True)
+    finally:
+        os.umask(old)
+    assert modes[0] == 0o600
+    assert stat.S_IMODE((tmp_path / "payload").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("nameless", [True, False])
+def test_what_replaces_a_file_is_never_wider_than_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nameless: bool
+) -> None:
+    if not nameless:
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    path, opened, real = tmp_path / "out", [], os.open
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+
+    def look(place: object, flags: int, mode: int = 0o777, **options: object) -> int:
+        if flags & os.O_WRONLY:
+            opened.append(mode)
+        return real(place, flags, mode, **options)
+
+    monkeypatch.setattr(os, "open", look)
+    write_atomic(path, b"new", overwrite=True)
+    assert opened == [0o600]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="files have names here from the first byte")
+def test_a_kill_leaves_nothing(tmp_path: Path) -> None:
+    script = """
+import os, signal, sys
+from pathlib import Path
+from stegcinn.files import write_atomic
+os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+write_atomic(Path(sys.argv[1]), b"secret", overwrite=False, private=True)
+"""
+    done = subprocess.run([sys.executable, "-c", script, tmp_path / "payload"], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert names(tmp_path) == []

@@ -14,40 +14,44 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from stegcinn.errors import StegcinnError, UsageError
 
+_BINARY = getattr(os, "O_BINARY", 0)  # of Windows, which would change line ends without it
 
-def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
+
+def write_atomic(path: Path, data: bytes, *, overwrite: bool, private: bool = False) -> None:
     """Write `data` to `path`: in full or, on any failure, not at all.
 
-    Without `overwrite` an existing file is never touched, even if it appears meanwhile. A symbolic link is
-    followed: the file it points at is written and the link stays. A new file gets the usual permissions, a
-    replaced one keeps its own. Raises UsageError for a path that exists, is a directory or no regular file,
-    has no parent directory or is not writable; StegcinnError for a full disk or an input/output error.
+    Without `overwrite` nothing that is there is ever touched, not even a symbolic link, and even if it appears
+    meanwhile. With it a link is followed: the file it points at is written and the link stays. A new file gets the
+    usual permissions, or if `private` only its owner's; a replaced one keeps its own, and is never wider before. Where
+    the system has files without a name (Linux), none is left when the process is killed. Raises UsageError for a path
+    that exists, is a directory or no regular file, has no parent directory or is not writable; StegcinnError for a full
+    disk or an input/output error.
     """
     name = shown(path)
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path)) if overwrite else Path(os.path.realpath(path.parent), path.name)
     temp = _beside(target)
     try:
-        replaced = target.stat() if target.exists() else None
+        replaced = target.lstat() if os.path.lexists(target) else None
         if replaced and stat.S_ISDIR(replaced.st_mode):
             raise UsageError(f"{name} is a directory; name a file in it")
         if replaced and not overwrite:
             raise FileExistsError
         if replaced and not stat.S_ISREG(replaced.st_mode):
             raise UsageError(f"{name} is not a regular file; choose another name")
-        # Created by an exclusive open and not by mkstemp, whose 0600 would ignore the user's umask.
-        with temp.open("xb") as file:
-            if replaced:
-                temp.chmod(stat.S_IMODE(replaced.st_mode))
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        mode, final = (0o600, stat.S_IMODE(replaced.st_mode)) if replaced else (0o600 if private else 0o666, None)
+        published = temp if overwrite else target
+        if not _write_nameless(published, data, mode, final):
+            with os.fdopen(os.open(temp, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _BINARY, mode), "wb") as file:
+                _fill(file, data, final)
+            if not overwrite:
+                _publish_new(temp, target)
         if overwrite:
             temp.replace(target)
-        else:
-            _publish_new(temp, target)
+        _sync(target.parent)
     except FileExistsError as error:
         raise UsageError(f"{name} already exists; choose another name or allow overwriting") from error
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -60,6 +64,48 @@ def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
     finally:
         with suppress(OSError):
             temp.unlink(missing_ok=True)
+
+
+def _write_nameless(path: Path, data: bytes, mode: int, final: int | None) -> bool:
+    """Write a file that has no name until it is whole, so that nothing is left of it if the process is killed before.
+
+    False where the system or the file system has none. FileExistsError if `path` is there.
+    """
+    if not hasattr(os, "O_TMPFILE"):
+        return False
+    try:
+        descriptor = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, mode)
+    except OSError:  # also where the folder is missing or closed, which is told when a name is wanted
+        return False
+    with os.fdopen(descriptor, "wb") as file:
+        _fill(file, data, final)
+        try:
+            # With a folder for the source, which is absolute all the same, Python follows the link that /proc has.
+            os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)
+        except FileExistsError:
+            raise
+        except OSError:
+            return False
+    return True
+
+
+def _fill(file: BinaryIO, data: bytes, mode: int | None) -> None:
+    """All of a file, on the disk; the mode, if it is to have another than it was made with, comes last."""
+    file.write(data)
+    file.flush()
+    if mode is not None and hasattr(os, "fchmod"):
+        os.fchmod(file.fileno(), mode)
+    os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Make names in a folder last, where the system lets folders be opened."""
+    with suppress(OSError):
+        place = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(place)
+        finally:
+            os.close(place)
 
 
 def shown(path: str | os.PathLike[str]) -> str:

@@ -190,8 +190,10 @@ def uncover(source: Source, *, password: str | None = None, progress: Progress =
     """`open_payload` of a source."""
     keyring = Keyring(password)
     failure: RevealError | MachineError = RevealError()
-    # Nothing in the image tells which one it was; and if some program turned it by a flag, pixels lie where they lay.
-    opened = _opened(source.as_stored(), [load_codec(name) for name in CODECS])
+    codecs = [load_codec(name) for name in CODECS]  # nothing in the image tells which one it was
+    opened = _opened(source, codecs)
+    if stored := source.as_stored():  # some program may have turned it, by a flag or with one
+        opened = _opened(stored, codecs) + opened
     for (codec, carrier), report in zip(opened, portions(progress, len(opened)), strict=True):
         keys = keyring(codec.salt(carrier))
         try:

@@ -151,6 +151,9 @@ def test_a_flag_that_turns_a_container_does_not_hide_it() -> None:
     exif[0x112] = 6
     container.image.save(turned, "PNG", exif=exif)
     assert stegcinn.reveal(turned.getvalue()) == b"kept"
+    both = io.BytesIO()
+    container.image.transpose(Image.Transpose.ROTATE_90).save(both, "PNG", exif=exif)  # turned back by the flag
+    assert stegcinn.reveal(both.getvalue()) == b"kept"
     assert Source(turned.getvalue()).photo().rgb.shape == (80, 96, 3)  # to look at, and as a host, it is upright
 
 

@@ -165,3 +165,29 @@ def test_the_real_thing(secret: Path, codec: str) -> None:
     assert revealed.code == 0, revealed.err
     assert Path("r").read_bytes() == SECRET
     assert finish(spawn(script, "reveal", "o.png", "-o", "-")).code == 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_write_ends_in_order_when_the_process_is_asked_to_end(container: Path, number: int) -> None:
+    script = f"""{FAKE}
+    import os
+    def slow(*_):
+        print("writing", flush=True)
+        time.sleep(60)
+    os.fsync = slow
+    if hasattr(os, "O_TMPFILE"):
+        del os.O_TMPFILE  # so that there is something to leave behind
+    sys.exit(main())
+    """
+    process = spawn(script, "reveal", container, "-o", "r")
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"writing\n"
+    process.send_signal(number)
+    assert finish(process) == Outcome(128 + number, b"", "stegcinn: asked to end\n")
+    assert "r" not in names()
+    assert not [name for name in names() if name.endswith(".tmp")]
+
+
+def test_a_payload_is_its_owners_alone(container: Path) -> None:
+    assert finish(spawn(f"{FAKE}    sys.exit(main())", "reveal", container, "-o", "r")).code == 0
+    assert Path("r").stat().st_mode & 0o777 == 0o600

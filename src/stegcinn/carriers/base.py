@@ -91,12 +91,12 @@ class Source:
         half.notes += self.notes
         return half
 
-    def as_stored(self) -> Source:
-        """The same with its pixels as they lie in the file, whatever orientation it tells; it shares the notes."""
-        if self.file is None:
-            return self
+    def as_stored(self) -> Source | None:
+        """The same with its pixels as they lie in the file, if that tells another orientation."""
+        if self.file is None or not photo.tells_orientation(self.file):
+            return None
         stored = Source(self.file, upright=False)
-        stored.name, stored.notes = self.name, self.notes
+        stored.name = self.name
         return stored
 
 

@@ -124,6 +124,13 @@ def decode(
         raise ImageError(f"{name} is damaged or cut short; get an intact copy or export it as PNG") from error
 
 
+def tells_orientation(file: bytes) -> bool:
+    """Whether an encoded file has an EXIF orientation that `decode` applies."""
+    with contextlib.suppress(Exception), Image.open(io.BytesIO(file)) as image:
+        return bool(image.getexif().get(ExifTags.Base.Orientation, 1) != 1)
+    return False
+
+
 def _too_large(name: str, largest: int) -> str:
     return f"{name} has more than {largest:,} pixels; scale it down first"
 

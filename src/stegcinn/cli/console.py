@@ -17,7 +17,7 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from stegcinn.errors import UsageError
 
@@ -30,14 +30,35 @@ CHUNK = 1 << 20  # bytes read at a time
 PROGRESS_AFTER = 1.0  # seconds; shorter work shows none
 
 
+class Ended(BaseException):
+    """The process was asked to end, by a signal that is not Ctrl-C's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
 @contextlib.contextmanager
 def in_order() -> Iterator[None]:
-    """Let Ctrl-C raise, so that the terminal or the file system is left in order; elsewhere it may end the process."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Let Ctrl-C and the signals that ask for the end raise, so that terminal and file system are left in order.
+
+    Elsewhere they may end the process.
+    """
+
+    def end(number: int, _: object) -> None:
+        raise Ended(number)
+
+    handlers: dict[int, Any] = {signal.SIGINT: signal.default_int_handler}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            handlers[number] = end
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def password(args: argparse.Namespace, *, twice: bool) -> str | None:
@@ -134,14 +155,14 @@ def check_output(args: argparse.Namespace, *inputs: str | None) -> None:
             raise UsageError(f"{path} {why}")
 
 
-def write(output: str, data: bytes, *, overwrite: bool) -> None:
+def write(output: str, data: bytes, *, overwrite: bool, private: bool = False) -> None:
     from stegcinn.files import write_atomic
 
     if output == STANDARD:
         stdout().buffer.write(data)
     else:
         with in_order():
-            write_atomic(Path(output), data, overwrite=overwrite)
+            write_atomic(Path(output), data, overwrite=overwrite, private=private)
 
 
 def print_payload(data: bytes) -> None:

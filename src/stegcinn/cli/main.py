@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _run(args)
         if sys.stdout is not None:
             sys.stdout.flush()
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, console.Ended) as error:
         if os.environ.get("STEGCINN_DEBUG"):
             traceback.print_exc()
         return _fail(error)
@@ -90,6 +90,9 @@ def _fail(error: BaseException) -> int:
         case KeyboardInterrupt():
             say("interrupted")
             return 130
+        case console.Ended():
+            say("asked to end")
+            return 128 + error.number
         case OSError():
             if not isinstance(error, BrokenPipeError):  # else the reader of our output has left, and needs no telling
                 say(describe(error))
@@ -161,7 +164,7 @@ def _reveal(args: argparse.Namespace) -> None:
     # A name that came with the payload is the sender's word, not the user's: it must not touch what is there.
     if args.output is None and os.path.lexists(output):
         raise UsageError(f"{output} already exists; name another file with -o")
-    console.write(output, payload.data, overwrite=args.force and args.output is not None)
+    console.write(output, payload.data, overwrite=args.force and args.output is not None, private=True)
     if args.json:
         facts = {"output": output, "bytes": len(payload.data), "name": payload.name}
         print(json.dumps({**facts, "seconds": time.monotonic() - started}))

@@ -18,7 +18,7 @@ SATURATED = 60.0  # logits beyond are at the end of their interval in any precis
 
 
 class Interval(NamedTuple):
-    """As `colour.Interval`."""
+    """As `chroma.Interval`."""
 
     low: Tensor
     high: Tensor
@@ -65,14 +65,14 @@ def _close(chroma: Tensor, interval: Interval) -> tuple[Tensor, Tensor]:
 
 
 def to_chroma(y: Tensor, red: Tensor, blue: Tensor) -> Tensor:
-    """As `colour.to_chroma`: (N, H, W) each -> (N, 2, H, W)."""
+    """As `chroma.to_chroma`: (N, H, W) each -> (N, 2, H, W)."""
     interval = red_interval(y)
     possible_red = torch.minimum(torch.maximum(red, interval.low), interval.high)
     return torch.stack([_open(red, interval), _open(blue, blue_interval(y, possible_red))], 1)
 
 
 def from_chroma(y: Tensor, chroma: Tensor) -> Painted:
-    """As `colour.from_chroma`: luma (N, H, W) and chroma (N, 2, H, W) -> red and blue; green follows from the luma."""
+    """As `chroma.from_chroma`: luma (N, H, W) and chroma (N, 2, H, W) -> red and blue; green follows from the luma."""
     red, red_overshoot = _close(chroma[:, 0], red_interval(y))
     blue, blue_overshoot = _close(chroma[:, 1], blue_interval(y, red))
     return Painted(red, blue, torch.stack([red_overshoot, blue_overshoot], 1))
