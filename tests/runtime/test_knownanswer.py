@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -76,12 +77,51 @@ def test_another_question_library_or_machine_is_asked_again(monkeypatch):
     assert compute.times == 5
 
 
-def test_another_machine_is_asked_again(monkeypatch, tmp_path):
-    compute = Asked()
+def test_another_processor_is_asked_again_another_name_of_the_machine_not(monkeypatch):
+    compute, read = Asked(), Path.read_text
+
+    def processor(flags: str) -> None:
+        told = f"processor : 0\nmodel name : one\nflags : {flags}\n"
+        patched = lambda path, **options: told if str(path) == "/proc/cpuinfo" else read(path, **options)  # noqa: E731
+        monkeypatch.setattr(Path, "read_text", patched)
+
+    processor("sse2 avx2")
     knownanswer.require("codec", "42", compute)
-    monkeypatch.setattr(knownanswer.platform, "uname", lambda: ("Linux", "another", "", "", "riscv64"))
+    monkeypatch.setattr(knownanswer.platform, "node", lambda: "another")
+    knownanswer.require("codec", "42", compute)
+    assert compute.times == 1
+    processor("sse2")
     knownanswer.require("codec", "42", compute)
     assert compute.times == 2
+
+
+@pytest.mark.parametrize("planted", ["a link", "a folder", "garbage"])
+def test_what_lies_in_the_cache_is_never_read(cache, tmp_path, planted):
+    """Whatever it is, the worst that follows is another self-test."""
+    compute = Asked()
+    knownanswer.require("codec", "42", compute)
+    (mark,) = cache.iterdir()
+    mark.unlink()
+    match planted:
+        case "a link":
+            (tmp_path / "elsewhere").touch()
+            mark.symlink_to(tmp_path / "elsewhere")
+        case "a folder":
+            mark.mkdir()
+        case "garbage":
+            mark.write_bytes(b"cos\nsystem\n(S'false'\ntR." * 1000)
+    knownanswer.require("codec", "42", compute)
+    assert compute.times == (1 if planted == "garbage" else 2)
+
+
+def test_the_cache_is_its_users_alone(cache):
+    old = os.umask(0)
+    try:
+        knownanswer.require("codec", "42", Asked())
+    finally:
+        os.umask(old)
+    (mark,) = cache.iterdir()
+    assert (cache.stat().st_mode & 0o777, mark.stat().st_mode & 0o777) == (0o700, 0o600)
 
 
 def test_other_inner_loops_are_asked_again(monkeypatch):
