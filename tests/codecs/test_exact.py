@@ -271,10 +271,10 @@ def test_the_same_stream_twice_gives_unrelated_containers(exact, host, container
 
 def header_of(exact: ExactCodec, container: Photo, key: keys.Keys = PUBLIC) -> tuple[bytes, np.ndarray]:
     """The masked header of a container, and the pixels that hold it."""
-    header = Header(list(exact.model.parts(container.rgb, container.luma, *LAST_PHASE)), key)
+    header = Header(exact.model, container.rgb, container.luma, key)
     pixels, data = np.zeros(container.luma.shape, bool), header.absorb(exact.model.tables(0, reach=REACH))
     phase = plane(pixels, *LAST_PHASE)
-    phase[...] = header.used(phase.shape)
+    phase[...] = header.used()
     return data, pixels
 
 
@@ -356,7 +356,7 @@ def test_an_altered_pixel_is_noticed(exact, host, room, container):
 
 
 def test_an_altered_header_pixel_is_noticed(exact, host, container):
-    header = Header(list(exact.model.parts(container.rgb, container.luma, *LAST_PHASE)), PUBLIC)
+    header = Header(exact.model, container.rgb, container.luma, PUBLIC)
     rows, columns = np.mgrid[: host.luma.shape[0], : host.luma.shape[1]]
     for place in header.places[:24:6]:  # of those that hold the last bytes, some are filling
         row, column = plane(rows, *LAST_PHASE).flat[place], plane(columns, *LAST_PHASE).flat[place]

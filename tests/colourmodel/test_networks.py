@@ -281,3 +281,18 @@ def test_the_root_is_a_table_over_the_luma(model, y):
     assert table.shape == (mixture.ROOT_BINS, mixture.PARAMETERS)
     assert np.array_equal(tile.parameters[:, 0, 0], table[y // 16])
     assert (tile.guess_r.item(), tile.guess_b.item(), tile.luma.item(), tile.chosen.item()) == (0, 0, y, True)
+
+
+def test_single_pixels_have_the_distributions_of_the_whole(model):
+    rgb = photo(150, 141)
+    luma = luma_of(rgb)
+    for level, phase in ((0, 2), (1, 0)):
+        height, width = plane(luma, level, phase).shape
+        rows, columns = np.array([0, height - 1, 3, height // 2]), np.array([width - 1, 0, 5, width // 2])
+        tile = model.at(rgb, luma, level, phase, rows, columns)
+        whole = [part.tile for part in model.parts(rgb, luma, level, phase, tile=256)]
+        assert len(whole) == 1
+        assert np.array_equal(tile.parameters[:, 0], whole[0].parameters[:, rows, columns])
+        assert np.array_equal(tile.guess_r[0], whole[0].guess_r[rows, columns])
+        assert np.array_equal(tile.guess_b[0], whole[0].guess_b[rows, columns])
+        assert np.array_equal(tile.luma[0], plane(luma, level, phase)[rows, columns])

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from stegcinn.colourmodel import cells, mixture
 from stegcinn.colourmodel.cells import CHANNELS, GATHER, PHASES, PLACES, RADIUS
 from stegcinn.colourmodel.rangecoder import Tables, Tile
-from stegcinn.runtime.arrays import Bool, Int16, UInt8
+from stegcinn.runtime.arrays import Bool, Int16, Int64, UInt8
 from stegcinn.runtime.native import WORKERS, Kernel
 from stegcinn.runtime.weights import Release, release
 
@@ -96,6 +96,17 @@ class ColourModel:
                     yield part(first, future.result())
             for where, future in pending:
                 yield part(where, future.result())
+
+    def at(self, rgb: UInt8, luma: UInt8, level: int, phase: int, rows: Int64, columns: Int64) -> Tile:
+        """Distributions of pixels of a phase, at `rows` and `columns` (n,) of its plane, as a tile of one row."""
+        shape = 1, len(rows)
+        parameters = np.empty((*shape, mixture.PARAMETERS), np.uint8)
+        guess_r, guess_b = np.empty(shape, np.int16), np.empty(shape, np.int16)
+        for k, (i, j) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
+            found, red, blue = self._run(rgb, luma, level, phase, slice(i, i + 1), slice(j, j + 1))
+            parameters[0, k], guess_r[0, k], guess_b[0, k] = found[:, 0, 0], red[0, 0], blue[0, 0]
+        gray = plane(luma, level, phase)[rows, columns][None]
+        return Tile(np.moveaxis(parameters, -1, 0), guess_r, guess_b, gray, np.ones(shape, np.bool_))
 
     def root(self, luma: UInt8) -> Tile:
         """Distribution of the coarsest pixel of all, given its luma (1, 1)."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -104,7 +104,7 @@ class ExactCodec(LumaLocked):
     def extract(self, photo: Photo, key: Keys, size: StreamSize, *, strict: bool = False) -> Extraction:
         """Stops as soon as the stream is complete. There is nothing to be strict about: bits are right or absent."""
         self.ready()
-        header = Header(list(self.model.parts(photo.rgb, photo.luma, *LAST_PHASE)), key)
+        header = Header(self.model, photo.rgb, photo.luma, key)
         salt, load, fitted = unmask(header.absorb(self._tables(0)), key)
         encoder, needed = Encoder(), size(b"")
         for part, tables in self._body(photo.rgb, photo.luma, load, fitted, key, salt, lambda: header):
@@ -143,7 +143,7 @@ class ExactCodec(LumaLocked):
         decoder, done = Decoder(key.masked(stream, _stream(salt)) + random(FILLING * total)), 0
 
         def finish() -> Header:
-            header = Header(list(self.model.parts(rgb, luma, *LAST_PHASE)), key)
+            header = Header(self.model, rgb, luma, key)
             header.draw(self._tables(0), mask(salt, load, fitted, key), random)
             return header
 
@@ -160,7 +160,7 @@ class ExactCodec(LumaLocked):
         self, rgb: UInt8, luma: UInt8, load: Load, fitted: Calibration, key: Keys, salt: bytes,
         finish: Callable[[], Header],
     ) -> Iterator[tuple[Part, Tables]]:  # fmt: skip
-        """The parts that carry the stream, coarse to fine; `finish` gives the last phase, header in place."""
+        """The parts that carry the stream, coarse to fine; `finish` gives the header, in place before the last."""
         for index in range(load.first, len(CODED_PHASES)):
             step = CODED_PHASES[index]
             shape = plane(luma, *step).shape
@@ -168,16 +168,11 @@ class ExactCodec(LumaLocked):
             if index == load.first and load.share < SHARES - 1:
                 numbers = np.frombuffer(key.stream(f"exact pixels {salt.hex()}", 2 * chosen.size), "<u2")
                 chosen = (numbers <= load.share).reshape(shape)
-            parts: Iterable[Part]
             if step == LAST_PHASE:
-                header = finish()
-                parts = header.parts
-                chosen &= ~header.used(shape)
-            else:
-                parts = self.model.parts(rgb, luma, *step, chosen)
+                chosen &= ~finish().used()
             tables = self._tables(step[0], fitted.lookup(step[0]))
-            for part in parts:
-                yield part._replace(tile=part.tile._replace(chosen=chosen[part.rows, part.columns])), tables
+            for part in self.model.parts(rgb, luma, *step, chosen):
+                yield part, tables
 
     def _base(self, rgb: UInt8, luma: UInt8, colors: Colors, random: RandomBytes) -> UInt8:
         """What is painted over: the host, or for `generate` its gray-scale with coarse colours drawn from the model."""

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from stegcinn.colourmodel import calibration, mixture, rangecoder
+from stegcinn.colourmodel import calibration, rangecoder
 from stegcinn.colourmodel.calibration import Calibration
 from stegcinn.colourmodel.cells import PHASES
-from stegcinn.colourmodel.networks import Part
+from stegcinn.colourmodel.networks import ColourModel, plane
 from stegcinn.colourmodel.rangecoder import Decoder, Encoder, Tables, Tile
 from stegcinn.errors import RevealError
-from stegcinn.runtime.arrays import Bool
+from stegcinn.runtime.arrays import Bool, Int64, UInt8
 from stegcinn.sealing.keys import Keys, RandomBytes
 
 # (level, phase) that may carry bits, coarse to fine; what is coarser stays the host's, or is drawn
@@ -46,68 +45,55 @@ class NoRoomError(Exception):
 
 
 class Header:
-    """The last phase: its distributions, and the pixels that hold the header, in an order that the key chooses.
+    """The pixels of the last phase that hold the header, in an order that the key chooses.
 
-    The header is coded with the model's scales as they are; as many pixels are used as it takes to settle its bytes.
+    The header is coded with the model's scales as they are; as many pixels are used as it takes to settle its bytes,
+    and only for these the networks are run: most images hold nothing, which is soon told.
     """
 
-    def __init__(self, parts: list[Part], key: Keys) -> None:
-        self.parts = parts
-        width = parts[-1].columns.stop
-        size = parts[-1].rows.stop * width
-        words = np.frombuffer(key.stream("exact header", 8 * HEADER_DRAWS), "<u8") % np.uint64(size)
+    def __init__(self, model: ColourModel, rgb: UInt8, luma: UInt8, key: Keys) -> None:
+        """`rgb` (H, W, 3), of which `draw` writes to pixels, with `luma` (H, W)."""
+        self._model, self._rgb, self._luma = model, rgb, luma
+        self._pixels = plane(rgb, *LAST_PHASE)
+        height, width = self._pixels.shape[:2]
+        words = np.frombuffer(key.stream("exact header", 8 * HEADER_DRAWS), "<u8") % np.uint64(height * width)
         _, firsts = np.unique(words, return_index=True)
         self.places = words[np.sort(firsts)].astype(np.int64)[:HEADER_PIXELS]
         self.count = 0  # of places used, once drawn or absorbed
-        rows, columns = np.divmod(self.places, width)
-        count = len(self.places)
-        parameters = np.empty((1, count, mixture.PARAMETERS), np.uint8)
-        guess_r, guess_b = np.empty((1, count), np.int16), np.empty((1, count), np.int16)
-        luma, self.colours = np.empty((1, count), np.uint8), np.empty((1, count, 3), np.uint8)
-        self._inside: list[tuple[Part, Bool, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]] = []
-        for part in parts:
-            here = (rows >= part.rows.start) & (rows < part.rows.stop)
-            here &= (columns >= part.columns.start) & (columns < part.columns.stop)
-            where = rows[here] - part.rows.start, columns[here] - part.columns.start
-            self._inside.append((part, here, where))
-            parameters[0, here] = part.tile.parameters[:, *where].T
-            guess_r[0, here], guess_b[0, here] = part.tile.guess_r[where], part.tile.guess_b[where]
-            luma[0, here], self.colours[0, here] = part.tile.luma[where], part.rgb[where]
-        self._tile = Tile(np.moveaxis(parameters, -1, 0), guess_r, guess_b, luma, np.ones((1, count), np.bool_))
 
-    def used(self, shape: tuple[int, int]) -> Bool:
+    def used(self) -> Bool:
         """Which pixels of the phase the header took."""
-        used = np.zeros(shape[0] * shape[1], np.bool_)
+        height, width = self._pixels.shape[:2]
+        used = np.zeros(height * width, np.bool_)
         used[self.places[: self.count]] = True
-        return used.reshape(shape)
+        return used.reshape(height, width)
 
     def draw(self, tables: Tables, header: bytes, random: RandomBytes) -> None:
         """Write the header into the image; NoRoomError if it does not fit."""
         decoder = Decoder(header + random(FILLING * len(self.places) + rangecoder.HEAD))
-        for piece in self._pieces():
-            decoder.draw(tables, piece, self.colours[:, self.count : self.count + piece.luma.size])
-            self.count += piece.luma.size
+        for where, tile in self._pieces():
+            colours = self._pixels[where][None]
+            decoder.draw(tables, tile, colours)
+            self._pixels[where] = colours[0]
             if decoder.consumed >= HEADER_SIZE + CARRY:
-                break
-        else:
-            raise NoRoomError
-        for part, here, where in self._inside:
-            drawn = np.arange(len(here))[here] < self.count
-            part.rgb[where[0][drawn], where[1][drawn]] = self.colours[0, here][drawn]
+                return
+        raise NoRoomError
 
     def absorb(self, tables: Tables) -> bytes:
         """Read the header off the image; RevealError if there is no room for one."""
         encoder = Encoder()
-        for piece in self._pieces():
-            encoder.absorb(tables, piece, self.colours[:, self.count : self.count + piece.luma.size])
-            self.count += piece.luma.size
+        for where, tile in self._pieces():
+            encoder.absorb(tables, tile, self._pixels[where][None])
             if encoder.settled >= HEADER_SIZE + CARRY:
                 return encoder.peek()[:HEADER_SIZE]
         raise RevealError
 
-    def _pieces(self) -> Iterator[Tile]:
+    def _pieces(self) -> Iterator[tuple[tuple[Int64, Int64], Tile]]:
+        """Rows and columns of some places after the other, and what the model expects there, counting them as used."""
         for start in range(0, len(self.places), HEADER_PIECE):
-            yield self._tile.cut(slice(None), slice(start, start + HEADER_PIECE))
+            where = np.divmod(self.places[start : start + HEADER_PIECE], self._pixels.shape[1])
+            self.count += len(where[0])
+            yield where, self._model.at(self._rgb, self._luma, *LAST_PHASE, *where)
 
 
 def mask(salt: bytes, load: Load, fitted: Calibration, key: Keys) -> bytes:
