@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class StegcinnError(Exception):
     """Base of every error raised on purpose; `exit_code` is what the command line returns for it."""
@@ -38,8 +40,10 @@ class RevealError(StegcinnError):
 
     exit_code = 4
 
-    def __init__(self) -> None:
-        super().__init__("no payload found: there is none, the password is wrong, or the image was altered")
+    def __init__(self, left_out: Sequence[str] = ()) -> None:
+        """`left_out`: codecs that were not looked for, as that takes long in an image of this size."""
+        hint = f" (codec {', '.join(left_out)} takes long to look for: ask for a thorough search)" if left_out else ""
+        super().__init__("no payload found: there is none, the password is wrong, or the image was altered" + hint)
 
 
 class ImageError(StegcinnError):

@@ -78,25 +78,28 @@ def hide(
 
 
 def reveal(
-    container: ImageSource | Container, *, password: str | None = None, progress: Progress | None = None
-) -> bytes:
+    container: ImageSource | Container, *, password: str | None = None, thorough: bool = False,
+    progress: Progress | None = None,
+) -> bytes:  # fmt: skip
     """Return the payload of a container, exactly as it was hidden.
 
-    Raises RevealError if there is none, the password is wrong, or the image was altered: these cannot be told apart.
-    Also ImageError, UsageError, and MachineError if nothing was found where some codec cannot run.
+    `thorough`: look for codecs, too, that take long to look for in so large an image. Raises RevealError if there is
+    none, the password is wrong, or the image was altered: these cannot be told apart. Also ImageError, UsageError, and
+    MachineError if nothing was found where some codec cannot run.
     """
     source = _source(container)
-    payload = uncover(source, password=password, progress=progress or silent)
+    payload = uncover(source, password=password, thorough=thorough, progress=progress or silent)
     _warn(source.notes)
     return payload.data
 
 
 def open_payload(
-    container: ImageSource | Container, *, password: str | None = None, progress: Progress | None = None
-) -> Payload:
+    container: ImageSource | Container, *, password: str | None = None, thorough: bool = False,
+    progress: Progress | None = None,
+) -> Payload:  # fmt: skip
     """`reveal` with the payload's name, which is a suggestion of whoever hid it."""
     source = _source(container)
-    payload = uncover(source, password=password, progress=progress or silent)
+    payload = uncover(source, password=password, thorough=thorough, progress=progress or silent)
     _warn(source.notes)
     return payload
 
@@ -186,7 +189,9 @@ def _verify(file: bytes, host: C, payload: Payload, keyring: Keyring, codec: Cod
     return extraction.raw_accuracy
 
 
-def uncover(source: Source, *, password: str | None = None, progress: Progress = silent) -> Payload:
+def uncover(
+    source: Source, *, password: str | None = None, thorough: bool = False, progress: Progress = silent
+) -> Payload:
     """`open_payload` of a source."""
     keyring = Keyring(password)
     failure: RevealError | MachineError = RevealError()
@@ -194,6 +199,9 @@ def uncover(source: Source, *, password: str | None = None, progress: Progress =
     opened = _opened(source, codecs)
     if stored := source.as_stored():  # some program may have turned it, by a flag or with one
         opened = _opened(stored, codecs) + opened
+    if not thorough and (slow := [codec.name for codec, carrier in opened if codec.is_slow(carrier)]):
+        failure = RevealError(tuple(dict.fromkeys(slow)))
+        opened = [(codec, carrier) for codec, carrier in opened if codec.name not in slow]
     for (codec, carrier), report in zip(opened, portions(progress, len(opened)), strict=True):
         keys = keyring(codec.salt(carrier))
         try:

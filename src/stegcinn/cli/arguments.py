@@ -140,6 +140,8 @@ def parser() -> argparse.ArgumentParser:
     hide.add_argument("-o", "--output", metavar="OUT", required=True, help="lossless image to write; - is stdout (PNG)")
     reveal.add_argument("image", metavar="IMAGE", help="image to read; - is stdin")
     reveal.add_argument("-o", "--output", metavar="PATH", help="file to write; - is stdout")
+    thorough = "look for codecs, too, that take long to look for in large images"
+    reveal.add_argument("--thorough", action="store_true", help=thorough)
     capacity.add_argument("host", metavar="HOST", help="photo to measure; - is stdin")
     for each in (hide, reveal):
         password = each.add_mutually_exclusive_group()

@@ -153,7 +153,7 @@ def _reveal(args: argparse.Namespace) -> None:
     started = time.monotonic()
     source = console.open_source(args.image)
     with console.progress("revealing") as progress:
-        payload = stego.uncover(source, password=password, progress=progress)
+        payload = stego.uncover(source, password=password, thorough=args.thorough, progress=progress)
     _tell(source.notes)
     output = args.output or payload.name or STANDARD
     if output == STANDARD:

@@ -114,6 +114,9 @@ class Codec(Protocol[C]):
     def salt(self, carrier: C) -> bytes:
         """The 32 bytes that a carrier's keys depend on besides the password: a container's are its host's."""
 
+    def is_slow(self, carrier: C) -> bool:
+        """Whether it takes long to find that nothing is hidden, so that a receiver has to ask for it."""
+
     def limit(self, carrier: C) -> int:
         """Bytes that no stream in this carrier surpasses, told at once."""
 

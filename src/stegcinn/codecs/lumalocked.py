@@ -46,6 +46,10 @@ class LumaLocked(ABC):
         height, width = photo.luma.shape
         return hashlib.sha256(f"stegcinn luma {width}x{height}\n".encode() + photo.luma.tobytes()).digest()
 
+    def is_slow(self, photo: Photo) -> bool:
+        """That is told by a header."""
+        return False
+
     def limit(self, photo: Photo) -> int:
         """By `max_bpp`."""
         return int(self.max_bpp * photo.pixels) // 8

@@ -89,6 +89,7 @@ class Hide:
 class Reveal:
     image: str
     password: str | None = dataclasses.field(default=None, repr=False)
+    thorough: bool = False
 
 
 UPLOADED = {"photo", "payload", "host", "image"}  # fields that name an upload

@@ -26,6 +26,7 @@ def document(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
     codec: Json = {"enum": [*codecs, None], "description": "how bits become colours; null chooses"}
     color: Json = {"enum": [*colors, None], "description": "null: keep, but generate for a gray photo"}
     halve: Json = {"type": "boolean", "description": "scale the photo down to half first"}
+    thorough: Json = {"type": "boolean", "description": "look for codecs, too, that take long to look for"}
     orders = {
         "look": ("Read a photo: its size, and a `thumbnail`.", _object(photo=ID)),
         "measure": (
@@ -47,7 +48,10 @@ def document(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
                 format={"enum": list(formats)},
             ),
         ),
-        "reveal": ("Reveal a payload; file: `payload`.", _object(["image"], image=ID, password=PASSWORD)),
+        "reveal": (
+            "Reveal a payload; file: `payload`.",
+            _object(["image"], image=ID, password=PASSWORD, thorough=thorough),
+        ),
     }
     return {
         "openapi": "3.1.0",

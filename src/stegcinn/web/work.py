@@ -109,10 +109,10 @@ def hide(
     return Outcome(facts, {"container": container.file, **_pictures(photo, saved, times)})
 
 
-def reveal(progress: Progress, *, image: bytes, password: str | None) -> Outcome:
+def reveal(progress: Progress, *, image: bytes, password: str | None, thorough: bool) -> Outcome:
     """Reveal a payload; files: the `payload`. Its name is safe, and only a suggestion."""
     source = Source(image)
-    payload = stego.uncover(source, password=password, progress=progress)
+    payload = stego.uncover(source, password=password, thorough=thorough, progress=progress)
     if len(payload.data) > MAX_REVEALED:
         raise UsageError(
             f"the payload has {len(payload.data)} bytes, too many for the page: use stegcinn reveal in a shell"

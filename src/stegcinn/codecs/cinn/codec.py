@@ -40,6 +40,7 @@ NOISE_GAIN = 0.8  # noise of a latent over what a second rounding error does to 
 NOISE_FLOOR = 0.02  # standard deviation; the smallest noise we believe in
 OUTLIERS = 0.005  # share of latents that are wrong however sure they look (measured likewise)
 REHEARSAL_SHARE = 0.25  # of the time that embedding takes
+QUICK_PIXELS = 1_500_000  # some seconds of two cores
 EFFORT = 200  # decoder iterations of a receiver
 STRICT_EFFORT = 100  # of the sender's own check, which leaves room for another machine's arithmetic
 GENERATE_DRAWS = 3  # rehearsals of `generate`
@@ -59,6 +60,10 @@ class CinnCodec(LumaLocked):
     def __init__(self, release: Release, *older: Release) -> None:
         self.painter = Painter(release)
         self.older = tuple(CinnCodec(each) for each in older)
+
+    def is_slow(self, photo: Photo) -> bool:
+        """The networks have to read all of a photo, those of every release."""
+        return photo.pixels > QUICK_PIXELS
 
     def capacity(self, photo: Photo, wish: Wish, progress: Progress) -> Room:
         """Measured in a rehearsal on a sample of the photo, with draws that are the same every time."""

@@ -69,7 +69,7 @@ async function reveal() {
   busy(true);
   try {
     const report = (job) => working.report(job);
-    const choices = { password: $("reveal-password").value || null };
+    const choices = { password: $("reveal-password").value || null, thorough: $("reveal-thorough").checked };
     openResult(await run("reveal", { image }, choices, { signal: mine.signal, report }));
   } catch (error) {
     say("reveal-error", mine.signal.aborted ? "cancelled" : error.message);
