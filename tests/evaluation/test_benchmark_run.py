@@ -14,18 +14,21 @@ import pytest
 from PIL import Image
 
 from stegcinn.errors import StegcinnError, UsageError
-from stegcinn.evaluation.benchmark import detectors, protocol, run
+from stegcinn.evaluation.benchmark import detectors, plans, protocol, run, work
 from stegcinn.evaluation.benchmark.attacker import cached_statistics
 from stegcinn.evaluation.benchmark.containers import Embedder
 from stegcinn.evaluation.benchmark.hosts import ImageSet, read_hosts
 from stegcinn.evaluation.benchmark.learnt import LEARNT, LearntPlan
+from stegcinn.evaluation.benchmark.plans import PLANS, BenchmarkPlan, cells_of, embedders_of
 from stegcinn.evaluation.benchmark.protocol import PROOF, Cell
-from stegcinn.evaluation.benchmark.run import PLANS, Plan, cells_of, embedders_of, spread
+from stegcinn.evaluation.benchmark.work import attacked, read_sets, spread, stegos_path
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-TINY = Plan("small", hosts=8, photos=3, size=64, seeds=(0,), loads=(0.4,), heavy_on={"yedroudjnet": (), "kenet": ()},
-            learnt=LearntPlan(steps=1, batch=1, narrow=32), quality_hosts=2)  # fmt: skip
+TINY = BenchmarkPlan(
+    "small", hosts=8, photos=3, size=64, seeds=(0,), loads=(0.4,), heavy_on={"yedroudjnet": (), "kenet": ()},
+    learnt=LearntPlan(steps=1, batch=1, narrow=32), quality_hosts=2,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -42,11 +45,12 @@ def photos(tmp_path: Path) -> Path:
 @pytest.fixture
 def smallest(monkeypatch: pytest.MonkeyPatch) -> None:
     """One codec, one learnt baseline, one detector, one epoch, no clock."""
-    monkeypatch.setattr(run, "CODECS", ("exact",))
-    monkeypatch.setattr(run, "LEARNT", ("udh@0.25",))
-    monkeypatch.setattr(run, "SYNTHETIC", ("exact",))
-    monkeypatch.setattr(run, "DETECTORS", ("xunet",))
-    monkeypatch.setattr(run, "ATTACKED", {"code-length": ("exact",), "z-histogram": ()})
+    for module in (plans, run):
+        monkeypatch.setattr(module, "CODECS", ("exact",))
+        monkeypatch.setattr(module, "LEARNT", ("udh@0.25",))
+        monkeypatch.setattr(module, "SYNTHETIC", ("exact",))
+    monkeypatch.setattr(plans, "DETECTORS", ("xunet",))
+    monkeypatch.setattr(plans, "ATTACKED", {"code-length": ("exact",), "z-histogram": ()})
     monkeypatch.setitem(detectors.SMALL, "xunet", replace(detectors.SMALL["xunet"], epochs=1, batch=2))
     timing = {"hide": 1.0, "reveal": 1.0, "peak_mb": 1, "exact": True}
     monkeypatch.setattr(run, "measure", lambda method: {"method": method, **timing})
@@ -85,8 +89,10 @@ def test_from_photos_to_tables_and_on_again(photos: Path, tmp_path: Path, monkey
     def never(*arguments: object, **options: object) -> None:
         raise AssertionError("this was done before")
 
-    for name in ("run_cell", "codec_row", "learnt_row", "measure", "trained", "synthetic_pairs"):
+    for name in ("codec_row", "learnt_row", "measure", "trained"):
         monkeypatch.setattr(run, name, never)
+    for name in ("run_cell", "trained", "synthetic_pairs"):
+        monkeypatch.setattr(work, name, never)
     moved = photos.rename(tmp_path / "moved")
     assert run.run(moved, out, TINY) == content
     with pytest.raises(UsageError, match="another plan"):
@@ -105,20 +111,20 @@ def test_hosts_that_nobody_knows_are_read_anew(photos: Path, tmp_path: Path) -> 
     """A benchmark that was killed before it wrote down what photos it has."""
     hosts = ImageSet(("other.png",) * 11, np.zeros((11, 64, 64, 3), np.uint8))
     hosts.save(tmp_path / "hosts.npz")
-    read, _ = run._read(photos, tmp_path, TINY, begun=False)
+    read, _ = read_sets(photos, tmp_path, TINY, begun=False)
     assert set(read.names) <= {path.name for path in photos.iterdir()}
     hosts.save(tmp_path / "hosts.npz")
-    assert run._read(photos, tmp_path, TINY, begun=True)[0].names[0] == "other.png"
+    assert read_sets(photos, tmp_path, TINY, begun=True)[0].names[0] == "other.png"
 
 
 def test_statistics_are_asked_for_once_for_all_cells_that_share_them(tmp_path: Path) -> None:
     hosts = ImageSet(("a", "b"), np.zeros((2, 8, 8, 3), np.uint8))
     for value, name in enumerate(("exact@full", "stealth@full"), start=1):
-        ImageSet(hosts.names, hosts.images + np.uint8(value)).save(run._stegos_path(tmp_path, hosts, name, TINY.seed))
+        ImageSet(hosts.names, hosts.images + np.uint8(value)).save(stegos_path(tmp_path, hosts, name, TINY.seed))
     cells = [Cell(name, detector, "colour", seed) for name in ("exact@full", "stealth@full") for seed in (0, 1, 2)
              for detector in ("code-length", "xunet")]  # fmt: skip
-    attacked = run._attacked(cells, hosts, tmp_path, TINY)
-    assert [(images.images.max(), attacker) for images, attacker in attacked] == [
+    found = attacked(cells, hosts, tmp_path, TINY)
+    assert [(images.images.max(), attacker) for images, attacker in found] == [
         (0, "code-length"), (1, "code-length"), (2, "code-length"),
     ]  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 
 import numpy as np
 import onnx
@@ -12,13 +13,15 @@ import torch
 from onnx import numpy_helper
 from safetensors.torch import load_file
 
+from stegcinn.carriers.photo import Photo
+from stegcinn.codecs.base import COLORS, Wish, silent
 from stegcinn.codecs.exact.codec import ExactCodec
 from stegcinn.colourmodel import mixture
 from stegcinn.colourmodel.cells import CHANNELS, PHASES
 from stegcinn.colourmodel.networks import ColourModel as Runtime
-from stegcinn.errors import WeightsError
+from stegcinn.errors import MachineError, WeightsError
 from stegcinn.runtime.weights import Release
-from stegcinn.sealing.envelope import Payload, pack, seal, unseal
+from stegcinn.sealing.envelope import Payload, pack, seal, stream_size, unseal
 from stegcinn.sealing.keys import derive
 from stegcinn.training.colourmodel.export import export_exact, network, tables
 from stegcinn.training.colourmodel.network import RADIUS, ColourModel
@@ -129,10 +132,14 @@ def test_a_damaged_file_is_refused(exported, tmp_path):
             Release(tmp_path).read(name)
 
 
-@pytest.mark.parametrize("colors", ["keep", "generate"])
-def test_any_release_is_a_codec(exported, colors):
+@pytest.mark.parametrize("colors", COLORS)
+def test_any_release_is_a_codec(exported, colors, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     codec, key = ExactCodec(Runtime(Release(exported[1]))), derive(None, bytes(32))
-    host = np.random.default_rng(0).integers(60, 200, (64, 71, 3), np.uint8)
+    host = Photo(np.random.default_rng(0).integers(60, 200, (64, 71, 3), np.uint8))
     payload = Payload(np.random.default_rng(1).bytes(200))
-    container = codec.embed(host, seal(pack(payload), key), key, colors, lambda share: None).rgb
-    assert unseal(codec.extract(container, key).stream, key) == payload
+    with pytest.raises(MachineError):
+        codec.ready()
+    codec.model.release.config["known_answer"] = codec.known_answer()
+    container = codec.embed(host, seal(pack(payload), key), key, Wish(colors), silent).carrier
+    assert unseal(codec.extract(container, key, partial(stream_size, keys=key)).stream, key) == payload

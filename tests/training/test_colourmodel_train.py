@@ -6,26 +6,30 @@ import csv
 import math
 import types
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from training_runs import stripes
 
 from stegcinn.carriers.luma import luma_of
+from stegcinn.carriers.photo import Photo
+from stegcinn.codecs.base import COLORS, Wish
 from stegcinn.codecs.exact.codec import ExactCodec
 from stegcinn.colourmodel.networks import ColourModel as Runtime
 from stegcinn.errors import UsageError
 from stegcinn.runtime.weights import Release
 from stegcinn.sealing import keys
-from stegcinn.sealing.envelope import Payload, pack, seal, unseal
+from stegcinn.sealing.envelope import Payload, pack, seal, stream_size, unseal
 from stegcinn.training.colourmodel import release as release_exact
 from stegcinn.training.colourmodel import train as exact
 from stegcinn.training.colourmodel.network import ColourModel
 from stegcinn.training.colourmodel.release import code_lengths, release
 from stegcinn.training.colourmodel.train import (
-    ExactConfig,
+    ColoursConfig,
     PhotoPile,
     Sampler,
     learning_rate,
@@ -35,11 +39,10 @@ from stegcinn.training.colourmodel.train import (
     model_of,
     train,
 )
-from training_runs import stripes
 
 STEP = 25.0  # seconds that a step takes on the clock of these tests; there is a checkpoint every third step
 STEPS = 8
-TINY = ExactConfig(
+TINY = ColoursConfig(
     minutes=STEPS * STEP / 60,
     batch=1,
     groups=2,
@@ -255,7 +258,7 @@ def test_a_checkpoint_says_what_it_is(uninterrupted, photos):
     assert facts["seconds"] == STEPS * STEP
     assert (facts["stegcinn"], facts["torch"]) == (version("stegcinn"), torch.__version__)
     assert facts["config"]["widths"] == [[6, 5, 4]] * 3
-    assert ExactConfig(**{**facts["config"], "widths": TINY.widths}) == TINY
+    assert ColoursConfig(**{**facts["config"], "widths": TINY.widths}) == TINY
     assert facts["photos"] == [PhotoPile(photos, 32, CPU, validation=False).manifest]
     model = model_of(uninterrupted[0] / "last.safetensors")
     assert_same(model.state_dict(), {k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
@@ -375,13 +378,14 @@ def test_a_run_becomes_a_release_that_carries_payloads(uninterrupted, tmp_path, 
     out = tmp_path / "tiny-1"
     release(run, out, [])
     codec, key = ExactCodec(Runtime(Release(out))), keys.derive(None, bytes(32))
-    codec.require_known_answer()
+    codec.ready()
     assert codec.known_answer() == Release(out).config["known_answer"]
     assert Release(out).config["training"]["step"] == STEPS
     payload = Payload(np.random.default_rng(0).bytes(150))
-    for colors in ("keep", "generate"):
-        container = codec.embed(photo(5), seal(pack(payload), key), key, colors, lambda share: None).rgb
-        assert unseal(codec.extract(container, key).stream, key) == payload
+    host, size = Photo(photo(5)), partial(stream_size, keys=key)
+    for colors in COLORS:
+        container = codec.embed(host, seal(pack(payload), key), key, Wish(colors), lambda share: None).carrier
+        assert unseal(codec.extract(container, key, size).stream, key) == payload
     card = (out / "README.md").read_text()
     assert card.startswith("# tiny-1\n")
     assert "{" not in card

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from skimage import color
+from training_runs import stripes
 
 from stegcinn.errors import UsageError, WeightsError
 from stegcinn.training.cinn import build
@@ -20,7 +21,6 @@ from stegcinn.training.cinn.config import ConditionConfig, LabConfig
 from stegcinn.training.cinn.labflow import LabFlow, squeeze, unsqueeze
 from stegcinn.training.cinn.paper import ConditionNetwork, LabNetwork
 from stegcinn.training.cinn.vgg import VGGFeatures
-from training_runs import stripes
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from training_runs import HELD_OUT, tiny, write_photos
 
 from stegcinn.errors import UsageError, WeightsError
 from stegcinn.training.cinn import loop, trainables
@@ -27,7 +28,6 @@ from stegcinn.training.cinn.evaluation import Probe
 from stegcinn.training.cinn.loop import resume_config, train
 from stegcinn.training.cinn.objectives import Likelihood, outside, prepare
 from stegcinn.training.data import PhotoSet
-from training_runs import HELD_OUT, tiny, write_photos
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

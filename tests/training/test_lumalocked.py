@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from training_runs import stripes, tiny
 
 from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.cinn import pyramid
@@ -13,7 +14,6 @@ from stegcinn.codecs.cinn.pyramid import LumaPyramid
 from stegcinn.training.cinn import lumalocked
 from stegcinn.training.cinn.build import build_flow
 from stegcinn.training.cinn.trainables import chroma_energy
-from training_runs import stripes, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -94,9 +94,10 @@ def test_a_round_trip_is_painting_and_reading_with_gradients(kind, monkeypatch):
 
 def untrained(kind, monkeypatch):
     """A tiny network whose couplings do something."""
+    from training_runs import LAB, PYRAMID
+
     from stegcinn.training.cinn import build
     from stegcinn.training.cinn.vgg import VGGFeatures
-    from training_runs import LAB, PYRAMID
 
     torch.manual_seed(0)
     monkeypatch.setattr(build, "vgg_weights", lambda config: VGGFeatures(4).state_dict())

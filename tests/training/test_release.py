@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from training_runs import LAB, PYRAMID, tiny, write_photos
 
 from stegcinn.errors import UsageError, WeightsError
 from stegcinn.runtime.weights import Release
@@ -15,7 +16,6 @@ from stegcinn.training.cinn import build, loop, release
 from stegcinn.training.cinn import export as exporting
 from stegcinn.training.cinn.loop import train
 from stegcinn.training.cinn.vgg import VGGFeatures
-from training_runs import LAB, PYRAMID, tiny, write_photos
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
