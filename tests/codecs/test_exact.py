@@ -86,7 +86,7 @@ def read(codec: ExactCodec, container: Photo, key: keys.Keys = PUBLIC) -> Payloa
 
 
 def fit(codec: ExactCodec, host: Photo) -> Fit:
-    return loads.fit(codec.model, host.rgb)
+    return loads.fit(codec.model, host.rgb, host.luma)
 
 
 def carriers(shape: tuple[int, ...], phases: tuple[tuple[int, int], ...] = CODED_PHASES) -> np.ndarray:

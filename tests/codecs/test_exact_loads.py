@@ -19,7 +19,7 @@ def host() -> UInt8:
 
 
 def test_a_fit_is_the_same_every_time_and_the_hosts(exact, host):
-    fits = [fit(exact.model, rgb) for rgb in (host, host.copy(), crop("astronaut", 67, 94))]
+    fits = [fit(exact.model, rgb, luma_of(rgb)) for rgb in (host, host.copy(), crop("astronaut", 67, 94))]
     assert np.array_equal(fits[0].calibration.shifts, fits[1].calibration.shifts)
     assert fits[0].bits == fits[1].bits
     assert not np.array_equal(fits[0].calibration.shifts, fits[2].calibration.shifts)
@@ -30,18 +30,19 @@ def test_noisier_hosts_get_larger_scales_and_louder_containers(exact):
     smooth = crop("chelsea", 96, 96, 60, 100)
     noise = np.random.default_rng(0).normal(0, 12, smooth.shape)
     noisy = np.clip(smooth + noise, 0, 255).astype(np.uint8)
-    fits = [fit(exact.model, rgb) for rgb in (smooth, noisy)]
+    fits = [fit(exact.model, rgb, luma_of(rgb)) for rgb in (smooth, noisy)]
     assert fits[1].calibration.shifts.mean() > fits[0].calibration.shifts.mean() + 5
     assert sum(fits[1].bits) > sum(fits[0].bits) + 2
 
 
 def test_gray_hosts_are_not_fitted(exact, host):
     gray = np.repeat(luma_of(host)[..., None], 3, axis=-1)
-    assert not fit(exact.model, gray).calibration.shifts.any()
+    assert not fit(exact.model, gray, luma_of(gray)).calibration.shifts.any()
 
 
 def test_loads_grow_until_everything_is_used(exact, host):
-    luma, fitted = luma_of(host), fit(exact.model, host)
+    luma = luma_of(host)
+    fitted = fit(exact.model, host, luma)
     full, order = fitted.full("keep"), []
     for size in (OVERHEAD, 400, 1500, 3000):
         tried = list(loads(luma, size, fitted, "keep"))

@@ -7,6 +7,7 @@ import pytest
 
 from photos import crop
 from stegcinn.carriers.luma import luma_of
+from stegcinn.codecs.base import silent
 from stegcinn.codecs.stealth import moves, noise
 from stegcinn.codecs.stealth.moves import MOVES, STAY
 from stegcinn.colourmodel import mixture, rangecoder, summary
@@ -18,7 +19,8 @@ def photo(height: int, width: int) -> np.ndarray:
 
 @pytest.mark.parametrize("shape", [(64, 64), (65, 64), (64, 65), (67, 69), (300, 71)])
 def test_every_pixel_is_expected(exact, shape):
-    expected = noise.expectation(exact.model, photo(*shape) if shape[0] < 280 else photo(300, 400)[:, :71])
+    rgb = photo(*shape) if shape[0] < 280 else photo(300, 400)[:, :71]
+    expected = noise.expectation(exact.model, rgb, luma_of(rgb), silent)
     height, width = expected.scales.shape[1:]
     assert expected.scales.dtype == np.float32
     assert expected.reluctance.shape == (height, width, len(MOVES))
@@ -38,7 +40,7 @@ def test_reluctance_is_what_the_colour_model_says(exact):
         counts = np.concatenate([c.copy() for c in rangecoder._counts(tables, part.tile, colours)])
         return np.log(counts[..., 2] / (counts[..., 1] - counts[..., 0])).sum(axis=1).reshape(luma[1::2, ::2].shape)
 
-    before, there = nats(part.rgb), noise.expectation(exact.model, rgb).reluctance[1::2, ::2]
+    before, there = nats(part.rgb), noise.expectation(exact.model, rgb, luma_of(rgb), silent).reluctance[1::2, ::2]
     ours, theirs = [], []
     for index, move in enumerate(MOVES):
         after = (part.rgb.astype(int) + move).clip(0, 255).astype(np.uint8)
@@ -67,7 +69,7 @@ def test_noise_is_where_the_noise_is(exact):
     noisy = rgb.copy()
     noise_added = np.random.default_rng(0).integers(-12, 13, (64, 128, 3))
     noisy[64:] = np.clip(noisy[64:] + noise_added, 0, 255)
-    calm, loud = noise.expectation(exact.model, rgb).scales, noise.expectation(exact.model, noisy).scales
+    calm, loud = (noise.expectation(exact.model, each, luma_of(each), silent).scales for each in (rgb, noisy))
     assert (loud[:, 70:].mean(axis=(1, 2)) > 2 * calm[:, 70:].mean(axis=(1, 2))).all()
     assert loud[:, :40] == pytest.approx(calm[:, :40])  # far away nothing changes
 

@@ -14,7 +14,7 @@ from stegcinn.colourmodel import cells, mixture, summary
 def test_a_mixture_is_summed_up_by_its_mean_and_variance(exact):
     rgb = crop("chelsea", 64, 66, 20, 60)
     luma = luma_of(rgb)
-    found = summary.summary(exact.model, rgb, silent)
+    found = summary.summary(exact.model, rgb, luma_of(rgb), silent)
     row, column = cells.PHASES[-1]
     (part,) = exact.model.parts(rgb, luma, 0, summary.LAST_PHASE)
     for i, j in ((0, 0), (7, 20), (31, 32)):
@@ -39,7 +39,8 @@ def test_a_mixture_is_summed_up_by_its_mean_and_variance(exact):
 def test_what_is_expected_does_not_depend_on_where_cells_begin(exact, down, right):
     """Away from the edges: every pixel is predicted from all around it, whatever its place in its cell."""
     rgb = crop("chelsea", 97, 90, 20, 60)
-    whole = summary.summary(exact.model, rgb, silent)
-    cut = summary.summary(exact.model, np.ascontiguousarray(rgb[down:, right:]), silent)
+    whole = summary.summary(exact.model, rgb, luma_of(rgb), silent)
+    part = np.ascontiguousarray(rgb[down:, right:])
+    cut = summary.summary(exact.model, part, luma_of(part), silent)
     inner = slice(24, -24)
     assert np.array_equal(cut[:, inner, inner], whole[:, down:, right:][:, inner, inner])

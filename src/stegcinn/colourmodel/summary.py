@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from stegcinn.carriers.luma import luma_of
 from stegcinn.colourmodel import mixture
 from stegcinn.colourmodel.cells import PHASES
 from stegcinn.colourmodel.networks import ColourModel
@@ -29,18 +28,18 @@ PLANES = 7
 _SUMMARISE = Kernel("summarise", "~u1 ~i2 ~i2 ~u1 ~u1 n n i8 f8 ~i2!")
 
 
-def summary(model: ColourModel, rgb: UInt8, progress: Callable[[float], None]) -> Int16:
-    """The mixtures of all pixels, each summed up as one logistic of the same mean and variance: (PLANES, H, W)."""
+def summary(model: ColourModel, rgb: UInt8, luma: UInt8, progress: Callable[[float], None]) -> Int16:
+    """The mixtures of all pixels (H, W, 3), each as one logistic of the same mean and variance: (PLANES, H, W)."""
     found = np.empty((PLANES, *rgb.shape[:2]), np.int16)
     weights, widths = mixture.weights(), mixture.scales() ** -2.0
     row, column = PHASES[LAST_PHASE]
     for position, (down, right) in enumerate(POSITIONS):
         moved = np.pad(rgb, ((down, 0), (right, 0), (0, 0)), mode="reflect")
         places = found[:, (row - down) % 2 :: 2, (column - right) % 2 :: 2]
-        luma = luma_of(moved)
-        shape = luma[row::2, column::2].shape
+        gray = np.pad(luma, ((down, 0), (right, 0)), mode="reflect")
+        shape = gray[row::2, column::2].shape
         plane = np.empty((PLANES, *shape), np.int16)
-        for part in model.parts(moved, luma, 0, LAST_PHASE, tile=TILE):
+        for part in model.parts(moved, gray, 0, LAST_PHASE, tile=TILE):
             tile, there = part.tile, plane[:, part.rows, part.columns]
             guesses = tile.guess_r, tile.guess_b
             _SUMMARISE(tile.parameters, *guesses, tile.luma, part.rgb, *tile.luma.shape, weights, widths, there)

@@ -68,10 +68,10 @@ class CinnCodec(LumaLocked):
     def capacity(self, photo: Photo, wish: Wish, progress: Progress) -> Room:
         """Measured in a rehearsal on a sample of the photo, with draws that are the same every time."""
         colors = chosen_colors(photo, wish)
-        return Room(self._capacity(photo.rgb, colors, progress), colors=colors)
+        return Room(self._capacity(photo, colors, progress), colors=colors)
 
-    def _capacity(self, rgb: UInt8, colors: Colors, progress: Progress) -> int:
-        positions = Lattice(luma_of(rgb)).positions - HEADER
+    def _capacity(self, photo: Photo, colors: Colors, progress: Progress) -> int:
+        rgb, positions = photo.rgb, Lattice(photo.luma).positions - HEADER
         if positions <= 0:
             return 0
         sample, rate = _sample(rgb), None
@@ -84,7 +84,7 @@ class CinnCodec(LumaLocked):
     def embed(self, photo: Photo, stream: bytes, key: Keys, wish: Wish, progress: Progress) -> Embedding[Photo]:
         """The lowest rate that takes the stream is used, so a small payload is the safest."""
         colors = chosen_colors(photo, wish)
-        available = self._capacity(photo.rgb, colors, lambda share: progress(REHEARSAL_SHARE * share))
+        available = self._capacity(photo, colors, lambda share: progress(REHEARSAL_SHARE * share))
         if len(stream) > available:
             raise CapacityError(len(stream), available)
         lattice = Lattice(photo.luma)

@@ -75,7 +75,7 @@ class ExactCodec(LumaLocked):
         """Measured by drawing full containers from random bits, the same every time."""
         self.ready()
         colors = chosen_colors(photo, wish)
-        return Room(self._room(photo, fit(self.model, photo.rgb), colors, progress), colors=colors)
+        return Room(self._room(photo, fit(self.model, photo.rgb, photo.luma), colors, progress), colors=colors)
 
     def _room(self, photo: Photo, fitted: Fit, colors: Colors, progress: Progress) -> int:
         key = keys.derive(None, bytes(keys.KEY_SIZE))
@@ -91,7 +91,7 @@ class ExactCodec(LumaLocked):
     def embed(self, photo: Photo, stream: bytes, key: Keys, wish: Wish, progress: Progress) -> Embedding[Photo]:
         """The load is chosen by the host's code length; should it not do, a larger one is tried, the largest often."""
         self.ready()
-        fitted, colors = fit(self.model, photo.rgb), chosen_colors(photo, wish)
+        fitted, colors = fit(self.model, photo.rgb, photo.luma), chosen_colors(photo, wish)
         for load in loads(photo.luma, len(stream), fitted, colors):
             painted = self._base(photo.rgb, photo.luma, colors, os.urandom)
             settled = self._paint(painted, photo.luma, stream, load, fitted.calibration, key, os.urandom, progress)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stegcinn.carriers.luma import is_gray, luma_of
+from stegcinn.carriers.luma import is_gray
 from stegcinn.codecs.base import Colors
 from stegcinn.codecs.exact.header import CARRY, CODED_PHASES, HEADER_PIECE, HEADER_SIZE, SHARES, Load
 from stegcinn.colourmodel import calibration, rangecoder
@@ -47,11 +47,10 @@ class Fit:
         return FULL_IF_CALM if colors == "keep" and self.bits[CODED_PHASES.index((0, 0))] <= CALM else FULL
 
 
-def fit(model: ColourModel, rgb: UInt8) -> Fit:
-    """Fit the model to a sample of the host (H, W, 3); a gray host has no colours to fit to."""
+def fit(model: ColourModel, rgb: UInt8, luma: UInt8) -> Fit:
+    """Fit the model to a sample of the host (H, W, 3) with its luma (H, W); a gray host has no colours to fit to."""
     if is_gray(rgb):
         return Fit(Calibration.none(), (0.0,) * len(CODED_PHASES))
-    luma = luma_of(rgb)
     samples = [_sample(model, rgb, luma, *step) for step in CODED_PHASES]
     levels = {level for level, _ in CODED_PHASES}
     joined = {

@@ -112,7 +112,7 @@ class StealthCodec(LumaLocked):
 
         Hardly any price is high enough where all pixels around have the same colour: a single other one is seen.
         """
-        expected = noise.expectation(self._model(), photo.rgb, progress)
+        expected = noise.expectation(self._model(), photo.rgb, photo.luma, progress)
         red, blue = 1 / np.square(expected.scales.reshape(2, -1))
         prices = np.stack([red, (red + blue) / 2, blue], axis=-1)
         prices[noise.flat(photo.rgb).reshape(-1)] = FORBIDDING

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn.carriers.luma import LUMA_WEIGHTS, luma_of
+from stegcinn.carriers.luma import LUMA_WEIGHTS
 from stegcinn.codecs.stealth.moves import MOVES, NATS
 from stegcinn.colourmodel import mixture
 from stegcinn.colourmodel.cells import UNIT
@@ -42,14 +42,16 @@ class Expectation:
     reluctance: Int8  # (H, W, len(MOVES)): of each move, log(chance before / chance after) in 1/moves.NATS nats
 
 
-def expectation(model: ColourModel, rgb: UInt8, progress: Callable[[float], None] = lambda share: None) -> Expectation:
-    """Of the host (H, W, 3), by what it is itself. Reluctance of moves that change the luma means nothing."""
-    found = summary(model, rgb, progress)
+def expectation(model: ColourModel, rgb: UInt8, luma: UInt8, progress: Callable[[float], None]) -> Expectation:
+    """Of the host (H, W, 3) with its luma (H, W), by what it is itself.
+
+    Reluctance of moves that change the luma means nothing.
+    """
+    found = summary(model, rgb, luma, progress)
     scales = np.exp2(found[SCALE_R : SCALE_B + 1] / np.float32(mixture.SCALE_STEP)) * np.float32(mixture.SCALE_MIN)
     tables = _Tables.of(model)
-    tables.fit(found, rgb)
+    tables.fit(found, rgb, luma)
     reluctance = np.empty((*rgb.shape[:2], len(MOVES)), np.int8)
-    luma = luma_of(rgb)
 
     def fill(rows: slice) -> None:
         strip = luma[rows]
@@ -94,7 +96,7 @@ class _Tables:
         shares = np.maximum(near, 0.5 / mixture.MASS), np.stack([low, 1 - low], axis=-1)
         return cls(*(np.rint(FINER * NATS * np.log(share)).astype(np.int16) for share in shares))
 
-    def fit(self, found: Int16, rgb: UInt8) -> None:
+    def fit(self, found: Int16, rgb: UInt8, luma: UInt8) -> None:
         """Shift the scales of red, blue and green by what makes the photo's own colours likeliest."""
         every = max(1, rgb[..., 0].size // FITTED)
         sample = found.reshape(PLANES, -1)[:, ::every].astype(np.int64)
@@ -102,7 +104,7 @@ class _Tables:
             away = np.clip(sample[OFF_R + symbol], -FAR, FAR) + mixture.ZERO
             self.near[symbol] = _fitted(self.near[symbol], sample[SCALE_R + symbol], (away,))
         r, g, b = rgb.reshape(-1, 3)[::every].T.astype(np.int64)
-        y = luma_of(rgb).reshape(-1)[::every].astype(np.int64)
+        y = luma.reshape(-1)[::every].astype(np.int64)
         low, high, entry = _green_choice(65536 * y - WR * r - WG * g - WB * b, g, sample[OFFSET_G])
         open_ = low < high
         self.green = _fitted(self.green, sample[SCALE_G][open_], (entry[open_], -low[open_]))

@@ -42,7 +42,7 @@ def _code_lengths(rgb: UInt8) -> Float64:
     """Per level, calibrated and not: mean bits of R, B and G of a pixel, and how much the bits of pixels scatter."""
     model = networks.released()
     luma = luma_of(rgb)
-    fitted = fit(model, rgb).calibration  # the sender's own step: an attacker has the program
+    fitted = fit(model, rgb, luma).calibration  # the sender's own step: an attacker has the program
     found = []
     for chosen in (fitted, Calibration.none()):
         for level in sorted({level for level, _ in CODED_PHASES}):
