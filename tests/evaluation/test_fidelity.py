@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 import pytest
-from skimage import data
 
+from photos import crop
 from stegcinn.evaluation.metrics.fidelity import chroma_energy, colourfulness, fidelity
 
 
 @pytest.fixture(scope="module")
 def photo() -> np.ndarray:
-    return data.astronaut()[100:228, 150:278]
+    return crop("astronaut", 128, 128, 100, 150)
 
 
 def test_an_image_and_itself(photo) -> None:

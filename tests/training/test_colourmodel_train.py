@@ -17,6 +17,7 @@ from training_runs import stripes
 
 from stegcinn.carriers.luma import luma_of
 from stegcinn.carriers.photo import Photo
+from stegcinn.codecs import base
 from stegcinn.codecs.base import COLORS, Wish
 from stegcinn.codecs.exact.codec import ExactCodec
 from stegcinn.colourmodel.networks import ColourModel as Runtime
@@ -384,7 +385,7 @@ def test_a_run_becomes_a_release_that_carries_payloads(uninterrupted, tmp_path, 
     payload = Payload(np.random.default_rng(0).bytes(150))
     host, size = Photo(photo(5)), partial(stream_size, keys=key)
     for colors in COLORS:
-        container = codec.embed(host, seal(pack(payload), key), key, Wish(colors), lambda share: None).carrier
+        container = codec.embed(host, seal(pack(payload), key), key, Wish(colors), base.silent).carrier
         assert unseal(codec.extract(container, key, size).stream, key) == payload
     card = (out / "README.md").read_text()
     assert card.startswith("# tiny-1\n")
