@@ -47,6 +47,7 @@ assert "torch" not in sys.modules
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::stegcinn.StegcinnWarning")
 def test_threads_leave_the_filters_of_warnings_as_they_were():
     """`warnings.catch_warnings` is not for threads: two that overlap may leave the filters of one of them behind."""

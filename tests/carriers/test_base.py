@@ -148,3 +148,15 @@ def test_half_of_a_source_keeps_its_notes_and_is_no_file() -> None:
     assert half.notes == ["the image has more than 8 bits per channel and is reduced to 8 bits"]
     with pytest.raises(ImageError, match="half of the photo is 75x63 pixels"):
         Source(noise(126, 150, 3)).halved()
+
+
+def test_pixels_as_they_are_stored_are_told_apart_only_where_a_file_turns_them() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    source = Source(encoded(Image.fromarray(RGB), "PNG", exif=exif))
+    stored = source.as_stored()
+    assert stored is not None
+    assert np.array_equal(stored.photo().rgb, RGB)
+    assert source.photo().rgb.shape == (W, H, 3)
+    for image in (RGB, Image.fromarray(RGB), encoded(Image.fromarray(RGB), "PNG")):
+        assert Source(image).as_stored() is None

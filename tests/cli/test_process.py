@@ -142,6 +142,7 @@ def test_closed_streams(container: Path, closed: str) -> None:
 # the released codecs
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not RELEASED, reason="the weights are not there")
 @pytest.mark.parametrize("codec", CODECS)
 def test_the_real_thing(secret: Path, codec: str) -> None:

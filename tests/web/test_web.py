@@ -190,6 +190,7 @@ def test_a_payload_never_comes_as_what_it_claims_to_be(client: Client, payload: 
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.slow
 def test_nothing_is_written_to_disk(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """The processes may not either, see web_server.install; a large upload is what a form parser would spool."""
     sys.addaudithook(web_server.refuse_writing)
@@ -249,9 +250,9 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(client: Client) -> 
 
 def test_a_payload_too_large_for_the_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "MAX_REVEALED", 1000)
-    monkeypatch.setattr(stego, "uncover", lambda source, password, progress: Payload(bytes(1001)))
+    monkeypatch.setattr(stego, "uncover", lambda source, **options: Payload(bytes(1001)))
     with pytest.raises(stego.UsageError, match="1001 bytes, too many for the page"):
-        work.reveal(lambda share: None, image=png(), password=None)
+        work.reveal(lambda share: None, image=png(), password=None, thorough=False)
 
 
 @pytest.mark.parametrize(
@@ -418,6 +419,7 @@ def test_progress_only_grows(client: Client) -> None:
     assert seen == sorted(seen)
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_takes_only_its_job(client: Client) -> None:
     message = "the system ended the work, most likely for lack of memory; use a smaller photo or file"
     for _ in range(3):

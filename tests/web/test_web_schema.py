@@ -37,6 +37,7 @@ def loaded(client: Client) -> Any:
     return schemathesis.openapi.from_url(f"{client.address}/openapi.json")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=str)
 def test_every_operation(loaded: Any, mode: GenerationMode) -> None:
     """What is described is answered as described, and what is not is refused."""
@@ -55,6 +56,7 @@ def test_every_operation(loaded: Any, mode: GenerationMode) -> None:
         assert called
 
 
+@pytest.mark.slow
 def test_operations_in_sequence(loaded: Any) -> None:
     """Uploads are looked at, measured, hidden in and forgotten, by the links of the description."""
     machine = loaded.as_state_machine()
