@@ -35,6 +35,12 @@ class CapacityError(StegcinnError):
         )
 
 
+class NoHostError(StegcinnError):
+    """None of many photos takes the payload."""
+
+    exit_code = 3
+
+
 class RevealError(StegcinnError):
     """Nothing could be revealed. A clean photo, a wrong password and an altered container are one and the same case."""
 

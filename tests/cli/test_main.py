@@ -47,13 +47,17 @@ def test_help_is_plain_text(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         assert b"\x1b" not in run(*argv, terminal=True).out
 
 
+def test_without_a_command_there_is_help(run: Run) -> None:
+    assert run() == run("--help")
+    assert run().out.startswith(b"usage: stegcinn")
+
+
 # refusals
 
 
 @pytest.mark.parametrize(
     "argv",
     [
-        "",
         "paint",
         "hide",
         "hide host.png secret.bin",

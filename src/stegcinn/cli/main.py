@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from stegcinn.cli import arguments, console
 from stegcinn.cli.console import STANDARD, say
-from stegcinn.errors import StegcinnError, UsageError, describe
+from stegcinn.errors import NoHostError, StegcinnError, UsageError, describe
 
 if TYPE_CHECKING:
     from stegcinn.ranking import Ranked
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments.parser()
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if words[:2] == arguments.TRAIN_COLOURS.split():  # a command of two words
         words[:2] = [arguments.TRAIN_COLOURS]
     args, rest = parser.parse_known_args(words)
@@ -203,13 +203,14 @@ def _rank(args: argparse.Namespace) -> None:
         args.photos, args.payload, halve=args.halve, skipped=lambda host, reason: say(f"note: left out: {reason}")
     )
     if not found:
-        raise StegcinnError(f"no photo in {args.photos} takes {args.payload} bytes in small changes")
+        raise NoHostError(f"no photo in {args.photos} takes {args.payload:,} bytes in small changes; hide less")
     if args.json:
         print(json.dumps([_ranked(photo) for photo in found]))
         return
+    print("disturbance  bits/pixel  judgement   photo")
     for photo in found:
-        decoded = "JPEG" if photo.judgement.verdict == "provable" else "    "
-        print(f"{photo.disturbance:10.2f}  {photo.bpp:6.3f}  {decoded}  {console.printable(str(photo.host))}")
+        verdict, path = photo.judgement.verdict, console.printable(str(photo.host))
+        print(f"{photo.disturbance:11.2f}  {photo.bpp:10.3f}  {verdict:10}  {path}")
 
 
 def _ranked(photo: Ranked) -> dict[str, object]:
