@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick check audit bounds reproducible docs clean
+.PHONY: demo test quick check audit bounds reproducible wheels sanitize docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/stegcinn demo
@@ -25,8 +25,16 @@ audit: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
 	$(BIN)/pip-audit --skip-editable
 
-bounds reproducible:
+bounds:
 	$(PYTHON) scripts/make/$@.py
+
+# Wheels for all platforms, left in dist; and whether they are the same bytes when built again.
+wheels reproducible: $(VENV)/.build
+	$(BIN)/python scripts/make/$@.py
+
+# The inner loops under AddressSanitizer and UndefinedBehaviorSanitizer.
+sanitize: $(VENV)/.demo
+	$(BIN)/python scripts/stress/sanitize.py
 
 docs: $(VENV)/.dev
 	$(BIN)/python scripts/make/api_page.py

@@ -1,63 +1,46 @@
-"""Is the wheel the same bytes every time? Build it twice, from two copies of the tree, and compare.
+"""Are wheels the same bytes every time? Build each twice, from two copies of the tree, and compare.
 
-python scripts/make/reproducible.py [--out DIR]
+python scripts/make/reproducible.py [PLATFORM ...] [--out DIR]
 
-SOURCE_DATE_EPOCH is that of the last commit, or 1980 where there is no git. Needs pip, which fetches hatchling.
-Prints the SHA-256; the exit code is 1 if the two differ. With --out the wheel is left there.
+That of this machine, by its own compiler, and those of all platforms, by zig (see wheels.py). SOURCE_DATE_EPOCH is that
+of the last commit, or 1980 where there is no git. Prints SHA-256; the exit code is 1 if two differ. With --out the
+wheels are left there.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", "*.pyc", "__pycache__", "build", "dist", "demo", "shared", ".*_cache"
-)
-
-
-def epoch() -> str:
-    """Seconds of the last commit; the earliest that a ZIP file can hold otherwise."""
-    command = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
-        return "315532800"
-    return done.stdout.strip() or "315532800"
-
-
-def build(tree: Path, out: Path) -> Path:
-    """The wheel of a copy of the source tree."""
-    shutil.copytree(ROOT, tree, ignore=LEFT_OUT, symlinks=True)
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": epoch()}
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(out), str(tree)]
-    subprocess.run(command, env=environment, check=True)
-    (wheel,) = out.glob("*.whl")
-    return wheel
+from wheels import PLATFORMS, build, copy_tree
 
 
 def main() -> int:
+    names = {target.target: target for target in PLATFORMS}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, help="where to leave the wheel")
+    parser.add_argument("platforms", nargs="*", metavar="PLATFORM", help=f"here, {', '.join(names)} (default: all)")
+    parser.add_argument("--out", type=Path, help="where to leave the wheels")
     arguments = parser.parse_args()
+    if set(arguments.platforms) - {"here", *names}:
+        parser.error(f"platforms are here, {', '.join(names)}")
+    different = 0
     with tempfile.TemporaryDirectory() as temporary:
-        wheels = [build(Path(temporary) / f"tree{i}" / ("x" * i), Path(temporary) / f"out{i}") for i in (1, 2)]
-        digests = [hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels]
-        for wheel, digest in zip(wheels, digests, strict=True):
-            print(digest, wheel.name)
-        if arguments.out:
-            arguments.out.mkdir(parents=True, exist_ok=True)
-            shutil.copy(wheels[0], arguments.out)
-    same = digests[0] == digests[1]
-    print("the same bytes" if same else "DIFFERENT")
-    return int(not same)
+        folder = Path(temporary)
+        trees = [copy_tree(folder / f"tree{i}" / ("x" * i)) for i in (1, 2)]
+        for name in arguments.platforms or ["here", *names]:
+            first, second = (build(tree, tree.parent / name, names.get(name), tree.parent / "caches") for tree in trees)
+            digests = [hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in (first, second)]
+            same = digests[0] == digests[1] and first.name == second.name
+            different += not same
+            print(digests[0], first.name, "" if same else f"DIFFERENT: {digests[1]} {second.name}", flush=True)
+            if arguments.out:
+                arguments.out.mkdir(parents=True, exist_ok=True)
+                shutil.copy(first, arguments.out)
+    return int(different > 0)
 
 
 if __name__ == "__main__":
