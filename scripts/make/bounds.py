@@ -18,7 +18,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TESTS = ("test_spec.py", "test_envelope.py", "test_keys.py", "test_imagefile.py")
+TESTS = ("format/test_spec.py", "sealing/test_envelope.py", "sealing/test_keys.py", "carriers/test_photo.py")
 TOOLS = ("pytest>=8", "hypothesis>=6.100", "scikit-image>=0.22")  # what the tests need, as new as fits
 
 

@@ -17,7 +17,8 @@ from PIL import Image
 from skimage import data
 
 from stegcinn import stego
-from stegcinn.carriers.base import read_photo
+from stegcinn.carriers.base import Source
+from stegcinn.codecs.base import COLORS, Wish
 from stegcinn.sealing.envelope import Payload
 
 CROP, SIDE, PER_PHOTO = 256, 128, 4
@@ -37,16 +38,16 @@ def hosts() -> list[np.ndarray]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--colors", choices=["keep", "generate"], default="keep")
+    parser.add_argument("--colors", choices=COLORS, default="keep")
     parser.add_argument("--codec", choices=["exact", "cinn"], default="exact")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     pairs = []
     for host in hosts():
-        photo = read_photo(host)
-        room = stego.measure(photo, codec=args.codec, colors=args.colors)
-        container = stego.conceal(photo, Payload(os.urandom(room.bytes)), codec=args.codec, colors=args.colors)
-        pairs.append(np.concatenate([host, container.photo.rgb], axis=1))
+        source, wish = Source(host), Wish(args.colors)
+        room = stego.measure(source, codec=args.codec, wish=wish)
+        container = stego.conceal(source, Payload(os.urandom(room.bytes)), codec=args.codec, wish=wish)
+        pairs.append(np.concatenate([host, np.asarray(container)], axis=1))
     rows = [np.concatenate(pairs[i : i + PER_PHOTO], axis=1) for i in range(0, len(pairs), PER_PHOTO)]
     Image.fromarray(np.concatenate(rows, axis=0)).save(args.out, optimize=True)
 

@@ -1,4 +1,4 @@
-"""Make the test vectors of format version 1 that are missing: tests/vectors/{envelopes,containers}.json and images.
+"""Make the test vectors of format version 1 that are missing: tests/format/vectors/*.json and images.
 
 python scripts/make/vectors.py
 
@@ -25,22 +25,23 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from stegcinn import stego
+from stegcinn.carriers.base import Source
 from stegcinn.carriers.formats import encode_photo
 from stegcinn.carriers.luma import luma_of
-from stegcinn.carriers.base import read_photo
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import load_codec
-from stegcinn.codecs.base import Colors, silent
+from stegcinn.codecs.base import Colors, Wish, silent
 from stegcinn.codecs.cinn import codec as cinn
 from stegcinn.codecs.exact import codec as exact
-from stegcinn.codecs.exact.codec import Load
+from stegcinn.codecs.exact.header import LAST_PHASE, Header, Load
 from stegcinn.codecs.stealth import codec as stealth
+from stegcinn.codecs.stealth import header as stealth_header
 from stegcinn.codecs.stealth import moves
 from stegcinn.colourmodel import networks
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
-from stegcinn.sealing.keys import Keys
+from stegcinn.sealing.keys import Keyring, Keys
 
 VECTORS = Path(__file__).parents[2] / "tests" / "format" / "vectors"
 PASSWORD = "for ever and a day, 永遠"
@@ -148,14 +149,19 @@ def _told(payload: Payload) -> dict[str, Any]:
 
 def painted(codec: str, rgb: UInt8, make: Callable[[Keys], bytes], colors: Colors, password: str | None) -> UInt8:
     """A host with any stream in its colours."""
-    key = stego.photo_keys(read_photo(rgb), password)
-    return load_codec(codec).embed(rgb, make(key), key, colors, silent).rgb
+    key = keys_of(codec, rgb, password)
+    return load_codec(codec).embed(Photo(rgb), make(key), key, Wish(colors), silent).carrier.rgb
+
+
+def keys_of(codec: str, rgb: UInt8, password: str | None) -> Keys:
+    """What a codec hides in a host with."""
+    return Keyring(password)(load_codec(codec).salt(Photo(rgb)))
 
 
 def carried(codec: str, payload: Payload, size: tuple[int, int], colors: Colors, password: str | None) -> UInt8:
     """A good container."""
-    container = stego.conceal(read_photo(host(*size)), payload, password=password, codec=codec, colors=colors)
-    return container.photo.rgb
+    container = stego.conceal(Source(host(*size)), payload, password=password, codec=codec, wish=Wish(colors))
+    return np.array(container)
 
 
 GOOD: dict[str, tuple[str, int, tuple[int, int], Colors, str | None]] = {
@@ -197,8 +203,8 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
         return rgb
 
     def exact_first_step() -> UInt8:
-        mask = exact._mask
-        with mock.patch.object(exact, "_mask", lambda salt, load, fit, key: mask(salt, Load(6, 0), fit, key)):
+        mask = exact.mask
+        with mock.patch.object(exact, "mask", lambda salt, load, fit, key: mask(salt, Load(6, 0), fit, key)):
             return painted("exact", original, sealed, "keep", PASSWORD)
 
     def exact_no_room() -> UInt8:
@@ -210,11 +216,10 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
         """One pixel of the last step, and none of the header's, is the host's own again: other colours, same luma."""
         rgb, codec = carried("exact", Payload(data(1000)), SMALL, "keep", PASSWORD), load_codec("exact")
         assert isinstance(codec, exact.ExactCodec)
-        parts = list(codec.model.parts(rgb, luma_of(rgb), *exact.LAST))
-        header = exact._Header(parts, stego.photo_keys(read_photo(rgb), PASSWORD))
+        header = Header(codec.model, rgb, luma_of(rgb), keys_of("exact", rgb, PASSWORD))
         header.absorb(codec._tables(0))
-        pixels, before = (networks.plane(image, *exact.LAST) for image in (rgb, original))
-        place = np.argwhere((pixels != before).any(axis=-1) & ~header.used(pixels.shape[:2]))[0]
+        pixels, before = (networks.plane(image, *LAST_PHASE) for image in (rgb, original))
+        place = np.argwhere((pixels != before).any(axis=-1) & ~header.used())[0]
         pixels[tuple(place)] = before[tuple(place)]
         return rgb
 
@@ -241,21 +246,21 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
 
     def stealth_sizes(change: Callable[[list[int]], Sequence[int]]) -> UInt8:
         """A header that tells other sizes than the body has."""
-        headers = stealth._headers
-        with mock.patch.object(stealth, "_headers", lambda sizes, key: headers(change(list(sizes)), key)):
+        headers = stealth.headers
+        with mock.patch.object(stealth, "headers", lambda sizes, key: headers(change(list(sizes)), key)):
             return painted("stealth", original, sealed, "keep", PASSWORD)
 
     def stealth_zeros() -> UInt8:
         """The header's last byte is 1 and not 0."""
-        masked = stealth._masked
-        with mock.patch.object(stealth, "_masked", lambda *header: flipped(masked(*header), stealth.HEADER_SIZE - 1)):
+        masked, last = stealth_header.masked, stealth_header.HEADER_SIZE - 1
+        with mock.patch.object(stealth_header, "masked", lambda *header: flipped(masked(*header), last)):
             return painted("stealth", original, sealed, "keep", PASSWORD)
 
     def stealth_colour() -> UInt8:
         """A body pixel is the host's own again, with another lowest bit of its label: an early bit of the head."""
         rgb = carried("stealth", payload, SMALL, "keep", PASSWORD)
-        order = stego.photo_keys(read_photo(rgb), PASSWORD).permutation("stealth order", rgb[..., 0].size)
-        body = order[stealth._header_pixels(len(order)) :]
+        order = keys_of("stealth", rgb, PASSWORD).permutation("stealth order", rgb[..., 0].size)
+        body = order[stealth_header.header_pixels(len(order)) :]
         other = (moves.labels(rgb) ^ moves.labels(original)).reshape(-1) & 1
         place = next(place for place in body if other[place])
         rgb.reshape(-1, 3)[place] = original.reshape(-1, 3)[place]

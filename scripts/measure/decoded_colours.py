@@ -1,4 +1,4 @@
-"""The lattice test: whether an image has colours that no JPEG decoder makes (`stegcinn.carriers.decoded`), for hosts and containers.
+"""The lattice test of `stegcinn.carriers.decoded`: have hosts and containers colours that no JPEG decoder makes?
 
 python scripts/measure/decoded_colours.py FOLDER [--count 40] [--size 128] [--methods stealth ...] [--loads 0.1 0.4]
 

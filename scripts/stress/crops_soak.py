@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image
 
 from stegcinn import stego
-from stegcinn.carriers.luma import luma_of
-from stegcinn.carriers.base import read_photo
-from stegcinn.codecs import CODECS
+from stegcinn.carriers.base import Source
+from stegcinn.codecs import CODECS, load_codec
+from stegcinn.codecs.base import Wish
 from stegcinn.errors import RevealError
 from stegcinn.sealing.envelope import Payload
 
@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     files = sorted(path for folder in arguments.photos for path in folder.rglob("*.png"))
+    may_generate = load_codec(arguments.codec).refusal(Wish("generate")) is None
     photos: dict[Path, np.ndarray] = {}
     failed = without = changed = 0
     for trip in range(arguments.trips):
@@ -41,23 +42,23 @@ def main() -> None:
             photos[path] = np.asarray(Image.open(path).convert("RGB"))
         rgb = photos[path]
         y, x = (rng.integers(side - SIDE + 1) for side in rgb.shape[:2])
-        host = read_photo(rgb[y : y + SIDE, x : x + SIDE].copy())
-        generate = arguments.codec != "stealth" and (rng.random() < 0.25 or host.is_gray)
-        colors = "generate" if generate else "keep"
-        room = stego.measure(host, codec=arguments.codec, colors=colors).bytes
+        host = Source(rgb[y : y + SIDE, x : x + SIDE])
+        generate = may_generate and (rng.random() < 0.25 or host.photo().is_gray)
+        wish = Wish("generate" if generate else "keep")
+        room = stego.measure(host, codec=arguments.codec, wish=wish).bytes
         if room == 0:
             without += 1
             continue
         data = rng.bytes(room if trip % 3 == 0 else int(rng.integers(room + 1)))
         password = "secret" if trip % 50 == 0 else None  # scrypt is slow by design
         try:
-            container = stego.conceal(host, Payload(data), codec=arguments.codec, colors=colors, password=password)
-            saved = read_photo(container.file)
+            container = stego.conceal(host, Payload(data), codec=arguments.codec, wish=wish, password=password)
+            saved = Source(container.file)
             good = stego.uncover(saved, password=password).data == data
-            good &= np.array_equal(luma_of(saved.rgb), luma_of(host.rgb))
+            good &= np.array_equal(saved.photo().luma, host.photo().luma)
         except Exception as error:
             good = False
-            print(trip, path.name, (y, x), colors, len(data), room, repr(error), flush=True)
+            print(trip, path.name, (y, x), wish.colors, len(data), room, repr(error), flush=True)
         failed += not good
         if trip % 100 == 0:  # a clean photo holds nothing
             try:

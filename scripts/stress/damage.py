@@ -21,8 +21,8 @@ from skimage import data as skimage_data
 
 import stegcinn
 from stegcinn import stego
+from stegcinn.carriers.base import Source
 from stegcinn.carriers.luma import luma_of
-from stegcinn.carriers.base import read_photo
 from stegcinn.codecs import CODECS
 from stegcinn.errors import StegcinnError
 from stegcinn.runtime.arrays import UInt8
@@ -31,13 +31,16 @@ from stegcinn.sealing.envelope import Payload
 SIDE, SMALL = 128, 64
 
 
-def saved(image: Image.Image, form: str, **options: object) -> Image.Image:
+Damage = Callable[[Image.Image], Image.Image | bytes]  # to a picture, or to a file
+
+
+def saved(image: Image.Image, form: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, form, **options)
-    return Image.open(io.BytesIO(buffer.getvalue()))
+    return buffer.getvalue()
 
 
-def edited(change: Callable[[UInt8], None]) -> Callable[[Image.Image], Image.Image]:
+def edited(change: Callable[[UInt8], None]) -> Damage:
     """A damage that writes into the array of pixels."""
 
     def damage(image: Image.Image) -> Image.Image:
@@ -83,7 +86,7 @@ def half_size(image: Image.Image) -> Image.Image:
     return small.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
-DAMAGES: dict[str, Callable[[Image.Image], Image.Image]] = {
+DAMAGES: dict[str, Damage] = {
     "nothing": lambda i: i,
     "saved again as PNG, with other options": lambda i: saved(i, "PNG", optimize=True),
     "saved again as lossless WebP": lambda i: saved(i, "WEBP", lossless=True, exact=True),
@@ -105,7 +108,7 @@ DAMAGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 }
 
 
-def _turned(image: Image.Image) -> Image.Image:
+def _turned(image: Image.Image) -> bytes:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be shown turned clockwise
     return saved(image.transpose(Image.Transpose.ROTATE_90), "PNG", exif=exif)
@@ -120,9 +123,9 @@ def hosts(folders: list[Path]) -> list[UInt8]:
     return [np.ascontiguousarray(c) for c in crops if c.shape[:2] == (SIDE, SIDE)]
 
 
-def comes_back(image: Image.Image, payload: bytes) -> bool:
+def comes_back(damaged: Image.Image | bytes, payload: bytes) -> bool:
     try:
-        return stegcinn.reveal(image) == payload
+        return stegcinn.reveal(damaged if isinstance(damaged, bytes) else saved(damaged, "PNG")) == payload
     except StegcinnError:
         return False
 
@@ -142,9 +145,8 @@ def main() -> None:
                 if size > room:
                     continue
                 payload = np.random.default_rng((number, load)).bytes(size)
-                container = stego.conceal(read_photo(rgb), Payload(payload), codec=codec)
-                image = Image.open(io.BytesIO(container.file))
-                image.load()
+                container = stego.conceal(Source(rgb), Payload(payload), codec=codec)
+                image = container.image
                 for damage, apply in DAMAGES.items():
                     tally = counts[damage][codec, load]
                     tally[0] += comes_back(apply(image), payload)

@@ -1,11 +1,14 @@
 """Feed foreign bytes to every parser that may see them: image files, streams, envelope bodies, colours.
 
 python scripts/stress/fuzz.py [TARGET ...] [--executions N] [--seed 0]
+python scripts/stress/fuzz.py TARGET --atheris [libFuzzer's options, as -max_total_time=600]
 
 Mutates a corpus of small images in many formats, the test vectors, and made-up envelopes; the same seed gives the same
 inputs. An execution may raise StegcinnError and nothing else, may take HANG seconds, and may use MEMORY times the
 image, plus SLACK. Failing inputs are written to the current directory; the exit code is 1 if there are any.
-`fuzz_atheris.py` looks for new paths on the same targets.
+
+With --atheris that fuzzer looks for new paths through one target instead; its corpus grows in the current directory. It
+has to be installed (`pip install atheris`), and has wheels for some versions of Python only.
 """
 
 from __future__ import annotations
@@ -23,17 +26,20 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from stegcinn import stego
-from stegcinn.carriers.photo import MAX_PIXELS, read_photo
+from stegcinn.carriers.base import Source, read_photo
+from stegcinn.carriers.photo import MAX_PIXELS, Photo
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.errors import ImageError, RevealError, StegcinnError
 from stegcinn.sealing import envelope, keys
+from stegcinn.sealing.keys import Keyring
 
 VECTORS = Path(__file__).parents[2] / "tests" / "format" / "vectors"
 HANG = 20  # seconds of processor time
@@ -77,12 +83,14 @@ def image(data: bytes) -> int:
 
 def stream(data: bytes) -> int:
     """A stream that a codec has read."""
-    for read in (envelope.unseal, envelope.body_size):
+    for read, known in ((envelope.unseal, STREAMS), (envelope.stream_size, HEADS)):
         try:
-            read(data, KEY)
+            told = read(data, KEY)
         except StegcinnError:
             continue
-        if not data.startswith(tuple(s[: envelope.HEAD_SIZE] if read is envelope.body_size else s for s in STREAMS)):
+        if told == envelope.HEAD_SIZE > len(data):  # the beginning of a head tells nothing
+            continue
+        if not data.startswith(known):
             raise BrokenError("a forgery")
         return len(data)
     return -1
@@ -105,15 +113,16 @@ def body(data: bytes) -> int:
 
 def colours(data: bytes) -> int:
     """The colours of a container, under the keys of the unaltered one: 6 bytes for each pixel that is overwritten."""
-    rgb, key = CONTAINERS[data[0] % len(CONTAINERS) if data else 0]
-    rgb = rgb.copy()
+    original, key = CONTAINERS[data[0] % len(CONTAINERS) if data else 0]
+    rgb = original.copy()
     height, width = rgb.shape[:2]
     for at in range(1, len(data) - 5, 6):
         y, x, size = data[at] % height, data[at + 1] % width, 1 + data[at + 2] % 16
         rgb[y : y + size, x : x + size] = tuple(data[at + 3 : at + 6])
+    photo, size = Photo(rgb), partial(envelope.stream_size, keys=key)
     for codec in CODECS:
         try:
-            envelope.unseal(load_codec(codec).extract(rgb, key).stream, key)
+            envelope.unseal(load_codec(codec).extract(photo, key, size).stream, key)
             return rgb.nbytes
         except RevealError:
             continue
@@ -171,11 +180,16 @@ def _bodies() -> list[bytes]:
 
 
 def _containers() -> list[tuple[np.ndarray[Any, Any], keys.Keys]]:
-    photos = [read_photo(path) for codec in CODECS for path in sorted(VECTORS.glob(f"{codec}*-public.png"))]
-    return [(photo.rgb, stego.photo_keys(photo, None)) for photo in photos]
+    found = []
+    for codec in map(load_codec, CODECS):
+        for path in sorted(VECTORS.glob(f"{codec.name}*-public.png")):
+            photo = codec.open(Source(path))
+            found.append((photo.rgb, Keyring(None)(codec.salt(photo))))
+    return found
 
 
-STREAMS = frozenset(_streams())
+STREAMS = tuple(sorted(set(_streams())))
+HEADS = tuple(stream[: envelope.HEAD_SIZE] for stream in STREAMS)
 CONTAINERS = _containers()
 
 
@@ -184,7 +198,7 @@ def corpus(target: str) -> list[bytes]:
         case "image":
             return _images()
         case "stream":
-            return sorted(STREAMS)
+            return list(STREAMS)
         case "body":
             return _bodies()
     return [bytes([i, 1, 1, 1, 9, 9, 9]) for i in range(len(CONTAINERS))]
@@ -282,15 +296,36 @@ def run(name: str, executions: int, seed: int) -> int:
     return failures
 
 
+def look_for_paths(name: str, options: list[str]) -> None:
+    """Hand a target to atheris, which does not return."""
+    atheris = import_module("atheris")
+    folder = Path(f"fuzz-corpus-{name}")
+    folder.mkdir(exist_ok=True)
+    for data in corpus(name):
+        (folder / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
+
+    def once(data: bytes) -> None:
+        TARGETS[name](data)
+
+    atheris.instrument_all()
+    atheris.Setup([sys.argv[0], *options, "-rss_limit_mb=2048", f"-timeout={HANG}", str(folder)], once)
+    atheris.Fuzz()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)} (default: all)")
     parser.add_argument("--executions", type=int, help=f"of each (default: {EXECUTIONS})")
     parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    if set(arguments.targets) - set(TARGETS):
+    parser.add_argument("--atheris", action="store_true", help="of one target; further options are libFuzzer's")
+    arguments, options = parser.parse_known_args()
+    if set(arguments.targets) - set(TARGETS) or (options and not arguments.atheris):
         parser.error(f"targets are {', '.join(TARGETS)}")
     warnings.simplefilter("ignore")
+    if arguments.atheris:
+        if len(arguments.targets) != 1:
+            parser.error("name one target")
+        look_for_paths(arguments.targets[0], options)
     signal.signal(signal.SIGPROF, _hang)
     return int(
         sum(run(t, arguments.executions or EXECUTIONS[t], arguments.seed) for t in arguments.targets or TARGETS) > 0

@@ -22,10 +22,9 @@ from PIL import Image
 from skimage import data as skimage_data
 
 from stegcinn import stego
-from stegcinn.carriers.luma import luma_of
-from stegcinn.carriers.base import read_photo
-from stegcinn.carriers.photo import Photo
-from stegcinn.codecs import CODECS
+from stegcinn.carriers.base import Source
+from stegcinn.codecs import CODECS, load_codec
+from stegcinn.codecs.base import COLORS, Wish
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing.envelope import Payload, safe_name
@@ -92,22 +91,22 @@ def trip(seed: int, number: int, sources: list[UInt8]) -> tuple[str, str]:
     height, width = (int(side) for side in rng.integers(SIDES[0], top, 2))
     pixels = photo(rng, sources, height, width)
     codec = rng.choice([None, *CODECS])
-    colors = rng.choice([None, *stego.COLORS])
-    if (codec, colors) == ("stealth", "generate"):  # contradict each other
-        colors = None
+    wish = Wish(rng.choice([None, *COLORS]))
+    if codec is not None and load_codec(codec).refusal(wish):
+        wish = Wish()
     suffix = str(rng.choice(SUFFIXES[:3] if pixels.shape[2:] == (4,) else SUFFIXES))
     password = text(rng, 12) if rng.random() < 0.5 else None
-    told = f"{number}: {pixels.shape} codec {codec} colors {colors} {suffix} password {password!r}"
-    host = read_photo(pixels)
-    room = stego.measure(host, codec=codec, colors=colors).bytes
+    told = f"{number}: {pixels.shape} codec {codec} colors {wish.colors} {suffix} password {password!r}"
+    host = Source(pixels)
+    room = stego.measure(host, codec=codec, wish=wish).bytes
     sent = payload(rng, room)
     told += f" room {room} size {len(sent.data)} name {sent.name!r}"
     try:
-        container = stego.conceal(host, sent, password=password, codec=codec, colors=colors, suffix=suffix)
+        container = stego.conceal(host, sent, password=password, codec=codec, wish=wish, suffix=suffix)
     except CapacityError:
         return ("no room" if room == 0 else "refused what it promised"), told
-    saved: Photo = read_photo(container.file)
-    if not np.array_equal(luma_of(saved.rgb), luma_of(host.rgb)):
+    saved = Source(container.file)
+    if not np.array_equal(saved.photo().luma, host.photo().luma):
         return "other gray-scale", told
     got = stego.uncover(saved, password=password)
     if got.data != sent.data or got.name not in (sent.name, None):

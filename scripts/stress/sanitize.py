@@ -1,0 +1,265 @@
+"""Run the compiled loops on hostile input under AddressSanitizer and UndefinedBehaviorSanitizer.
+
+python scripts/stress/sanitize.py [TARGET ...] [--executions N] [--seed 0]
+
+The loops are compiled anew, for each set of vector instructions; then come executions of every loop on random arrays,
+sizes, tables and states, as far as callers let them through, and of every target of fuzz.py, whose streams, headers and
+colours reach the loops as a stranger's would. What a sanitizer finds is shown as it says it; the exit code is 1 if it
+found anything. Needs gcc on Linux.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stegcinn.codecs.stealth import moves, noise
+from stegcinn.coding import stc
+from stegcinn.colourmodel import cells, mixture, networks, rangecoder, summary
+from stegcinn.errors import StegcinnError
+from stegcinn.runtime import native
+
+EXECUTIONS = 100_000  # of each loop, and of each target of fuzz.py
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g", "-O1"]
+LEVELS = {"avx2": ["-mavx2"], "baseline": [], "generic": ["-U__SSE2__", "-U__AVX2__"]}
+FUZZED = ("image", "stream", "body", "colours")
+OPTIONS = {  # Python and its libraries leak at the end, and mix allocators; what is looked for is in the loops
+    "ASAN_OPTIONS": "detect_leaks=0:alloc_dealloc_mismatch=0:detect_odr_violation=0:allocator_may_return_null=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "PYTHONMALLOC": "malloc",
+}
+Random = np.random.Generator
+
+
+# -- hostile input
+
+
+def numbers(rng: Random, shape: tuple[int, ...], kind: str) -> np.ndarray[Any, Any]:
+    """Whole numbers of all sizes, or those near zero, or limits."""
+    limits = np.iinfo(kind)
+    low, high = [(limits.min, limits.max), (max(limits.min, -3), 3), (limits.max - 1, limits.max)][rng.integers(3)]
+    return rng.integers(low, high, shape, kind, endpoint=True)
+
+
+def strided(rng: Random, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The same values, in an array of its own that ends where they do: axes in another order, and backwards."""
+    order = rng.permutation(array.ndim)
+    copy = np.ascontiguousarray(array.transpose(order)[:: rng.choice([-1, 1])])
+    return copy[:: -1 if rng.random() < 0.5 else 1].transpose(np.argsort(order))
+
+
+def sides(rng: Random) -> tuple[int, int]:
+    height, width = rng.integers(0, 9, 2)
+    return int(height), int(width)
+
+
+def stc_decode(rng: Random) -> None:
+    """A count may be of any size; what is no bit counts as 1."""
+    bits = numbers(rng, (int(rng.integers(0, 600)),), "u1")
+    stc.decode(bits, int(rng.choice([0, 1, rng.integers(0, 700), 70_000], p=[0.1, 0.2, 0.69, 0.01])))
+
+
+def stc_encode(rng: Random) -> None:
+    length, size, lanes = int(rng.integers(0, 60)), int(rng.integers(1, 12)), int(rng.integers(0, 18))
+    if rng.random() < 0.02:  # blocks that are wider than there are columns
+        length = int(rng.integers(0, 700))
+    if rng.random() < 0.1:
+        bits, message = (rng.integers(0, 2, count, np.uint8) for count in (length, size))
+        costs = rng.choice([0, 1e-30, 1, 79, 81, 1e30, np.inf], length).astype(np.float32)
+        after = stc.encode(bits, costs, message)
+        if after is not None and not np.array_equal(stc.decode(after, size), message):
+            raise AssertionError("another message")
+        return
+    costs = np.where(rng.random((lanes, length)) < 0.3, stc.NEVER, rng.integers(0, 2561, (lanes, length)))
+    bits, targets = numbers(rng, (lanes, length), "u1"), numbers(rng, (lanes, size), "u1")
+    count = stc._MEMORY(length, size)
+    memory = np.empty(count, np.uint8)
+    given = count if rng.random() < 0.95 else int(rng.integers(0, 2 * count))
+    stc._ENCODE(bits, costs.astype(np.int16), targets, lanes, length, size, stc.COLUMNS, memory, given)
+
+
+def _coded(rng: Random) -> tuple[rangecoder.Tables, rangecoder.Tile, np.ndarray[Any, Any]]:
+    """Tables of any rise and scales, parameters, guesses and colours; most of these have the tile's luma, or none."""
+    size = sides(rng)
+    steps = numbers(rng, (3, 2 * rangecoder.REACH), "u1").astype(np.int64) ** rng.integers(1, 4) + 1
+    rising = np.concatenate([np.zeros((3, 1), np.int64), np.cumsum(steps, axis=1)], axis=1)
+    tables = TABLES[rng.integers(len(TABLES))] if rng.random() < 0.99 else rangecoder.Tables.of(
+        (rising * mixture.MASS // rising[:, -1:]).astype(np.int32)
+    )  # fmt: skip
+    if rng.random() < 0.5:
+        tables = tables.calibrated(numbers(rng, (3, 256), "u1"))
+    tile = rangecoder.Tile(
+        strided(rng, numbers(rng, (mixture.PARAMETERS, *size), "u1")), numbers(rng, size, "i2"),
+        strided(rng, numbers(rng, size, "i2")), strided(rng, numbers(rng, size, "u1")), rng.random(size) < 0.8,
+    )  # fmt: skip
+    return tables, tile, strided(rng, numbers(rng, (*size, 3), "u1"))
+
+
+def draw_colours(rng: Random) -> None:
+    tables, tile, rgb = _coded(rng)
+    rangecoder.Decoder(rng.bytes(int(rng.integers(0, 400)))).draw(tables, tile, rgb)
+    rangecoder.Encoder().absorb(tables, tile, rgb)  # all have the luma, so nothing is refused
+
+
+def measure_colours(rng: Random) -> None:
+    tables, tile, rgb = _coded(rng)
+    if rng.random() < 0.5:
+        tile = tile._replace(luma=rangecoder.luma_of(rgb) if hasattr(rangecoder, "luma_of") else tile.luma)
+    room = int(rng.integers(0, rgb.shape[0] * rgb.shape[1] + 1))
+    counts = np.empty((room, 3, 3), np.int32)
+    rangecoder._MEASURE(rangecoder._pixels(tile, rgb), tables.pointers, counts, room)
+    try:
+        rangecoder.Encoder().absorb(tables, tile, rgb)
+    except ValueError:
+        return
+
+
+def encode_counts(rng: Random) -> None:
+    """Counts that no tables give, states that no encoder has."""
+    counts, size = numbers(rng, (int(rng.integers(0, 12)), 3, 3), "i4"), int(rng.integers(0, 60))
+    if rng.random() < 0.7:
+        counts = np.sort(np.abs(counts), axis=-1)
+    state = np.array([numbers(rng, (), "u8"), numbers(rng, (), "u8"), rng.integers(0, 70)], np.uint64)
+    rangecoder._ENCODE(counts, len(counts), np.full(size, 255, np.uint8), size, state)
+
+
+def show_neighbours(rng: Random) -> None:
+    (height, width), margin, count = sides(rng), int(rng.integers(0, 3)), int(rng.integers(1, 5))
+    planes = numbers(rng, (count, height + 2 * margin, width + 2 * margin), "i2")
+    near = rng.integers([0, -margin, -margin], [count, margin + 1, margin + 1], (int(rng.integers(0, 9)), 3))
+    out = np.empty((len(near), height, width), np.uint8)
+    cells._NEIGHBOURS(planes, near, len(near), margin, numbers(rng, (height, width), "i2"), height, width, out)
+
+
+def gather_cells(rng: Random) -> None:
+    (height, width), (rows, columns), (top, left) = rng.integers(1, 9, 2), sides(rng), rng.integers(-30, 30, 2)
+    settled = int(rng.integers(1, 5))
+    rgb, places = numbers(rng, (height, width, 3), "u1"), np.array(cells.PLACES, np.int64)
+    y, r, b = (np.empty((planes, rows, columns), np.int16) for planes in (4, settled, settled))
+    networks._GATHER(strided(rng, rgb[..., 0]), strided(rng, rgb), int(height), int(width), places, int(top),
+                     int(left), rows, columns, settled, y, r, b)  # fmt: skip
+
+
+def summarise(rng: Random) -> None:
+    size = sides(rng)
+    parameters, rgb = numbers(rng, (mixture.PARAMETERS, *size), "u1"), numbers(rng, (*size, 3), "u1")
+    summary._SUMMARISE(
+        strided(rng, parameters), *(strided(rng, numbers(rng, size, "i2")) for _ in range(2)),
+        strided(rng, numbers(rng, size, "u1")), strided(rng, rgb), *size, mixture.weights(), mixture.scales() ** -2.0,
+        strided(rng, np.empty((summary.PLANES, *size), np.int16)),
+    )  # fmt: skip
+
+
+def move_reluctance(rng: Random) -> None:
+    """Of a luma that is not that of the colours, too."""
+    size = sides(rng)
+    tables = [numbers(rng, shape, "i2") for shape in ((2, 256, 256), (256, 2 * noise.GREEN_FAR + 1, 2))]
+    found, rgb = numbers(rng, (summary.PLANES, *size), "i2"), numbers(rng, (*size, 3), "u1")
+    noise._RELUCTANCE(strided(rng, found), strided(rng, rgb), numbers(rng, size, "u1"), *size, *tables,
+                      np.empty((*size, 27), np.int8))  # fmt: skip
+
+
+def _pixels(rng: Random) -> moves.Pixels:
+    count = int(rng.integers(0, 20))
+    prices = rng.choice([0, 1e-30, 1, 1e30, 3e38, np.inf], (count, 3)).astype(np.float32)
+    return moves.Pixels(numbers(rng, (count, 3), "u1"), prices, numbers(rng, (count, 27), "i1"))
+
+
+def move_costs(rng: Random) -> None:
+    moves.label_costs(_pixels(rng), float(rng.choice([1e-30, 1, 1e30])), int(rng.integers(1, 5)))
+
+
+def label_entropies(rng: Random) -> None:
+    moves.entropies(numbers(rng, (int(rng.integers(0, 30)), 16), "u1"))
+
+
+def label_preferences(rng: Random) -> None:
+    count = int(rng.integers(0, 30))
+    moves.preferences(numbers(rng, (count, 16), "u1"), numbers(rng, (count,), "u1"), int(rng.integers(0, 4)))
+
+
+LOOPS: dict[str, Callable[[Random], None]] = {
+    loop.__name__: loop
+    for loop in (
+        stc_decode, stc_encode, draw_colours, measure_colours, encode_counts, show_neighbours, gather_cells, summarise,
+        move_reluctance, move_costs, label_entropies, label_preferences,
+    )
+}  # fmt: skip
+
+
+# -- running
+
+
+def inside(name: str, folder: Path, level: str, executions: int, seed: int) -> None:
+    """Executions of one target, in the process that the sanitizers watch."""
+    native.FOLDER = folder
+    loaded = native._load(level)
+    native.library = lambda: loaded  # type: ignore[assignment]
+    warnings.simplefilter("ignore")
+    begun = time.monotonic()
+    if name in FUZZED:
+        import random
+
+        import fuzz
+
+        chance, seeds = random.Random(f"{name} {seed}"), fuzz.corpus(name)
+        for number in range(executions):
+            data = seeds[number] if number < len(seeds) else fuzz.mutated(chance, seeds)
+            try:
+                fuzz.TARGETS[name](data)
+            except StegcinnError:
+                continue
+    else:
+        global TABLES
+        TABLES = [rangecoder.Tables.of(np.stack([mixture.logistic(shape)] * 3)) for shape in ((0, 3, 0), (9, 0, 0))]
+        for number in range(executions):
+            LOOPS[name](np.random.default_rng((seed, number)))
+    print(f"{name}, {level}: {executions:,} executions in {time.monotonic() - begun:.0f} s", flush=True)
+
+
+def main() -> int:
+    names = [*LOOPS, *FUZZED]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(names)} (default: all)")
+    parser.add_argument("--executions", type=int, default=EXECUTIONS, help="of each (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--inside", nargs=2, metavar=("FOLDER", "LEVEL"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if set(arguments.targets) - set(names):
+        parser.error(f"targets are {', '.join(names)}")
+    if arguments.inside:
+        (target,), (folder, level) = arguments.targets, arguments.inside
+        inside(target, Path(folder), level, arguments.executions, arguments.seed)
+        return 0
+    runtime = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout
+    environment = {**os.environ, **OPTIONS, "LD_PRELOAD": runtime.strip()}
+    failures = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for level, flags in LEVELS.items():
+            made = Path(folder, f"{level}{native.SUFFIX}")
+            options = ["-std=c11", "-fPIC", "-shared", "-ffp-contract=off", *SANITIZERS, *flags]
+            sources = map(str, sorted((Path(native.__file__).parents[1] / "native").glob("*.c")))
+            subprocess.run(["gcc", *options, *sources, "-o", str(made), "-lm"], check=True)
+        levels = [level for level in LEVELS if level != "avx2" or native.library().runs_avx2()]
+        for name in arguments.targets or names:
+            for level in levels if name == "stc_encode" else levels[:1]:  # the only one with vector instructions
+                command = [sys.executable, __file__, name, "--executions", str(arguments.executions), "--seed",
+                           str(arguments.seed), "--inside", folder, level]  # fmt: skip
+                if subprocess.run(command, env=environment, check=False).returncode:
+                    print(f"{name}, {level}: FAILED", flush=True)
+                    failures += 1
+    return int(failures > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
