@@ -85,3 +85,10 @@ def test_halved_photos(folder):
     small = [folder / "small.png"]
     assert stegcinn.rank(small, 100, halve=True, skipped=lambda host, reason: left_out.append(reason)) == []
     assert "half of the photo is 50x50 pixels" in left_out[0]
+
+
+@pytest.mark.parametrize("name", ["nowhere", "file"])
+def test_what_is_no_folder_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(stegcinn.UsageError, match="is no folder; name one"):
+        stegcinn.rank(tmp_path / name, 100)

@@ -10,7 +10,8 @@ from pathlib import Path
 from stegcinn.carriers.base import ImageSource, Source
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import Judgement, judge_disturbance
-from stegcinn.errors import ImageError
+from stegcinn.errors import ImageError, UsageError
+from stegcinn.files import shown
 from stegcinn.sealing import envelope
 
 
@@ -32,7 +33,7 @@ def rank(
     """Photos that take `payload_size` bytes in a way that tells how much it disturbs, the least disturbed first.
 
     `hosts`: a folder, with those below it, or photos as `hide` takes them; each halved if wished. `skipped(host,
-    reason)` is called for those that are no photos or do not take as much.
+    reason)` is called for those that are no photos or do not take as much. UsageError for a path that is no folder.
     """
     found = []
     for host in _files(Path(hosts)) if isinstance(hosts, (str, os.PathLike)) else hosts:
@@ -50,6 +51,8 @@ def rank(
 
 
 def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise UsageError(f"{shown(folder)} is no folder; name one with photos in it")
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 

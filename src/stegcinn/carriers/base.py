@@ -17,6 +17,7 @@ from stegcinn.carriers.photo import MAX_PIXELS, Photo
 from stegcinn.errors import ImageError, StegcinnWarning, UsageError
 from stegcinn.files import shown
 
+MAX_HALVED = 170_000_000  # pixels of what is to be halved; Pillow opens little more
 MAX_FILE = 1 << 30  # bytes; an uncompressed photo of the most pixels with 16 bits per sample has less than half of that
 
 
@@ -87,7 +88,7 @@ class Source:
 
     def halved(self) -> Source:
         """The same at half its width and height, which is no file any more; ImageError if that is of no use."""
-        half = Source(self._decoded(4 * MAX_PIXELS).halved().to_pil())
+        half = Source(self._decoded(MAX_HALVED).halved().to_pil())
         half.notes += self.notes
         return half
 

@@ -320,7 +320,7 @@ def _serve(args: argparse.Namespace) -> None:
         print(address, flush=True)
         say("hide and reveal at this address; it is good until Ctrl-C ends the server")
 
-    with contextlib.suppress(KeyboardInterrupt), console.in_order():  # the usual end
+    with contextlib.suppress(KeyboardInterrupt, console.Ended), console.in_order():  # the usual end
         server.serve(args.host, args.port, announce=announce, browser=not args.no_browser)
 
 

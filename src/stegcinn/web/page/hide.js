@@ -181,7 +181,7 @@ function weighed() {
   const size = payload.needed !== null && payload.needed < payload.size
     ? `${bytes(payload.size)}, ${bytes(needed)} compressed` : bytes(payload.size);
   $("hide-fit-text").textContent = !known ? (room ? `${size}. Compressing it …` : `${size}.${photo ? "" : " Choose a photo to see whether it fits."}`)
-    : fits ? `${fitting(needed)}: ${size}, ${percent(needed / room.bytes)} of what the photo takes; ${judged(needed)}.`
+    : fits ? `${fitting(needed)}: ${size}, ${percent(needed / room.bytes)} of what the photo takes${judged(needed)}.`
       : `Does not fit: ${size}, and the photo takes ${bytes(room.bytes)}.`;
 }
 
@@ -194,9 +194,10 @@ function fitting(needed) {
   return !smaller() ? "Fits" : named(needed) <= smaller() ? "Fits in small changes" : "Fits, in more than small changes";
 }
 
-/** What an attacker makes of it. */
+/** What an attacker makes of it, unless that is told of the photo already. */
 function judged(needed) {
-  return (room.judgements.find((each) => named(needed) <= each.up_to) ?? room.judgements.at(-1)).reason;
+  if (room.evidence) return "";
+  return `; ${(room.judgements.find((each) => named(needed) <= each.up_to) ?? room.judgements.at(-1)).reason}`;
 }
 
 // The password
@@ -273,7 +274,7 @@ function openResult(job, { facts, files }) {
     ["Gray-scale", facts.same_gray === 1 ? "identical at every pixel" : `${percent(facts.same_gray)} of pixels identical`],
     ["Pixels changed", percent(facts.changed_pixels)],
     ["Bits right at once", `${percent(facts.raw_accuracy)}; error correction did the rest`],
-    ["To an attacker", facts.judgement.verdict],
+    ["Judgement", facts.judgement.verdict],
     ["Codec, colours", `${facts.codec}, ${facts.colors}`],
   ];
   if (facts.raw_accuracy === 1) rows[4][1] = "100 %";
