@@ -103,7 +103,7 @@ EXPORT void move_reluctance(const View *summary, const View *rgb, const uint8_t 
             Choice here = green_choice(rest, g, offset);
             int64_t before = of_red[off_r] + of_blue[off_b];
             if (here.low < here.high)
-                before += of_green[2 * here.entry - here.low];
+                before += of_green[2 * here.entry + within(-here.low, 0, 1)];
             for (int64_t dr = -1; dr <= 1; dr++)
                 for (int64_t db = -1; db <= 1; db++) {
                     /* offsets stay within the tables: 100 + 8 + 16 < 128 */

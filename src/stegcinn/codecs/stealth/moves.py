@@ -91,7 +91,7 @@ def label_costs(pixels: Pixels, price: float, layers: int = LAYERS) -> tuple[UIn
 
     in_parts(part, len(pixels), PIECE)
     if layers < LAYERS:
-        alike = costs.reshape(len(costs), -1, 1 << layers)
+        alike = costs.reshape(len(costs), LABELS >> layers, 1 << layers)
         alike[np.arange(LABELS >> layers)[:, None] != alike.argmin(axis=1)[:, None]] = NO_MOVE
     return costs, best
 
@@ -138,7 +138,7 @@ def cheapest_labels(costs: UInt8, settled: UInt8, layers: int) -> UInt8:
     """Of all labels (n,) whose `layers` lowest bits are `settled`, by `costs` (n, LABELS)."""
     if layers == LAYERS:
         return settled
-    rest = costs.reshape(len(costs), -1, 1 << layers)[np.arange(len(costs)), :, settled]
+    rest = costs.reshape(len(costs), LABELS >> layers, 1 << layers)[np.arange(len(costs)), :, settled]
     label: UInt8 = settled + (rest.argmin(axis=1) << layers).astype(np.uint8)
     return label
 
