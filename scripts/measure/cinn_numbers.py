@@ -10,68 +10,71 @@ any payload within its capacity did not come back or was refused.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import time
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from stegcinn import __version__, stego
+from stegcinn.carriers.base import Source
 from stegcinn.carriers.compare import gray, psnr
-from stegcinn.carriers.base import read_photo
-from stegcinn.errors import CapacityError
+from stegcinn.carriers.formats import encode_photo
+from stegcinn.codecs.base import COLORS, Colors, Wish
+from stegcinn.errors import CapacityError, RevealError, SelfCheckError
 from stegcinn.sealing.envelope import Payload
 
 SMALL_PAYLOADS = (0, 1, 31, 4096)  # bytes
 
 
-def measure_photo(path: Path, colors: str, small: bool) -> dict[str, object]:
+def measure_photo(path: Path, colors: Colors, small: bool) -> dict[str, object]:
     """Hide and reveal at full load (and, with `small`, at small loads) in one photo."""
-    photo = read_photo(path)
+    host, wish = Source(path), Wish(colors)
+    photo = host.photo()
     started = time.perf_counter()
-    capacity = stego.measure(photo, codec="cinn", colors=colors)
+    capacity = stego.measure(host, codec="cinn", wish=wish)
     capacity_seconds = time.perf_counter() - started
     failed = []
-    facts: dict[str, object] = {"file": path.name, "pixels": photo.rgb[..., 0].size, "capacity": capacity.bytes}
+    facts: dict[str, object] = {"file": path.name, "pixels": photo.pixels, "capacity": capacity.bytes}
     if not capacity.bytes:
         return facts | {"net_bpp": 0.0, "failed": []}
     for size in (capacity.bytes, *(SMALL_PAYLOADS if small else ())):
         payload = os.urandom(size)
         started = time.perf_counter()
         try:
-            container = stego.conceal(photo, Payload(payload), codec="cinn", colors=colors)
+            container = stego.conceal(host, Payload(payload), codec="cinn", wish=wish)
         except CapacityError:
             if size <= capacity.bytes:
                 failed.append(size)
             continue
-        except stego.SelfCheckError:
+        except SelfCheckError:
             failed.append(size)
             continue
         hide_seconds = time.perf_counter() - started
         started = time.perf_counter()
-        saved = read_photo(container.file)
-        if stego.uncover(saved).data != payload:
+        saved = Source(container.file)
+        if not comes_back(saved, payload):
             failed.append(size)
         reveal_seconds = time.perf_counter() - started
         if size == capacity.bytes:
             facts |= {
-                "net_bpp": 8 * size / photo.rgb[..., 0].size,
+                "net_bpp": 8 * size / photo.pixels,
                 "raw_accuracy": container.raw_accuracy,
-                "psnr": psnr(saved.rgb, photo.rgb),
-                "identical_luma": float(np.mean(gray(saved.rgb) == gray(photo.rgb))),
-                "png_growth": len(container.file) / len(png(photo.rgb)),
+                "psnr": psnr(saved.photo().rgb, photo.rgb),
+                "identical_luma": float(np.mean(gray(saved.photo().rgb) == gray(photo.rgb))),
+                "png_growth": len(container.file) / len(encode_photo(photo, ".png")),
                 "seconds": {"capacity": capacity_seconds, "hide": hide_seconds, "reveal": reveal_seconds},
             }
     return facts | {"failed": failed}
 
 
-def png(rgb: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "PNG")
-    return buffer.getvalue()
+def comes_back(saved: Source, payload: bytes) -> bool:
+    """Byte for byte, from a photo of any size."""
+    try:
+        return stego.uncover(saved, thorough=True).data == payload
+    except RevealError:
+        return False
 
 
 def summary(rows: list[dict]) -> dict[str, float]:
@@ -92,7 +95,7 @@ def summary(rows: list[dict]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--colors", nargs="+", default=["keep"], choices=["keep", "generate"])
+    parser.add_argument("--colors", nargs="+", default=["keep"], choices=COLORS)
     parser.add_argument("--every", type=int, default=1, help="take only every n-th photo")
     parser.add_argument("--small", action="store_true", help=f"hide payloads of {SMALL_PAYLOADS} bytes, too")
     parser.add_argument("--out", type=Path)

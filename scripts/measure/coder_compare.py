@@ -10,21 +10,20 @@ over 256 levels would still need to keep impossible colours at zero.
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-import constriction
 import numpy as np
 from numpy.typing import NDArray
 
-from stegcinn.colourmodel import mixture, rangecoder
+from stegcinn.colourmodel import cells, mixture, rangecoder
 
 SIZE = 256, 256
 ROWS = 32  # for constriction; its tables are large
@@ -33,7 +32,7 @@ LOADING = """
 import time
 start = time.perf_counter()
 import numpy as np
-from stegcinn import mixture, rangecoder as rc
+from stegcinn.colourmodel import mixture, rangecoder as rc
 imported = time.perf_counter()
 one = np.ones((1, 1), np.uint8)
 tile = rc.Tile(np.full((27, 1, 1), 128, np.uint8), one.astype(np.int16), one.astype(np.int16), one * 100, one == 1)
@@ -72,10 +71,10 @@ def tabulate(tile: rangecoder.Tile, tables: rangecoder.Tables, symbol: int) -> N
     k, first = mixture.K, (mixture.RED, mixture.BLUE)[symbol]
     p = tile.parameters.reshape(mixture.PARAMETERS, -1)[first : first + 4 * k].astype(np.int64)
     y = tile.luma.reshape(-1, 1).astype(np.int64)
-    edges = rangecoder.UNIT * (np.arange(255) - y) + rangecoder.UNIT // 2
+    edges = cells.UNIT * (np.arange(255) - y) + cells.UNIT // 2
     cumulated = np.zeros((len(y), 257))
     for i in range(k):
-        mean = tile[1 + symbol].reshape(-1) + p[k + i] - mixture.ZERO + rangecoder.UNIT * (p[2 * k + i] - mixture.ZERO)
+        mean = tile[1 + symbol].reshape(-1) + p[k + i] - mixture.ZERO + cells.UNIT * (p[2 * k + i] - mixture.ZERO)
         entry = ((edges - mean[:, None]) * tables.inverse[symbol][p[3 * k + i], None]) >> mixture.SCALE_SHIFT
         np.clip(entry, -rangecoder.REACH, rangecoder.REACH, out=entry)
         weight = tables.weights[p[i], None]
@@ -84,35 +83,28 @@ def tabulate(tile: rangecoder.Tile, tables: rangecoder.Tables, symbol: int) -> N
     return (np.diff(cumulated, axis=1) / cumulated[:, -1:]).astype(np.float32)
 
 
-def loading() -> list[str]:
-    """Rows on the time from a fresh process to the first colour, without and with the cache."""
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("compiling", "from the cache"):
-            seconds = []
-            for _ in range(1 if name == "compiling" else 3):
-                result = subprocess.run(
-                    [sys.executable, "-c", LOADING], env={**os.environ, "NUMBA_CACHE_DIR": folder},
-                    capture_output=True, text=True, check=True,
-                )  # fmt: skip
-                seconds.append([float(s) for s in result.stdout.split()])
-            imported, draw, absorb = min(seconds)
-            rows.append(f"| {name} | {imported:.2f} | {draw:.2f} | {absorb:.2f} |")
-    return rows
+def loading() -> str:
+    """A row on the time from a fresh process to the first colour, the quickest of three."""
+    seconds = []
+    for _ in range(3):
+        result = subprocess.run([sys.executable, "-c", LOADING], capture_output=True, text=True, check=True)
+        seconds.append([float(s) for s in result.stdout.split()])
+    imported, draw, absorb = min(seconds)
+    return f"| {imported:.2f} | {draw:.4f} | {absorb:.4f} |"
 
 
-def accepts(probabilities: NDArray[np.float32], tries: int = 50) -> str:
+def accepts(stream: Any, probabilities: NDArray[np.float32], tries: int = 50) -> str:
     """Whether constriction's range decoder takes any words for a message, and gives them back."""
-    model = constriction.stream.model.Categorical(perfect=False)
+    model = stream.model.Categorical(perfect=False)
     rng, refused, lost = np.random.default_rng(1), 0, 0
     for _ in range(tries):
         words = rng.integers(0, 2**32, 2 * len(probabilities), np.uint32)
         try:
-            symbols = constriction.stream.queue.RangeDecoder(words).decode(model, probabilities)
+            symbols = stream.queue.RangeDecoder(words).decode(model, probabilities)
         except AssertionError:  # "compressed data that is invalid for the employed entropy model"
             refused += 1
             continue
-        encoder = constriction.stream.queue.RangeEncoder()
+        encoder = stream.queue.RangeEncoder()
         encoder.encode(symbols, model, probabilities)
         got = encoder.get_compressed()[:-2]
         lost += bool((got != words[: len(got)]).any())
@@ -123,6 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="also write the table there")
     args = parser.parse_args()
+    stream = import_module("constriction").stream
     rng = np.random.default_rng(0)
     tables = rangecoder.Tables.of(np.stack([mixture.logistic((0.0, 3.0, 0.0))] * 3))
     tile, pixels = plausible(rng), SIZE[0] * SIZE[1]
@@ -130,7 +123,7 @@ def main() -> None:
     planes = tile._replace(parameters=np.ascontiguousarray(tile.parameters))
     lines = ["| coder | draw, ns/pixel | absorb | information |", "|---|---|---|---|"]
     rangecoder.Decoder(message).draw(tables, tile, rgb)
-    for name, layout in (("numba, channels last", tile), ("numba, planes", planes)):
+    for name, layout in (("ours, channels last", tile), ("ours, planes", planes)):
         times = [
             nanoseconds(lambda t=layout: rangecoder.Decoder(message).draw(tables, t, rgb), pixels),
             nanoseconds(lambda t=layout: rangecoder.Encoder().absorb(tables, t, rgb), pixels),
@@ -141,26 +134,21 @@ def main() -> None:
     part = rangecoder.Tile(tile.parameters[:, :ROWS], *(a[:ROWS] for a in tile[1:]))
     tabulating = nanoseconds(lambda: [tabulate(part, tables, s) for s in range(2)], ROWS * SIZE[1], 3)
     both = np.concatenate([tabulate(part, tables, s) for s in range(2)])
-    model = constriction.stream.model.Categorical(perfect=False)
+    model = stream.model.Categorical(perfect=False)
     drawn = np.minimum((both.cumsum(1) < rng.random((len(both), 1))).sum(1), 255).astype(np.int32)
-    encoder = constriction.stream.queue.RangeEncoder()
+    encoder = stream.queue.RangeEncoder()
     encoder.encode(drawn, model, both)
     words = encoder.get_compressed()
-    decode = nanoseconds(
-        lambda: constriction.stream.queue.RangeDecoder(words).decode(model, both), ROWS * SIZE[1], 3
-    )  # fmt: skip
-    encode = nanoseconds(
-        lambda: constriction.stream.queue.RangeEncoder().encode(drawn, model, both), ROWS * SIZE[1], 3
-    )  # fmt: skip
+    decode = nanoseconds(lambda: stream.queue.RangeDecoder(words).decode(model, both), ROWS * SIZE[1], 3)
+    encode = nanoseconds(lambda: stream.queue.RangeEncoder().encode(drawn, model, both), ROWS * SIZE[1], 3)
     lines.append(f"| constriction, coding | {decode:.0f} | {encode:.0f} | |")
     lines.append(f"| constriction, tabulating (NumPy) | {tabulating:.0f} | {tabulating:.0f} | |")
-    lines += ["", "| kernels, seconds in a new process | import | first draw | first absorb |", "|---|---|---|---|"]
-    lines += loading()
-    lines += ["", f"constriction's range decoder: {accepts(both)}."]
+    lines += ["", "| seconds in a new process: import | first draw | first absorb |", "|---|---|---|", loading()]
+    lines += ["", f"constriction's range decoder: {accepts(stream, both)}."]
     text = "\n".join(lines)
     print(text)
     if args.out:
-        versions = ", ".join(f"{name} {version(name)}" for name in ("numba", "constriction"))
+        versions = ", ".join(f"{name} {version(name)}" for name in ("stegcinn", "constriction"))
         about = f"`python scripts/measure/coder_compare.py`, one thread, {platform.machine()}, {versions}."
         args.out.write_text(f"# Range coders\n\n{about}\n\n{text}\n")
 

@@ -13,59 +13,61 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from stegcinn import stego
+from stegcinn.carriers.base import Source
 from stegcinn.carriers.compare import psnr
-from stegcinn.carriers.luma import luma_of
-from stegcinn.carriers.base import read_photo
-from stegcinn.codecs import load_codec
-from stegcinn.codecs.exact.codec import STEPS, ExactCodec
+from stegcinn.carriers.photo import Photo
+from stegcinn.codecs.base import COLORS, Colors, Wish
+from stegcinn.codecs.exact.header import CODED_PHASES
+from stegcinn.codecs.exact.loads import fit
 from stegcinn.colourmodel import rangecoder
+from stegcinn.colourmodel.calibration import Calibration
+from stegcinn.colourmodel.networks import ColourModel, released
 from stegcinn.sealing.envelope import Payload
 
 LOADS = (0.1, 1.5)  # bits per pixel
 
 
-def code_length(codec: ExactCodec, rgb: np.ndarray, fitted) -> float:
-    """Bits per pixel of the image for all colours of STEPS under a calibration."""
-    luma = luma_of(rgb)
+def code_length(model: ColourModel, photo: Photo, fitted: Calibration) -> float:
+    """Bits per pixel of the image for all colours of CODED_PHASES under a calibration."""
     bits = 0.0
-    for level, phase in STEPS:
-        tables = codec.model.tables(level).calibrated(fitted.lookup(level))
-        for part in codec.model.parts(rgb, luma, level, phase):
+    for level, phase in CODED_PHASES:
+        tables = model.tables(level).calibrated(fitted.lookup(level))
+        for part in model.parts(photo.rgb, photo.luma, level, phase):
             bits += rangecoder.information(tables, part.tile, part.rgb)[0].sum()
-    return bits / luma.size
+    return bits / photo.pixels
 
 
-def run(path: Path, colors: str, codec: ExactCodec, *, full_only: bool) -> dict[str, object]:
+def run(path: Path, colors: Colors, *, full_only: bool) -> dict[str, object]:
     """All measurements of one photo."""
-    photo = read_photo(path)
-    room = stego.measure(photo, codec="exact", colors=colors).bytes
-    pixels = photo.rgb[..., 0].size
+    host, wish, model = Source(path), Wish(colors), released()
+    photo = host.photo()
+    room = stego.measure(host, codec="exact", wish=wish).bytes
+    pixels = photo.pixels
     row: dict[str, object] = {"file": path.name, "capacity": room, "bpp": 8 * room / pixels, "failed": []}
     loads = {int(pixels * load / 8): load for load in LOADS}
     for size in sorted({room} if full_only else {0, 1, 31, 4096, room, *loads}):
         if size > room or not room:
             continue
         data = os.urandom(size)
-        container = stego.conceal(photo, Payload(data), codec="exact", colors=colors)
-        saved = np.asarray(Image.open(BytesIO(container.file)).convert("RGB"))
-        if stego.uncover(read_photo(container.file)).data != data:
+        container = stego.conceal(host, Payload(data), codec="exact", wish=wish)
+        source = Source(container.file)
+        saved = source.photo()
+        if stego.uncover(source).data != data:
             row["failed"].append(size)
-        if not np.array_equal(luma_of(saved), luma_of(photo.rgb)):
+        if not np.array_equal(saved.luma, photo.luma):
             row["failed"].append("luma")
         if size in loads:
-            row[f"psnr_{loads[size]}"] = psnr(saved, photo.rgb)
-            row[f"changed_{loads[size]}"] = container.changed_pixels
+            row[f"psnr_{loads[size]}"] = psnr(saved.rgb, photo.rgb)
+            row[f"changed_{loads[size]}"] = container.changed
         if size == room:
-            row["psnr"], row["changed"] = psnr(saved, photo.rgb), container.changed_pixels
-            fitted = codec._fit(photo.rgb).calibration
-            row["code_host"], row["code_container"] = (code_length(codec, x, fitted) for x in (photo.rgb, saved))
+            row["psnr"], row["changed"] = psnr(saved.rgb, photo.rgb), container.changed
+            fitted = fit(model, photo.rgb, photo.luma).calibration
+            row["code_host"], row["code_container"] = (code_length(model, x, fitted) for x in (photo, saved))
     return row
 
 
@@ -73,15 +75,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", nargs="+", type=Path, help="folders")
     parser.add_argument("--every", type=int, default=1)
-    parser.add_argument("--colors", default="keep")
+    parser.add_argument("--colors", default="keep", choices=COLORS)
     parser.add_argument("--full-only", action="store_true", help="no payload but the largest")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    codec = load_codec("exact")
     summary = {}
     for folder in arguments.photos:
         files = sorted(folder.glob("*.png"))[:: arguments.every]
-        rows = [run(path, arguments.colors, codec, full_only=arguments.full_only) for path in files]
+        rows = [run(path, arguments.colors, full_only=arguments.full_only) for path in files]
 
         def mean(key: str, rows: list[dict] = rows) -> float:
             values = [row[key] for row in rows if key in row]

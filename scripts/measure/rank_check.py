@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from stegcinn.carriers.base import Source
 from stegcinn.codecs import load_codec
-from stegcinn.codecs.stealth.codec import StealthCodec
 from stegcinn.evaluation.benchmark.attacker import cached_statistics
 from stegcinn.evaluation.benchmark.containers import Embedder, cached_stegos, paired
 from stegcinn.evaluation.benchmark.hosts import ImageSet, read_hosts
@@ -37,14 +37,14 @@ def main() -> None:
     a = parser.parse_args()
     hosts = read_hosts(a.hosts, count=a.count, size=a.size, halve=a.halve)
     codec = load_codec("stealth")
-    assert isinstance(codec, StealthCodec)
     every = []
     for load in a.loads:
         stegos = cached_stegos(
             hosts, Embedder("stealth", load), a.out / "stegos", seed=0, report=partial(print, flush=True)
         )
         names, *images = paired(hosts, stegos)
-        found = [codec.disturbance(host, round(load * a.size**2 / 8)) for host in images[0]]
+        size = round(load * a.size**2 / 8)
+        found = [codec.disturbance(codec.open(Source(host)), size) for host in images[0]]
         disturbance = np.array([np.inf if value is None else value for value in found])
         covers, changed = (cached_statistics(ImageSet(names, x), "rich-model", a.out / "statistics") for x in images)
         pairs = []

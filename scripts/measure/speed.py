@@ -22,10 +22,11 @@ import numpy as np
 from PIL import Image
 
 from stegcinn import stego
-from stegcinn.carriers.base import read_photo
-from stegcinn.codecs import CODECS, load_codec
+from stegcinn.carriers.base import Source
+from stegcinn.codecs import CODECS
 from stegcinn.colourmodel.cells import CHANNELS
 from stegcinn.colourmodel.mixture import PARAMETERS
+from stegcinn.colourmodel.networks import released
 from stegcinn.evaluation.benchmark.speed import peak_mb
 from stegcinn.sealing.envelope import Payload
 
@@ -40,19 +41,19 @@ def sized(path: Path, megapixels: float) -> np.ndarray:
 
 def one(path: Path, megapixels: float, codec: str) -> dict[str, float]:
     """All timings of one size."""
-    warm = read_photo(sized(path, 0.1))
-    stego.uncover(read_photo(stego.conceal(warm, Payload(b"warm"), codec=codec).file))
-    photo = read_photo(sized(path, megapixels))
-    pixels = photo.rgb[..., 0].size / 1e6
+    warm = Source(sized(path, 0.1))
+    stego.uncover(Source(stego.conceal(warm, Payload(b"warm"), codec=codec).file))
+    rgb = sized(path, megapixels)
+    pixels = rgb[..., 0].size / 1e6
     started = time.perf_counter()
-    room = stego.measure(photo, codec=codec).bytes
+    room = stego.measure(Source(rgb), codec=codec).bytes
     row = {"megapixels": round(pixels, 3), "codec": codec, "capacity": (time.perf_counter() - started) / pixels}
     for name, size in (("full", room), ("0.1 bpp", int(pixels * 1e6 / 80))):
         payload = Payload(os.urandom(size))
         started = time.perf_counter()
-        container = stego.conceal(photo, payload, codec=codec)
+        container = stego.conceal(Source(rgb), payload, codec=codec)
         hidden = time.perf_counter()
-        assert stego.uncover(read_photo(container.file)).data == payload.data
+        assert stego.uncover(Source(container.file), thorough=True).data == payload.data
         row[f"hide, {name}"] = (hidden - started) / pixels
         row[f"reveal, {name}"] = (time.perf_counter() - hidden) / pixels
     row["peak MB"] = peak_mb()
@@ -83,7 +84,7 @@ def matrix_share(path: Path) -> dict[str, float]:
         session.run(None, feed)
     peak = 5 * 2 * n**3 / (time.perf_counter() - started) / 1e9
 
-    model = load_codec("exact").model  # type: ignore[attr-defined]
+    model = released()
     rgb = sized(path, 1)
     luma = np.asarray(Image.fromarray(rgb).convert("L"))
     operations = 0

@@ -15,14 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from stegcinn import stego
+from stegcinn.carriers.base import Source
 from stegcinn.carriers.compare import psnr
-from stegcinn.carriers.base import read_photo
 from stegcinn.codecs import load_codec
-from stegcinn.codecs.base import silent
+from stegcinn.codecs.base import Wish, silent
 from stegcinn.codecs.stealth import moves
-from stegcinn.codecs.stealth.codec import EXPONENTS, StealthCodec
+from stegcinn.codecs.stealth.codec import StealthCodec
 from stegcinn.codecs.stealth.moves import Pixels
+from stegcinn.codecs.stealth.pricing import EXPONENTS
+from stegcinn.sealing.keys import Keyring
 
 
 def bits_at_price(pixels: Pixels, price: float) -> float:
@@ -73,18 +74,18 @@ def main() -> None:
     for load in arguments.loads:
         losses, likeness, changed, without = [], [], [], 0
         for path in sorted(p for p in arguments.photos.iterdir() if p.is_file())[:: arguments.every]:
-            photo = read_photo(path)
-            stream = os.urandom(int(load * photo.rgb[..., 0].size / 8))
-            if photo.is_gray or codec.capacity(photo.rgb, "keep", silent).most < len(stream):
+            photo = codec.open(Source(path))
+            stream = os.urandom(int(load * photo.pixels / 8))
+            if codec.capacity(photo, Wish(), silent).most < len(stream):
                 without += 1
                 continue
-            key = stego.photo_keys(photo, None)
-            container = codec.embed(photo.rgb, stream, key, "keep", silent).rgb
-            assert codec.extract(container, key).stream == stream
-            pixels, change = codec._pixels(photo.rgb), container != photo.rgb
-            losses.append(1 - 8 * len(stream) / bits_at_cost(pixels, container, 8 * len(stream)))
-            likeness.append(psnr(photo.rgb, container))
-            changed.append(float(change.any(axis=-1).mean()))
+            key = Keyring(None)(codec.salt(photo))
+            embedding = codec.embed(photo, stream, key, Wish(), silent)
+            container = embedding.carrier
+            assert codec.extract(container, key, lambda start: 0).stream == stream
+            losses.append(1 - 8 * len(stream) / bits_at_cost(codec._pixels(photo), container.rgb, 8 * len(stream)))
+            likeness.append(psnr(photo.rgb, container.rgb))
+            changed.append(embedding.changed)
         print(
             f"{load:.1f} bits per pixel: {len(losses)} photos ({without} do not take it), "
             f"{np.mean(losses):.1%} below the bound (at most {np.max(losses):.1%}), "
