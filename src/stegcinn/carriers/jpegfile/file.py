@@ -128,8 +128,8 @@ class JpegFile:
             if wanted.dtype != np.int16 or wanted.shape != was.shape:
                 raise ValueError(f"coefficients must be int16 {was.shape}, not {wanted.dtype} {wanted.shape}")
             wanted = np.array(wanted, order="C")
-            if not _is_coded(plane, wanted):
-                raise ValueError("coefficients that the file does not code must stay zero")
+            if not _is_coded(plane, wanted ^ was) or (wanted == np.iinfo(np.int16).min).any():
+                raise ValueError("coefficients that the file does not code must stay as they are")
             wanted.setflags(write=False)
             components[index] = dataclasses.replace(components[index], coefficients=wanted)
         first, second, third = components
@@ -189,13 +189,13 @@ def _moves(low: tuple[int, ...]) -> UInt8:
     return np.where(np.array(low) == 0, PLUS | MINUS, 0).astype(np.uint8)
 
 
-def _is_coded(plane: Plane, wanted: Int16) -> bool:
-    """Whether the bits that no scan has are zero, and each magnitude fits as well."""
+def _is_coded(plane: Plane, changed: Int16) -> bool:
+    """Whether the bits that no scan has are zero."""
     rows, columns = plane.visible_rows, plane.visible_columns
-    strips = [(plane.low, wanted[:rows, :columns])]
-    strips += [(plane.low_in_padding, strip) for strip in (wanted[rows:], wanted[:rows, columns:])]
+    strips = [(plane.low, changed[:rows, :columns])]
+    strips += [(plane.low_in_padding, strip) for strip in (changed[rows:], changed[:rows, columns:])]
     for low, blocks in strips:
         mask = np.array([(1 << bit) - 1 for bit in low]).astype(np.uint16).view(np.int16)
         if mask.any() and (blocks & mask).any():
             return False
-    return bool((wanted != np.iinfo(np.int16).min).all())
+    return True

@@ -285,7 +285,7 @@ class _Parser:
         """The same as `low` for blocks that only interleaved scans have (A.2.3)."""
         low = [NEVER] * BLOCK
         for scan in self.scans:
-            if plane in scan.planes and len(scan.planes) > 1:
+            if plane in scan.planes and len(scan.planes) > 1 and low[scan.first] == (scan.high or NEVER):
                 low[scan.first : scan.last + 1] = [scan.low] * (scan.last + 1 - scan.first)
         return _natural(low)
 
