@@ -1,12 +1,13 @@
 """JPEG files made and read by slow code that shares nothing with the package, after ITU-T T.81.
 
-`build` writes any coefficients with any scans, samplings and habits that a file may have; `read_baseline` decodes bit by
-bit. Blocks are (rows, columns, 64) in natural order.
+`build` writes any coefficients with any scans, samplings and habits that a file may have; `read_baseline` decodes bit
+by bit. Blocks are (rows, columns, 64) in natural order.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 import random
 import struct
 from collections.abc import Sequence
@@ -249,7 +250,8 @@ def written(file: File, scan: Scan) -> bytes:
         for kind in ("dc", "ac"):
             symbols = sorted({e[2] for events in parts for e in events if len(e) == 3 and e[:2] == (kind, plane)})
             if file.full_tables and symbols:
-                symbols += [s for s in ALL[kind] + (EOB_RUNS if kind == "ac" and file.progressive else []) if s not in symbols]
+                every = ALL[kind] + (EOB_RUNS if kind == "ac" and file.progressive else [])
+                symbols = every + [symbol for symbol in symbols if symbol not in every]
             if symbols:
                 definition, codes[kind, plane] = table_of(symbols)
                 selectors[kind, plane] = 3 - number  # in tables that no baseline file has, and other each time
@@ -290,7 +292,7 @@ def script(rng: random.Random) -> list[Scan]:
     waiting = [[Scan([0, 1, 2], 0, 0, bit + 1, bit) for bit in reversed(range(low))]]
     for plane in range(3):
         cuts = sorted({1, 64, *rng.sample(range(2, 64), rng.randrange(3))})
-        for first, end in zip(cuts, cuts[1:], strict=False):
+        for first, end in itertools.pairwise(cuts):
             low = rng.randrange(4)
             chain = [Scan([plane], first, end - 1, 0, low)]
             waiting.append(chain + [Scan([plane], first, end - 1, bit + 1, bit) for bit in reversed(range(low))])

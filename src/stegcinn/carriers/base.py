@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from stegcinn.carriers import photo
+from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.carriers.photo import MAX_PIXELS, Photo
 from stegcinn.errors import ImageError, StegcinnWarning, UsageError
 from stegcinn.files import shown
@@ -85,6 +86,18 @@ class Source:
     def photo(self) -> Photo:
         """The picture as 8-bit RGB, decoded once; ImageError, see `photo.decode`."""
         return self._photo
+
+    @cached_property
+    def _coefficients(self) -> JpegFile:
+        if self.file is None:
+            raise ImageError(f"{self.name} is no file; give the JPEG file itself")
+        jpeg = JpegFile.read(self.file, self.name)
+        self.notes += [f"{self.name} {note}" for note in jpeg.notes]
+        return jpeg
+
+    def coefficients(self) -> JpegFile:
+        """The picture as the coefficients of its JPEG file, decoded once; ImageError, see `JpegFile.read`."""
+        return self._coefficients
 
     def halved(self) -> Source:
         """The same at half its width and height, which is no file any more; ImageError if that is of no use."""

@@ -57,7 +57,10 @@ class Component:
 
 @dataclass(frozen=True, eq=False)
 class JpegFile:
-    """A baseline, extended (8-bit) or progressive colour JPEG with Huffman codes, see `read`. Files compare by identity."""
+    """A baseline, extended (8-bit) or progressive colour JPEG with Huffman codes; files compare by identity.
+
+    Made by `read`.
+    """
 
     name: str
     components: tuple[Component, Component, Component]
@@ -119,8 +122,8 @@ class JpegFile:
     def with_coefficients(self, changed: Mapping[int, Int16]) -> JpegFile:
         """The same file with other coefficients of some components, by index: as `Component.coefficients`, copied.
 
-        ValueError for another dtype or shape, and for values of coefficients, or of their lowest bits, that no scan of the
-        file codes: AC of blocks that only pad, or what a progressive file leaves out.
+        ValueError for another dtype or shape, and for changes of coefficients, or of their lowest bits, that no scan of
+        the file codes: AC of blocks that only pad, or what a progressive file leaves out.
         """
         components = list(self.components)
         for index, wanted in changed.items():

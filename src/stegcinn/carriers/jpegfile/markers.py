@@ -13,7 +13,11 @@ from stegcinn.errors import ImageError
 
 SOI, EOI, SOS, DQT, DNL, DRI, DHT, TEM = 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xC4, 0x01
 SEQUENTIAL, PROGRESSIVE = (0xC0, 0xC1), 0xC2
-LOSSLESS, HIERARCHICAL, ARITHMETIC = (0xC3, 0xF7), (0xC5, 0xC6, 0xC7, 0xDE, 0xDF), (0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
+OTHERS = {
+    (0xC3, 0xF7): "a lossless",
+    (0xC5, 0xC6, 0xC7, 0xDE, 0xDF): "a hierarchical",
+    (0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF): "an arithmetic-coded",
+}
 RESTARTS = range(0xD0, 0xD8)
 ADOBE, DAC, COMMENT, APPLICATIONS = 0xEE, 0xCC, 0xFE, range(0xE0, 0xF0)
 BLOCK = 64
@@ -23,8 +27,9 @@ MAX_MCU = 10  # blocks, B.2.3
 TABLE = 16 + 256  # bytes of a table as the kernels take it: how many codes of each length, and the symbols
 # Natural order (8 v + u) of coefficients that are numbered along the zigzag, figure A.6.
 NATURAL = (
-     0,  1,  8, 16,  9,  2,  3, 10, 17, 24, 32, 25, 18, 11,  4,  5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13,  6,  7, 14, 21, 28,
-    35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48,
+    41, 34, 27, 20, 13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23,
+    30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 )  # fmt: skip
 
 
@@ -48,8 +53,8 @@ class Plane:
 class Scan:
     """A scan: `data[start:stop]` are its entropy-coded segments with the restart markers between them.
 
-    `planes` are indices of its components; `dc` and `ac` their tables, TABLE bytes each or None. `first`, `last`, `high`
-    and `low` are Ss, Se, Ah and Al; `restart` is in MCUs, 0 for none.
+    `planes` are indices of its components; `dc` and `ac` their tables, TABLE bytes each or None. `first`, `last`,
+    `high` and `low` are Ss, Se, Ah and Al; `restart` is in MCUs, 0 for none.
     """
 
     start: int
@@ -101,7 +106,7 @@ class _Parser:
 
     def parse(self) -> Layout:
         if not self.data.startswith(b"\xff\xd8"):
-            raise ImageError(f"{self.name} is not a JPEG file; use a photo whose name ends in .jpg")
+            self._unsuitable("is not a JPEG file; use a photo whose name ends in .jpg")
         at, has_end = 2, False
         while marker := self._marker(at):
             code, at = marker
@@ -123,12 +128,9 @@ class _Parser:
 
     def _segment(self, code: int, at: int) -> int:
         """Reads a segment and returns where it, and the data after a scan header, ends."""
-        if code in LOSSLESS:
-            raise ImageError(f"{self.name} is a lossless JPEG, which is not supported; convert it to PNG first")
-        if code in HIERARCHICAL:
-            raise ImageError(f"{self.name} is a hierarchical JPEG, which is not supported; convert it to PNG first")
-        if code in ARITHMETIC:
-            raise ImageError(f"{self.name} is an arithmetic-coded JPEG, which is not supported; convert it to PNG first")
+        for codes, kind in OTHERS.items():
+            if code in codes:
+                self._unsuitable(f"is {kind} JPEG, which is not supported; convert it to PNG first")
         length = int.from_bytes(self.data[at : at + 2], "big")
         stop = at + length
         if at + 2 > len(self.data) or stop > len(self.data):
@@ -164,13 +166,13 @@ class _Parser:
         if len(body) < 6 or len(body) != 6 + 3 * body[5]:
             self._damaged("a wrong frame header")
         if body[0] != 8:
-            raise ImageError(f"{self.name} has {body[0]} bits per sample, not 8; convert it to PNG first")
+            self._unsuitable(f"has {body[0]} bits per sample, not 8; convert it to PNG first")
         if body[5] == 1:
-            raise ImageError(f"{self.name} is a gray JPEG: it has no colours to hide in; use a colour photo")
+            self._unsuitable("is a gray JPEG: it has no colours to hide in; use a colour photo")
         if body[5] == 4:
-            raise ImageError(f"{self.name} is a CMYK or YCCK JPEG; convert it to RGB first")
+            self._unsuitable("is a CMYK or YCCK JPEG; convert it to RGB first")
         if body[5] != 3:
-            raise ImageError(f"{self.name} has {body[5]} components, not the 3 of a colour photo; convert it to PNG first")
+            self._unsuitable(f"has {body[5]} components, not the 3 of a colour photo; convert it to PNG first")
         self.height, self.width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
         self.progressive = code == PROGRESSIVE
         self.specs = [(c, hv >> 4, hv & 15, t) for c, hv, t in zip(body[6::3], body[7::3], body[8::3], strict=True)]
@@ -259,11 +261,11 @@ class _Parser:
         if not self.scans:
             self._cut_short()
         if self.transform == 0 or bytes(spec[0] for spec in self.specs) == b"RGB":
-            raise ImageError(f"{self.name} is a JPEG coded as RGB, which is not supported; convert it to PNG first")
+            self._unsuitable("is a JPEG coded as RGB, which is not supported; convert it to PNG first")
         if not self.width or not self.height:
             self._damaged("no size")
         if self.width * self.height > MAX_PIXELS:
-            raise ImageError(f"{self.name} has more than {MAX_PIXELS:,} pixels; scale it down first")
+            self._unsuitable(f"has more than {MAX_PIXELS:,} pixels; scale it down first")
         if any(low[0] == NEVER for low in self.low) or (not has_end and any(map(any, self.low))):
             self._cut_short()
         widest, highest = max(spec[1] for spec in self.specs), max(spec[2] for spec in self.specs)
@@ -276,7 +278,7 @@ class _Parser:
         layout = Layout(
             self.width, self.height, self.progressive, mcu_rows, mcu_columns, tuple(planes), tuple(self.scans), has_end
         )
-        for scan in layout.scans:  # a block's DC coefficient takes a bit at least: nothing large is made of a small file
+        for scan in layout.scans:  # each DC coefficient takes a bit: nothing large is made of a small file
             if scan.first == 0 and sum(_blocks(layout, scan)) > 8 * (scan.stop - scan.start):
                 self._cut_short()
         return layout
@@ -289,11 +291,14 @@ class _Parser:
                 low[scan.first : scan.last + 1] = [scan.low] * (scan.last + 1 - scan.first)
         return _natural(low)
 
+    def _unsuitable(self, why: str) -> NoReturn:
+        raise ImageError(f"{self.name} {why}")
+
     def _cut_short(self) -> NoReturn:
-        raise ImageError(f"{self.name} is cut short; get an intact copy")
+        self._unsuitable("is cut short; get an intact copy")
 
     def _damaged(self, what: str) -> NoReturn:
-        raise ImageError(f"{self.name} is damaged or no usual JPEG ({what}); get an intact copy or convert it to PNG")
+        self._unsuitable(f"is damaged or no usual JPEG ({what}); get an intact copy or convert it to PNG")
 
 
 def _natural(values: tuple[int, ...] | list[int]) -> tuple[int, ...]:
