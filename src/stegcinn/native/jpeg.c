@@ -177,9 +177,18 @@ static inline int read_bit(walk *w) {
     return w->scan->scratch[at >> 3] >> (7 - (at & 7)) & 1;
 }
 
+/* Whether a block has no AC coefficients. */
+static inline bool is_flat(const int16_t *block) {
+    unsigned any = 0;
+    for (int k = 1; k < BLOCK; k++)
+        any |= (uint16_t)block[k];
+    return !any;
+}
+
 /* Where a block of a scan of one component is. */
 static inline int64_t place_of(const jpeg_component *c, int64_t number) {
-    return number / c->visible_columns * c->columns + number % c->visible_columns;
+    uint32_t row = (uint32_t)number / (uint32_t)c->visible_columns; /* two sides of 16 bits: the faster division */
+    return number + row * (c->columns - c->visible_columns);
 }
 
 /* -- decoding: block is NULL where only positions matter */
@@ -281,7 +290,7 @@ static int64_t read_unit(walk *w, int64_t number, int64_t left) {
         return JPEG_DAMAGED;
     for (int64_t i = 1; w->high && i < count && w->position <= w->end; i++) {
         block = c->blocks + BLOCK * place_of(c, number + i);
-        for (int k = w->first; k <= w->last; k++)
+        for (int k = is_flat(block) ? BLOCK : w->first; k <= w->last; k++)
             if (magnitude(block[NATURAL[k]]) >> w->high)
                 read_correction(w, &block[NATURAL[k]], store);
     }
@@ -466,6 +475,8 @@ static void report(walk *w, int n, int64_t place) {
 
 /* Whether this scan's part of two blocks differs. */
 static bool differs(const walk *w, const int16_t *a, const int16_t *b) {
+    if (memcmp(a, b, BLOCK * sizeof *a) == 0)
+        return false;
     for (int k = w->first; k <= w->last; k++) {
         int x = a[NATURAL[k]], y = b[NATURAL[k]];
         if (x != y && shifted(x, w->low) != shifted(y, w->low))
@@ -565,6 +576,8 @@ static void price_band(const walk *w, int n, int64_t place, int first, int last,
     const jpeg_component *c = &w->scan->components[n];
     const table *t = &w->ac[n];
     const int16_t *block = c->blocks + BLOCK * place;
+    if (w->low && is_flat(block)) /* one more or less has no bit in this scan */
+        return;
     int kinds[BLOCK], zeros[BLOCK]; /* zeros since the symbol before */
     int run = 0, newest = -1, newer = -1;
     for (int k = first; k <= last; k++) {

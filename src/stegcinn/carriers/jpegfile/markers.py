@@ -22,7 +22,9 @@ RESTARTS = range(0xD0, 0xD8)
 ADOBE, DAC, COMMENT, APPLICATIONS = 0xEE, 0xCC, 0xFE, range(0xE0, 0xF0)
 BLOCK = 64
 NEVER = 16  # as the lowest bit of a coefficient that is coded: none is
-MAX_SCANS = 256  # ten are usual, and one for each coefficient of three components makes 190; forged files have more
+# Blocks that all scans together may have. Encoders make ten scans, less than a tenth of this at MAX_PIXELS; forged files
+# make hundreds of a few bytes each, which would take minutes.
+MAX_VISITS = 40_000_000
 MAX_MCU = 10  # blocks, B.2.3
 TABLE = 16 + 256  # bytes of a table as the kernels take it: how many codes of each length, and the symbols
 # Natural order (8 v + u) of coefficients that are numbered along the zigzag, figure A.6.
@@ -207,7 +209,7 @@ class _Parser:
     def _scan(self, body: bytes, start: int) -> int:
         """B.2.3."""
         count = body[0] if body else 0
-        if not self.specs or len(body) != 4 + 2 * count or count not in (1, 2, 3) or len(self.scans) == MAX_SCANS:
+        if not self.specs or len(body) != 4 + 2 * count or count not in (1, 2, 3):
             self._damaged("a wrong scan header")
         ids = [spec[0] for spec in self.specs]
         wanted, tables = list(body[1 : 1 + 2 * count : 2]), body[2 : 2 + 2 * count : 2]
@@ -278,6 +280,8 @@ class _Parser:
         layout = Layout(
             self.width, self.height, self.progressive, mcu_rows, mcu_columns, tuple(planes), tuple(self.scans), has_end
         )
+        if sum(sum(_blocks(layout, scan)) for scan in layout.scans) > MAX_VISITS:
+            self._damaged("too many scans")
         for scan in layout.scans:  # each DC coefficient takes a bit: nothing large is made of a small file
             if scan.first == 0 and sum(_blocks(layout, scan)) > 8 * (scan.stop - scan.start):
                 self._cut_short()
