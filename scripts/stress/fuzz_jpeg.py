@@ -16,6 +16,7 @@ import collections
 import ctypes
 import gc
 import hashlib
+import json
 import mmap
 import os
 import random
@@ -29,11 +30,9 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 import jpegs
-
 from stegcinn.carriers.jpegfile import entropy
 from stegcinn.carriers.jpegfile.entropy import MINUS, PLUS
 from stegcinn.carriers.jpegfile.file import JpegFile, LackingError
@@ -163,7 +162,7 @@ def child(inputs: mmap.mmap, results: mmap.mmap, seed: int, first: int, count: i
             raise BrokenError(f"{grown >> 20} MiB where {allowed(data) >> 20} are allowed")
         if number % 500 == 0:
             gc.collect()
-    text = repr(dict(told)).encode()
+    text = json.dumps(told).encode()
     results[: 4 + len(text)] = len(text).to_bytes(4, "big") + text
 
 
@@ -185,7 +184,7 @@ def run(executions: int, seed: int) -> int:
             os._exit(status)
         status = os.waitpid(process, 0)[1]
         if status == 0:
-            total.update(eval(results[4 : 4 + int.from_bytes(results[:4], "big")]))  # noqa: S307 -- our own
+            total.update(json.loads(results[4 : 4 + int.from_bytes(results[:4], "big")]))
             first += count
             continue
         failures += 1
@@ -205,8 +204,16 @@ def sanitize() -> int:
     """This program again, with the loops compiled for the sanitizers."""
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder, "jpeg.so")
-        flags = "-std=c11 -O1 -g -fPIC -shared -fsanitize=address,undefined -fno-sanitize-recover=all".split()
-        source = ROOT / "src" / "stegcinn" / "native" / "jpeg.c"
+        flags = [
+            "-std=c11",
+            "-O1",
+            "-g",
+            "-fPIC",
+            "-shared",
+            "-fsanitize=address,undefined",
+            "-fno-sanitize-recover=all",
+        ]
+        source = Path(__file__).parents[2] / "src" / "stegcinn" / "native" / "jpeg.c"
         subprocess.run(["gcc", *flags, "-o", str(library), str(source)], check=True)
         preload = subprocess.run(["gcc", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True)
         settings = {
