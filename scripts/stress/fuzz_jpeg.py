@@ -33,10 +33,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 import jpegs
-from stegcinn.carriers.jpegfile import entropy
 from stegcinn.carriers.jpegfile.entropy import MINUS, PLUS
 from stegcinn.carriers.jpegfile.file import JpegFile, LackingError
 from stegcinn.errors import ImageError
+from stegcinn.runtime import native
 
 HANG = 5  # seconds of processor time
 MEMORY = 6  # times the coefficients
@@ -236,11 +236,7 @@ def main() -> int:
         return sanitize()
     if SANITIZED in os.environ:
         loaded = ctypes.CDLL(os.environ[SANITIZED])
-        for name in ("jpeg_decode", "jpeg_recode", "jpeg_price"):
-            getattr(loaded, name).restype = ctypes.c_int64
-        entropy.library = lambda: loaded
-    else:
-        entropy.library()  # compiled once, before the children
+        native.library = lambda: loaded
     return int(run(arguments.executions, arguments.seed) > 0)
 
 

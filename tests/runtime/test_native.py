@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from stegcinn.carriers import luma
+from stegcinn.carriers.jpegfile import entropy, markers
 from stegcinn.codecs.stealth import moves, noise
 from stegcinn.coding import stc
 from stegcinn.colourmodel import cells, mixture, networks, rangecoder, summary
@@ -21,7 +22,7 @@ from stegcinn.errors import StegcinnError
 from stegcinn.runtime import native
 from stegcinn.runtime.native import Kernel
 
-ROOMS = cells, moves, networks, noise, rangecoder, stc, summary
+ROOMS = cells, entropy, moves, networks, noise, rangecoder, stc, summary
 KERNELS = {kernel._name: kernel for room in ROOMS for kernel in vars(room).values() if isinstance(kernel, Kernel)}
 SOURCES = {path.name: path.read_text() for path in sorted(native.FOLDER.glob("*.[ch]"))}
 TEXT = {name: re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL) for name, source in SOURCES.items()}
@@ -52,6 +53,14 @@ FROM_PYTHON = {
     },
     "colours.c": {},
     "cpu.c": {},
+    "jpeg.c": {
+        **{name: getattr(entropy, name) for name in (
+            "CUT_SHORT", "DAMAGED", "FULL", "WRONG", "SLACK", "PLUS", "MINUS",
+        )},
+        **{name: getattr(markers, name) for name in ("BLOCK", "COUNTS", "SYMBOLS_MAX")},
+        "LOOK": 10, "VALUE_MAX": 15, "ZRL": 0xF0, "RUNS_MAX": 14, "SIDE_MAX": 65535,
+        "DECODE": 0, "RECODE": 1, "PRICE": 2,
+    },
     "moves.c": {
         "MOVES": len(moves.MOVES), "STAY": moves.STAY, "LABELS": moves.LABELS, "LAYERS": moves.LAYERS,
         **dict(zip(("RED_WEIGHT", "GREEN_WEIGHT", "BLUE_WEIGHT"), moves.LABEL_WEIGHTS, strict=True)),
@@ -101,11 +110,20 @@ def test_structures_have_their_fields_in_one_order():
     assert structure("Tile", found) == [name for name, _ in rangecoder._Pixels._fields_]
     assert structure("Tables", found) == [name for name, _ in rangecoder._Pointers._fields_]
     assert structure("Tables", found) == [field.name for field in dataclasses.fields(rangecoder.Tables)]
+    assert structure("Component", TEXT["jpeg.c"]) == [name for name, _ in entropy._Component._fields_]
+    assert structure("Scan", TEXT["jpeg.c"]) == [name for name, _ in entropy._Scan._fields_]
 
 
 def words(parameters: str) -> list[str]:
     """How a `Kernel` has to be told of a function's parameters; of views, "~" alone, as C does not say of what."""
-    types = {"int64_t": "n", "float": "f", "const View *": "~", "const Tile *": "*", "const Tables *": "*"}
+    types = {
+        "int64_t": "n",
+        "float": "f",
+        "const View *": "~",
+        "const Tile *": "*",
+        "const Tables *": "*",
+        "Scan *": "*",
+    }
     for kind, letter in (("int", "i"), ("uint", "u")):
         for size in (1, 2, 4, 8):
             types |= {f"const {kind}{8 * size}_t *": f"{letter}{size}", f"{kind}{8 * size}_t *": f"{letter}{size}!"}

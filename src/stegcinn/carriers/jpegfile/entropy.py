@@ -7,20 +7,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from stegcinn.carriers.jpegfile.library import library
-from stegcinn.carriers.jpegfile.markers import BLOCK, Layout, Plane, Scan
+from stegcinn.carriers.jpegfile.markers import BLOCK, SYMBOLS_MAX, Layout, Plane, Scan
+from stegcinn.runtime import native
 from stegcinn.runtime.arrays import Int16, Int32, UInt8
+from stegcinn.runtime.native import Kernel
 
-SHORT, DAMAGED, FULL, ARGUMENT = -1, -2, -3, -4  # what the loops return
+CUT_SHORT, DAMAGED, FULL, WRONG = -1, -2, -3, -4  # what the loops return
 SLACK = 512  # bytes that they want after the data
 PLUS, MINUS = 1, 2  # a coefficient may grow by one, may fall by one
 COMPONENTS = 3
 
+_DECODE = Kernel("jpeg_decode", "*")
+_RECODE = Kernel("jpeg_recode", "*")
+_PRICE = Kernel("jpeg_price", "*")
+
 
 class _Component(ctypes.Structure):
-    """`jpeg_component` of jpeg.c."""
+    """`Component` of jpeg.c."""
 
     _fields_ = (
         ("blocks", ctypes.c_void_p),
@@ -38,7 +42,7 @@ class _Component(ctypes.Structure):
 
 
 class _Scan(ctypes.Structure):
-    """`jpeg_scan` of jpeg.c, and what must live as long as it."""
+    """`Scan` of jpeg.c, and what must live as long as it."""
 
     kept: tuple[object, ...]
 
@@ -90,22 +94,24 @@ def decode(data: UInt8, layout: Layout, scan: Scan, blocks: Sequence[Int16]) -> 
 
     They hold what the scans before it left, zeros at first. Raises EntropyError.
     """
-    _call("jpeg_decode", _handed(data, layout, scan, blocks))
+    _called(_DECODE, _handed(data, layout, scan, blocks))
 
 
 def recode(
-    data: UInt8, layout: Layout, scan: Scan, blocks: Sequence[Int16], wanted: Sequence[Int16]
+    data: UInt8, layout: Layout, scan: Scan, blocks: Sequence[Int16], wanted: Sequence[Int16], changed: int
 ) -> tuple[bytes, Lacking]:
-    """The scan for `wanted` instead of `blocks`, which are those of the whole file; of no use where codes lack."""
-    changed = sum(int(np.count_nonzero((blocks[plane] != wanted[plane]).any(axis=2))) for plane in scan.planes)
-    places = np.zeros((1 + 2 * changed, 3), np.int32)  # a block can be named once for itself, once for the one after it
-    lacking = np.zeros((COMPONENTS, 2, 256), np.uint8)
+    """The scan for `wanted` instead of `blocks`, which are those of the whole file; of no use where codes lack.
+
+    At most `changed` blocks differ.
+    """
+    places = np.zeros((1 + 2 * changed, 3), np.int32)  # a block can be named for itself, and for the one after it
+    lacking = np.zeros((COMPONENTS, 2, SYMBOLS_MAX), np.uint8)
     size = scan.stop - scan.start + 4096
     while True:
         handed, out = _handed(data, layout, scan, blocks, wanted), np.empty(size, np.uint8)
         handed.out, handed.out_size = out.ctypes.data, out.size
         handed.places, handed.places_size, handed.lacking = places.ctypes.data, len(places), lacking.ctypes.data
-        written = _call("jpeg_recode", handed)
+        written = _called(_RECODE, handed)
         if written != FULL:
             break
         size *= 2
@@ -117,15 +123,15 @@ def recode(
 
 def price(data: UInt8, layout: Layout, scan: Scan, blocks: Sequence[Int16], moves: Mapping[int, UInt8]) -> None:
     """Take PLUS and MINUS from the moves of some planes, of the shape of the blocks, where this scan lacks codes."""
-    _call("jpeg_price", _handed(data, layout, scan, blocks, moves=moves))
+    _called(_PRICE, _handed(data, layout, scan, blocks, moves=moves))
 
 
-def _call(name: str, handed: _Scan) -> int:
-    result = int(getattr(library(), name)(ctypes.byref(handed)))
-    if result == ARGUMENT:
-        raise ValueError(f"{name}: arguments that do not belong together")
-    if result in (SHORT, DAMAGED):
-        raise EntropyError(short=result == SHORT)
+def _called(kernel: Kernel, handed: _Scan) -> int:
+    result = kernel(handed)
+    if result == WRONG:
+        raise ValueError("tables, blocks and scan do not belong together")
+    if result in (CUT_SHORT, DAMAGED):
+        raise EntropyError(short=result == CUT_SHORT)
     return result
 
 
@@ -138,21 +144,22 @@ def _handed(
     moves: Mapping[int, UInt8] | None = None,
 ) -> _Scan:
     """What the loops get. ValueError for arrays of another kind than they take."""
-    if data.dtype != np.uint8 or data.ndim != 1 or not data.flags.c_contiguous or scan.stop > data.size:
-        raise ValueError(f"data must be uint8 side by side, not {data.dtype} {data.shape}")
+    if data.ndim != 1 or not data.flags.c_contiguous or scan.stop > data.size:
+        raise ValueError("the data must be one array, and the scan in it")
     size = scan.stop - scan.start
     scratch, moves = np.empty(size + SLACK, np.uint8), moves or {}
+    decodes = not wanted and not moves
     handed = _Scan(
         count=len(scan.planes), mcu_rows=layout.mcu_rows, mcu_columns=layout.mcu_columns, restart=scan.restart,
         progressive=layout.progressive, first=scan.first, last=scan.last, high=scan.high, low=scan.low,
-        data=data.ctypes.data + scan.start, size=size, scratch=scratch.ctypes.data, scratch_size=scratch.size,
+        data=native.address(data, "u1") + scan.start, size=size, scratch=scratch.ctypes.data, scratch_size=scratch.size,
     )  # fmt: skip
     for n, plane in enumerate(scan.planes):
         shape = layout.planes[plane]
         handed.components[n] = _Component(
-            blocks=_address(blocks[plane], np.int16, shape),
-            wanted=_address(wanted[plane], np.int16, shape) if wanted else None,
-            moves=_address(moves[plane], np.uint8, shape) if plane in moves else None,
+            blocks=_address(blocks[plane], "i2", shape, decodes),
+            wanted=_address(wanted[plane], "i2", shape) if wanted else None,
+            moves=_address(moves[plane], "u1", shape, True) if plane in moves else None,
             rows=shape.rows, columns=shape.columns, visible_rows=shape.visible_rows,
             visible_columns=shape.visible_columns, h=shape.h, v=shape.v, dc=scan.dc[n], ac=scan.ac[n],
         )  # fmt: skip
@@ -160,8 +167,8 @@ def _handed(
     return handed
 
 
-def _address(array: Int16 | UInt8, dtype: npt.DTypeLike, plane: Plane) -> int:
+def _address(array: Int16 | UInt8, element: str, plane: Plane, writable: bool = False) -> int:
     shape = (plane.rows, plane.columns, BLOCK)
-    if array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous or not array.flags.aligned:
-        raise ValueError(f"blocks must be {np.dtype(dtype)} {shape} side by side, not {array.dtype} {array.shape}")
-    return array.ctypes.data
+    if array.shape != shape or not array.flags.c_contiguous:
+        raise ValueError(f"blocks must be {shape} side by side, not {array.shape}")
+    return native.address(array, element, writable)

@@ -170,11 +170,11 @@ class JpegFile:
 
     def _written(self) -> tuple[bytes, Lacking]:
         data, wanted = np.frombuffer(self.data, np.uint8), [component.coefficients for component in self.components]
-        changed = [not (a is b or np.array_equal(a, b)) for a, b in zip(self.was, wanted, strict=True)]
+        changed = [_differing(a, b) for a, b in zip(self.was, wanted, strict=True)]
         parts, at, lacking = [], 0, []
         for scan in self.layout.scans:
             if any(changed[plane] for plane in scan.planes):
-                recoded, lacks = entropy.recode(data, self.layout, scan, self.was, wanted)
+                recoded, lacks = entropy.recode(data, self.layout, scan, self.was, wanted, sum(changed))
                 parts += [self.data[at : scan.start], recoded]
                 at = scan.stop
                 lacking.append(lacks)
@@ -185,6 +185,11 @@ def _component(plane: Plane, blocks: Int16) -> Component:
     quantisation = np.array(plane.quantisation, np.uint16)
     quantisation.setflags(write=False)
     return Component(plane.id, plane.h, plane.v, quantisation, blocks, plane.visible_rows, plane.visible_columns)
+
+
+def _differing(a: Int16, b: Int16) -> int:
+    """How many blocks differ."""
+    return 0 if a is b else int(np.count_nonzero((a != b).any(axis=2)))
 
 
 def _moves(low: tuple[int, ...]) -> UInt8:

@@ -22,11 +22,11 @@ RESTARTS = range(0xD0, 0xD8)
 ADOBE, DAC, COMMENT, APPLICATIONS = 0xEE, 0xCC, 0xFE, range(0xE0, 0xF0)
 BLOCK = 64
 NEVER = 16  # as the lowest bit of a coefficient that is coded: none is
-# Blocks that all scans together may have. Encoders make ten scans, less than a tenth of this at MAX_PIXELS; forged files
-# make hundreds of a few bytes each, which would take minutes.
+# Blocks that all scans together may have. Encoders make ten scans, a quarter of this at MAX_PIXELS; forged files can
+# have hundreds of a few bytes each, which would take minutes.
 MAX_VISITS = 40_000_000
 MAX_MCU = 10  # blocks, B.2.3
-TABLE = 16 + 256  # bytes of a table as the kernels take it: how many codes of each length, and the symbols
+COUNTS, SYMBOLS_MAX = 16, 256  # of a Huffman table: how many codes there are of each length, and the symbols
 # Natural order (8 v + u) of coefficients that are numbered along the zigzag, figure A.6.
 NATURAL = (
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48,
@@ -55,7 +55,7 @@ class Plane:
 class Scan:
     """A scan: `data[start:stop]` are its entropy-coded segments with the restart markers between them.
 
-    `planes` are indices of its components; `dc` and `ac` their tables, TABLE bytes each or None. `first`, `last`,
+    `planes` are indices of its components; `dc` and `ac` their tables as the loops take them, or None. `first`, `last`,
     `high` and `low` are Ss, Se, Ah and Al; `restart` is in MCUs, 0 for none.
     """
 
@@ -193,7 +193,7 @@ class _Parser:
             count = sum(body[1:17])
             if len(body) < 17 + count or count > 256 or body[0] >> 4 > 1 or body[0] & 15 > 3:
                 self._damaged("a wrong Huffman table")
-            self.huffman[divmod(body[0], 16)] = body[1 : 17 + count].ljust(TABLE, b"\0")
+            self.huffman[divmod(body[0], 16)] = body[1 : 17 + count].ljust(COUNTS + SYMBOLS_MAX, b"\0")
             body = body[17 + count :]
 
     def _quantisation_tables(self, body: bytes) -> None:
