@@ -14,9 +14,10 @@ import ctypes
 import dataclasses
 from collections.abc import Iterator
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from stegcinn.colourmodel import mixture
 from stegcinn.runtime.arrays import Bool, Float64, Int16, Int32, Int64, UInt8
@@ -122,7 +123,8 @@ def _pixels(tile: Tile, rgb: UInt8, *, writable: bool = False) -> _Pixels:
         raise ValueError("a tile's arrays differ in size")
     if rgb.shape != (*size, 3):
         raise ValueError(f"colours must be of shape {(*size, 3)}, not {rgb.shape}")
-    views = (view(array, element) for array, element in zip(tile, ("u1", "i2", "i2", "u1", "?"), strict=True))
+    planes: tuple[npt.NDArray[Any], ...] = tile
+    views = (view(plane, element) for plane, element in zip(planes, ("u1", "i2", "i2", "u1", "?"), strict=True))
     return _Pixels(*views, view(rgb, "u1", writable=writable), *size)
 
 
