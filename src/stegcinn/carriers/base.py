@@ -102,7 +102,7 @@ class Source:
     def halved(self) -> Source:
         """The same at half its width and height, which is no file any more; ImageError if that is of no use."""
         half = Source(self._decoded(MAX_HALVED).halved().to_pil())
-        half.notes += self.notes
+        half.name, half.notes = self.name, self.notes
         return half
 
     def as_stored(self) -> Source | None:
