@@ -76,6 +76,7 @@ def test_hide_and_reveal_do_without_torch(host: Path, secret: Path) -> None:
     assert Path("r").read_bytes() == SECRET
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "argv", "extra"),
     [

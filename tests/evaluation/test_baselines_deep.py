@@ -122,6 +122,7 @@ def test_saved_images_are_clipped_and_rounded() -> None:
     assert np.array_equal(to_image(to_float(photos())), photos())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "crop", "steps"), [("ddh-2", 24, 150), ("udh-2", 64, 100)])
 def test_image_hiders_learn_to_bring_bits_back(name, crop, steps) -> None:
     torch.manual_seed(0)

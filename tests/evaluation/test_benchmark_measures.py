@@ -69,6 +69,7 @@ def test_rows_of_codecs_count_what_comes_back(hosts, monkeypatch) -> None:
     assert (broken["failed_files"], broken["net_bpp"], broken["no_room"]) == (2, 0, 0)
 
 
+@pytest.mark.slow
 def test_hosts_without_room_are_no_failures(hosts, monkeypatch) -> None:
     white = ImageSet(hosts.names, hosts.images.copy())
     white.images[0] = 255

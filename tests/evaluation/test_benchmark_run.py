@@ -57,6 +57,7 @@ def smallest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stegcinn.evaluation.benchmark.quality.brisque", lambda rgb: 20.0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("smallest")
 def test_from_photos_to_tables_and_on_again(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out, lines = tmp_path / "out", []
@@ -184,6 +185,7 @@ def _process(seconds: float) -> int:
     return os.getpid()
 
 
+@pytest.mark.slow
 def test_jobs_are_spread_over_two_workers() -> None:
     """Four jobs that take a moment: no single process does them all, and this one does none."""
     workers = set(spread(2, _process, [(0.3,)] * 4))

@@ -60,6 +60,7 @@ def test_parameters_of_the_backbone(model) -> None:
     assert backbone == 23_508_032
 
 
+@pytest.mark.slow
 def test_the_quality_network_is_made_for_each_image(model) -> None:
     x = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -69,6 +70,7 @@ def test_the_quality_network_is_made_for_each_image(model) -> None:
         assert abs(float(both[0] - both[1])) > 1e-6
 
 
+@pytest.mark.slow
 def test_checkpoints_by_path(model, tmp_path) -> None:
     state = model.state_dict()
     save_file(state, tmp_path / "hyperiqa.safetensors")

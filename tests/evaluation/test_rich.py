@@ -67,6 +67,7 @@ def test_nothing_depends_on_how_the_photo_is_held(seed: int, symmetry: int) -> N
     np.testing.assert_allclose(rich.features(255 - rgb), rich.features(rgb), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_lsb_matching_is_seen() -> None:
     astronaut = skimage_data.astronaut()
     hosts = [astronaut[y : y + 64, x : x + 64] for y in range(0, 448, 64) for x in range(0, 448, 64)]
