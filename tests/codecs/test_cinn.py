@@ -66,6 +66,7 @@ def embed_until_it_reads(cinn, host, stream, wish):
     raise AssertionError(f"none of {ATTEMPTS} draws could be read")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wish", [KEEP, GENERATE], ids=lambda wish: wish.colors)
 @pytest.mark.parametrize(("name", "height", "width"), [("astronaut", 64, 64), ("chelsea", 85, 127)])
 def test_a_full_load_comes_back(cinn, wish, name, height, width):
@@ -78,6 +79,7 @@ def test_a_full_load_comes_back(cinn, wish, name, height, width):
     assert 0.9 < extraction.raw_accuracy <= 1
 
 
+@pytest.mark.slow
 def test_raw_accuracy_falls_by_the_share_of_wrong_bits(cinn, host, stream, monkeypatch):
     container = embedded(cinn, host, stream[:64])  # a low rate, which bears more errors
     before = extract(cinn, container).raw_accuracy
@@ -91,6 +93,7 @@ def test_raw_accuracy_falls_by_the_share_of_wrong_bits(cinn, host, stream, monke
     assert 0.005 < before - extract(cinn, container).raw_accuracy < 0.015
 
 
+@pytest.mark.slow
 def test_keep_stays_near_the_host_and_generate_does_not(cinn, host, container):
     def error(image):
         return np.mean((image.rgb.astype(float) - host.rgb) ** 2)
@@ -166,6 +169,7 @@ def test_black_and_white_take_nothing(cinn, level):
         extract(cinn, flat)
 
 
+@pytest.mark.slow
 def test_capacity_is_the_same_every_time_and_of_the_whole_photo(cinn, host, stream):
     assert room_of(cinn, host) == len(stream)
     large = photo("rocket", 424, 640)
@@ -189,6 +193,7 @@ def test_a_small_photo_is_its_own_sample(host):
     assert codec._sample(host.rgb) is host.rgb
 
 
+@pytest.mark.slow
 def test_tiles_join_without_a_trace_in_what_is_read(cinn, monkeypatch):
     monkeypatch.setattr("stegcinn.codecs.cinn.lattice.TILE", 64)
     host = photo("astronaut", 96, 160)
@@ -211,6 +216,7 @@ def test_progress_rises_to_one(cinn, host):
     assert shares[-1] == 1
 
 
+@pytest.mark.slow
 def test_pytorch_reads_every_bit_as_onnx_runtime_does(cinn, host, stream, container, monkeypatch):
     torch = pytest.importorskip("torch")
     from safetensors.torch import load_file
@@ -238,6 +244,7 @@ def test_pytorch_reads_every_bit_as_onnx_runtime_does(cinn, host, stream, contai
     assert extract(cinn, container, strict=True).stream[: len(stream)] == stream
 
 
+@pytest.mark.slow
 def test_containers_of_older_releases_are_revealed(cinn, container, stream):
     newer = Release(cinn.painter.release.folder)
     newer.__dict__["config"] = {**cinn.painter.release.config, "noise": 4.0}  # reads other latents

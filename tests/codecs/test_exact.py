@@ -130,6 +130,7 @@ def container(exact, host, room) -> Photo:
 # -- what goes in comes out
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     st.sampled_from(["astronaut", "chelsea", "coffee", "rocket"]),
@@ -152,6 +153,7 @@ def test_whatever_is_hidden_comes_back(exact, name, top, left, height, width, wi
         read(exact, container, OTHER)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("colors", "password"), [("keep", "pässword"), ("generate", None)])
 def test_through_the_straight_line(colors, password):
     host = crop("rocket", 65, 77, 300, 300)
@@ -200,6 +202,7 @@ def test_a_load_changes_what_it_needs(exact, host, room):
     assert hosts[-1][carriers(host.rgb.shape, CODED_PHASES[1:2])].mean() > 0.5
 
 
+@pytest.mark.slow
 def test_only_calm_hosts_carry_in_the_step_that_all_lean_on(exact, host, calm):
     for photo, wish, full in (
         (host, KEEP, FULL), (host, GENERATE, FULL), (calm, KEEP, FULL_IF_CALM), (calm, GENERATE, FULL),
@@ -317,6 +320,7 @@ def test_whatever_a_clean_photos_header_reads_like_nothing_follows(exact, host, 
                 read(exact, host)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32), st.integers(64, 75), st.integers(64, 75), st.sampled_from([1, 8, 64, 255]))
 def test_noise_reveals_nothing(exact, seed, height, width, step):
@@ -367,6 +371,7 @@ def test_an_altered_header_pixel_is_noticed(exact, host, container):
 # -- capacity
 
 
+@pytest.mark.slow
 def test_capacity_is_kept_in_every_draw(exact):
     host = photo("chelsea", 60, 100, 64, 64)
     room = room_of(exact, host)
@@ -391,6 +396,7 @@ def test_capacity_is_what_a_draw_carries_less_a_margin(exact, host, room):
     assert 0.5 * margin < np.mean(consumed) - room < 1.5 * margin
 
 
+@pytest.mark.slow
 @BOTH
 def test_what_is_clearly_too_much_does_not_fit(exact, host, wish):
     room = room_of(exact, host, wish)
@@ -432,6 +438,7 @@ def test_capacity_is_the_same_every_time_and_of_the_whole_photo(exact, host, roo
     assert room_of(exact, large) > 1.5 * room
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize("flat", FLAT, ids=str)
 def test_flat_images_are_told_as_they_are(exact, flat, wish):
@@ -445,6 +452,7 @@ def test_flat_images_are_told_as_they_are(exact, flat, wish):
         assert read(exact, container) == hidden
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["one pixel", "half", "two levels", "stripes"])
 def test_odd_hosts_carry_what_they_promise(exact, name):
     rng = np.random.default_rng(0)
@@ -506,6 +514,7 @@ def test_a_first_load_that_does_not_do_is_followed_by_a_larger_one(exact, host, 
 # -- the machinery does not show
 
 
+@pytest.mark.slow
 @BOTH
 def test_the_number_of_threads_does_not_matter(exact, wish, monkeypatch):
     host = Photo(np.tile(crop("rocket", 64, 300, 300, 200), (1, 3, 1)))
@@ -563,6 +572,7 @@ def make_golden_container(name: str) -> None:
     stegcinn.hide(host, hidden, password=GOLDEN_PASSWORD, codec="exact", colors=colors).save(VECTORS / name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GOLDEN)
 def test_golden_containers_reveal_for_ever(name):
     size, length, _ = GOLDEN[name]

@@ -282,6 +282,7 @@ def test_information_of_a_binary_channel():
     assert information(llr.astype(np.float32), sent).mean() == pytest.approx(1 - entropy, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sigma", "outliers"), [(0.3, 0.0), (0.8, 0.0), (0.5, 0.02)])
 def test_soft_decisions_are_calibrated(sigma, outliers):
     rng = np.random.default_rng(5)

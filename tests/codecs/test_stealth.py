@@ -57,6 +57,7 @@ def extracted(codec: StealthCodec, container: Photo, key: keys.Keys = PUBLIC) ->
     return codec.extract(container, key, lambda start: 0).stream
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(st.integers(64, 130), st.integers(64, 130), st.floats(0, 1), st.integers(0, 2**32))
 def test_any_size_and_load(height, width, share, seed):
@@ -72,6 +73,7 @@ def test_any_size_and_load(height, width, share, seed):
     assert np.abs(container.rgb.astype(int) - host.rgb).max() <= 1
 
 
+@pytest.mark.slow
 def test_capacity_is_taken_to_the_last_byte(stealth):
     for top, left in ((0, 0), (300, 200)):
         host = photo(96, 97, top, left)
@@ -84,6 +86,7 @@ def test_capacity_is_taken_to_the_last_byte(stealth):
         assert (error.value.needed, error.value.available) == (room + 1, room)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("free", [12, 15, 18, 22, 30])
 def test_capacity_holds_where_little_may_move_whatever_pixels_the_key_chooses(stealth, free):
     rgb = np.full((64, 64, 3), 90, np.uint8)
@@ -104,6 +107,7 @@ def test_capacity_is_a_load_per_pixel_that_may_move(stealth):
     assert room_of(stealth, host) == int(LOAD * (~noise.flat(host.rgb)).sum() / 8)
 
 
+@pytest.mark.slow
 def test_small_payloads_touch_little(stealth):
     host = photo(256, 256)
     changed = []
@@ -125,6 +129,7 @@ def test_changes_are_where_the_noise_is(stealth):
     assert changed[:, 136:].mean() > 10 * changed[:, :120].mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0, 99, 255])
 def test_where_nothing_can_move(stealth, level):
     """Where all is of one colour a change would be seen; the pixels beside carry what they can."""
@@ -138,6 +143,7 @@ def test_where_nothing_can_move(stealth, level):
     assert (container.rgb[:, :46] != rgb[:, :46]).any(axis=-1).mean() < 0.001
 
 
+@pytest.mark.slow
 def test_what_is_safe_disturbs_by_as_much_as_is_safe(stealth):
     host = photo(256, 256)
     room = stealth.capacity(host, KEEP, silent)

@@ -77,6 +77,7 @@ def test_code_words_satisfy_every_check_and_carry_the_bits(rate: int) -> None:
     assert np.ptp(np.bincount(checks)) <= 2  # even check weights; the staircase's first check has one edge less
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [RATE_LOW, RATE_HALF, 19, RATE_HIGH])
 def test_long_graphs_have_no_four_cycles(rate: int) -> None:
     plan = ldpc.plan(64_800, rate)

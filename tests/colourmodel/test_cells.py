@@ -142,6 +142,7 @@ def test_guesses_are_means_in_finer_units():
     assert out[:, 0, 0].tolist() == [CENTRE] * 44 + [CENTRE + 7, CENTRE - 20, 100, 0]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 2), st.integers(0, 10), st.sampled_from([2, 20, 90, 400]),
        st.integers(2 * RADIUS + 1, 12), st.integers(2 * RADIUS + 1, 12))  # fmt: skip

@@ -230,6 +230,7 @@ def test_green_is_not_seen_but_through_the_luma(model):
 # -- what was trained
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(64, 96), (128, 64)])
 def test_parameters_are_those_that_were_trained(model, size):
     torch = pytest.importorskip("torch")

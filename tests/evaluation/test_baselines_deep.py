@@ -180,6 +180,7 @@ def test_the_adversary_tells_containers_from_hosts() -> None:
     assert model.adversary(2 * containers - 1).min() > 0 > model.adversary(2 * hosts - 1).max()
 
 
+@pytest.mark.slow
 def test_a_break_changes_nothing(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(training, "REPORT_EVERY", 2)
     config = HiderConfig(steps=4, batch=2, learning_rate=1e-3, crop=64)

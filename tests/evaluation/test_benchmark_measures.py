@@ -56,6 +56,7 @@ def _picky(rgb: np.ndarray) -> float:
     raise ValueError("not defined for this image")
 
 
+@pytest.mark.slow
 def test_rows_of_codecs_count_what_comes_back(hosts, monkeypatch) -> None:
     row, stegos = codec_row("exact", 0.4, hosts, seed=0)
     assert row["net_bpp"] == row["bpp"] == pytest.approx(0.4, abs=0.005)
@@ -104,6 +105,7 @@ def test_rows_of_learnt_baselines(hosts, tmp_path) -> None:
     assert row["net_bpp"] == 0
 
 
+@pytest.mark.slow
 def test_rows_of_the_papers_own_network(hosts, tmp_path) -> None:
     photos = np.concatenate([hosts.images] * 20)  # enough that the split by name holds some out
     few = ("stage1.steps=2", "stage1.batch=1", "data.size=64", "log.save_every=1")
@@ -184,6 +186,7 @@ def test_a_logistic_regression_decides() -> None:
 # synthetic covers
 
 
+@pytest.mark.slow
 def test_synthetic_covers_have_the_hosts_gray_scale_and_no_hole(hosts) -> None:
     covers, stegos = synthetic_pairs(hosts, "cinn", seed=0)
     assert covers.names == stegos.names
@@ -215,6 +218,7 @@ def test_methods_are_timed_and_checked() -> None:
         assert row["peak_mb"] > 10
 
 
+@pytest.mark.slow
 def test_each_method_is_timed_in_a_process_of_its_own() -> None:
     row = speed.measure(speed.LSB)
     assert row["megapixels"] == pytest.approx(0.41)

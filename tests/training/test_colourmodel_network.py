@@ -185,6 +185,7 @@ def test_gradients_reach_every_parameter():
         assert parameter.grad.abs().max() > 0, name
 
 
+@pytest.mark.slow
 def test_a_step_down_the_gradient_shortens_the_code():
     torch.manual_seed(0)
     model = ColourModel(((8, 8, 8),) * 3)
@@ -226,6 +227,7 @@ def lumas() -> np.ndarray:
     return ((19595 * r + 38470 * g + (7471 * b + 32768)).astype(np.int32) >> 16).astype(np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("y", [0, 1, 37, 130, 254, 255])
 def test_chances_of_all_colours_sum_to_one(lumas, y):
     colours = torch.from_numpy(np.stack(np.nonzero(lumas == y))).double()

@@ -231,6 +231,7 @@ def test_the_learning_rate_warms_up_and_comes_down():
     assert rates[-1] == pytest.approx(0.01)
 
 
+@pytest.mark.slow
 def test_training_shortens_the_code(photos, tmp_path):
     config, reports = replace(TINY, minutes=24 * STEP / 60, learning_rate=5e-2), []
     train(photos, tmp_path, config, report=reports.append)
@@ -266,6 +267,7 @@ def test_a_checkpoint_says_what_it_is(uninterrupted, photos):
     assert {f"adam.exp_avg.{name}" for name, _ in model.named_parameters()} <= tensors.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_unvalidated")
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(photos, uninterrupted, tmp_path):
     train(photos, tmp_path, TINY, report=silent, stop_after=(3 * STEP - 1) / 60)
@@ -342,6 +344,7 @@ def fails_at(step: int, bad: float, monkeypatch) -> None:
     monkeypatch.setattr(exact, "losses", poisoned)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_unvalidated")
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(

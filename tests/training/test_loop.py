@@ -101,6 +101,7 @@ def test_a_run_leaves_what_it_says(uninterrupted):
     assert_same(load_file(out / "round-2.safetensors"), dict(network.state_dict()))
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss(photos, tmp_path):
     seen = []
     config = tiny(stage1__steps=60, stage1__learning_rate=2e-2, rounds__rounds=0, log__save_every=20)
@@ -113,6 +114,7 @@ def test_training_lowers_the_loss(photos, tmp_path):
     assert seen[0].images_per_second > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [2, 5])
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(photos, uninterrupted, tmp_path, step):
     with pytest.raises(StoppedError):
@@ -123,6 +125,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(photos, uninterrupte
     assert (tmp_path / "rounds.json").read_text() == (uninterrupted[1] / "rounds.json").read_text()
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit(photos, uninterrupted, tmp_path):
     script = f"""
     import os, signal, sys, torch
@@ -191,6 +194,7 @@ def test_held_out_photos_are_needed_for_rounds(photos, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(
     photos, uninterrupted, tmp_path, monkeypatch, bad
@@ -330,6 +334,7 @@ def test_what_is_beyond_a_bound_is_charged_for():
     assert outside(ratios, 0.0, 1.1)[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("weight", "low", "high"), [(0.0, 0.0, 0.1), (100.0, 0.5, 1.5)])
 def test_the_charge_on_energy_brings_colours_back(photos, tmp_path, weight, low, high):
     """The weights begin with hardly any."""
@@ -343,6 +348,7 @@ def test_the_charge_on_energy_brings_colours_back(photos, tmp_path, weight, low,
     assert low < energies[-1] < high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["printed", "anchored", "straight-through"])
 def test_rounds_bring_latents_back_nearer(photos, tmp_path, form):
     config = tiny(
@@ -357,6 +363,7 @@ def test_rounds_bring_latents_back_nearer(photos, tmp_path, form):
 # -- devices and processes
 
 
+@pytest.mark.slow
 def test_mixed_precision_computes_nearly_the_same(photos, tmp_path):
     losses = {}
     for precision in ("float32", "bfloat16"):
@@ -370,6 +377,7 @@ def test_mixed_precision_computes_nearly_the_same(photos, tmp_path):
     assert losses["bfloat16"][:4] == pytest.approx(losses["float32"][:4], rel=0.02)
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_network(photos, tmp_path):
     config = tiny(stage1__steps=1, rounds__rounds=0, stage1__batch=4, stage1__warmup=0)
     script = f"""

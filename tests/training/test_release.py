@@ -37,6 +37,7 @@ def run(kind, folder):
     return network, folder / "run"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_release_is_complete(tmp_path, kind):
     network, source = run(kind, tmp_path)
@@ -67,6 +68,7 @@ def test_a_release_is_complete(tmp_path, kind):
             assert torch.equal(twin.state_dict()[name], value)
 
 
+@pytest.mark.slow
 def test_a_release_is_run_at_the_noise_that_was_asked_for(tmp_path):
     _, source = run("pyramid", tmp_path)
     for noise in (None, 1.25):
@@ -93,6 +95,7 @@ def test_only_pyramids_have_a_noise(tmp_path):
         release.export(source, tmp_path / "refused", noise=2.0)
 
 
+@pytest.mark.slow
 def test_what_does_not_agree_is_not_released(tmp_path, monkeypatch):
     _, source = run("pyramid", tmp_path)
     monkeypatch.setattr(exporting, "TOLERANCE", -1.0)
@@ -108,6 +111,7 @@ def test_what_does_not_agree_is_not_released(tmp_path, monkeypatch):
     assert not (tmp_path / "mine-2").exists()
 
 
+@pytest.mark.slow
 def test_a_wrong_graph_is_noticed(tmp_path):
     _, source = run("pyramid", tmp_path)
     release.export(source, tmp_path / "mine-1")
