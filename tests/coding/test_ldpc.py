@@ -108,6 +108,7 @@ def test_the_graph_is_pinned(positions: int, rate: int, digest: str) -> None:
     assert sha256(ldpc.encode(plan, bits).tobytes()).hexdigest()[:16] == digest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0, RATE_HALF, len(ldpc.RATES) - 1])
 def test_erased_and_random_input_is_never_ok(rate: int) -> None:
     plan = ldpc.plan(20_000, rate)

@@ -166,6 +166,7 @@ def test_tables_are_those_that_the_specification_names():
         assert hashlib.sha256(np.array(table, "<i8").tobytes()).hexdigest() in SPEC
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rate", "lift"), [(0, 16), (1, 540), (8, 23), (20, 31), (30, 17)])
 def test_codes_are_those_of_the_other_reader(rate, lift):
     plan = ldpc.plan(120 * lift, rate)
