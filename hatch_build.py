@@ -22,7 +22,10 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SOURCES = Path("src", "stegcinn", "native")
-FLAGS = ["-std=c11", "-O3", "-g0", "-ffp-contract=off", "-fvisibility=hidden", "-fPIC", "-Wall", "-Wextra", "-shared"]
+FLAGS = [
+    "-std=c11", "-O3", "-g0", "-ffp-contract=off", "-fno-trapping-math", "-fvisibility=hidden", "-fPIC", "-shared",
+    "-Wall", "-Wextra",
+]  # fmt: skip
 LEVELS = {"x86_64": {"baseline": [], "avx2": ["-mavx2"]}}  # of other processors, one
 SUFFIXES = {"linux": (".so", ["-lm"]), "macos": (".dylib", []), "windows": (".dll", [])}  # and libraries
 SYSTEMS = {"darwin": "macos", "win32": "windows"}  # by what Python calls them; others are like Linux

@@ -68,7 +68,7 @@ def without_compilers(build: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Non
 def works(library: Path) -> bool:
     function = ctypes.CDLL(str(library)).stc_memory
     function.argtypes, function.restype = (ctypes.c_int64, ctypes.c_int64), ctypes.c_int64
-    return function(10, 2) == 10 * (512 * 4 + 16 * 6) + 2 * 32 + 1024 * 32
+    return function(10, 2) == 10 * (64 * 16 * 2 + 16 * 6) + 2 * 32
 
 
 @pytest.mark.parametrize("compiler", [

@@ -69,7 +69,7 @@ def sides(rng: Random) -> tuple[int, int]:
 
 
 def stc_decode(rng: Random) -> None:
-    """A count may be of any size; what is no bit counts as 1."""
+    """A count may be of any size, and what should be bits any bytes."""
     bits = numbers(rng, (int(rng.integers(0, 600)),), "u1")
     stc.decode(bits, int(rng.choice([0, 1, rng.integers(0, 700), 70_000], p=[0.1, 0.2, 0.69, 0.01])))
 

@@ -147,9 +147,9 @@ def test_move_costs(run, count, price, seed):
     rgb, reluctance = extreme(rng, (count, 3), np.uint8), extreme(rng, (count, 27), np.int8)
     prices = rng.choice([0, 1e-3, 1, 40, 1e30], (count, 3)).astype(np.float32) * rng.random((count, 3), np.float32)
     costs, best = (np.full((count, 16), 77, np.uint8) for _ in range(2))
-    scale = moves.PULL, moves.NATS, moves.BEND, moves.STEEP
+    scale = moves.PULL / moves.NATS, moves.NATS, moves.BEND, 1 / moves.STEEP
     run(moves._COSTS, rgb, prices, price, reluctance, count, *scale, costs, best)
-    pull, nats, bend, steep = map(np.float32, scale)
+    pull, nats, bend, gentle = map(np.float32, scale)
     for i in range(count):
         cost, by = np.full(16, np.inf, np.float32), np.full(16, moves.STAY)
         for index, move in enumerate(moves.MOVES):
@@ -157,13 +157,13 @@ def test_move_costs(run, count, price, seed):
             if after.min() < 0 or after.max() > 255 or luma_of(after.astype(np.uint8)) != luma_of(rgb[i]):
                 continue
             ours = np.where(move, prices[i] * np.float32(price), np.float32(0))
-            each = pull * np.float32(reluctance[i, index]) / nats + (ours[0] + ours[1] + ours[2])
+            each = pull * np.float32(reluctance[i, index]) + ours[0] + ours[1] + ours[2]
             label = int(after @ moves.LABEL_WEIGHTS) % 16
             if each < cost[label]:
                 cost[label], by[label] = each, index
         units = (cost - cost.min()) * nats
-        units = np.where(units < bend, units, bend + (units - bend) / steep)
-        expected = np.where(units < 254, (np.minimum(units, 254) + np.float32(0.5)).astype(np.uint8), 254)
+        units = np.where(units < bend, units, bend + (units - bend) * gentle)
+        expected = np.minimum(units + np.float32(0.5), 254).astype(np.uint8)
         assert np.array_equal(costs[i], np.where(np.isinf(cost), moves.NO_MOVE, expected))
         assert np.array_equal(best[i], by)
 

@@ -77,6 +77,7 @@ FROM_PYTHON = {
     "stc.c": {
         **{name: getattr(stc, name) for name in ("HEIGHT", "WIDTH", "FIRST", "LANES", "NEVER")},
         "STATES": 1 << stc.HEIGHT,
+        "GROUP": 16, "WORDS": 64, "PART": 8,  # how the encoder keeps its flips is its own business
     },
 }  # fmt: skip
 

@@ -8,52 +8,74 @@ enum {
     NO_MOVE = 255
 };
 
+/* What moves change, by index. */
+typedef struct {
+    int32_t luma[MOVES], label[MOVES];
+    int32_t red[MOVES], green[MOVES], blue[MOVES]; /* -1 where the channel changes */
+    uint32_t down[3], up[3];                       /* bits of moves of red, green and blue */
+} Changes;
+
+static Changes all_changes(void)
+{
+    Changes found = {0};
+    for (int move = 0; move < MOVES; move++) {
+        const int by[3] = {move / 9 - 1, move / 3 % 3 - 1, move % 3 - 1};
+        found.luma[move] = WR * by[0] + WG * by[1] + WB * by[2];
+        found.label[move] = RED_WEIGHT * by[0] + GREEN_WEIGHT * by[1] + BLUE_WEIGHT * by[2];
+        found.red[move] = -(by[0] != 0), found.green[move] = -(by[1] != 0), found.blue[move] = -(by[2] != 0);
+        for (int c = 0; c < 3; c++) {
+            found.down[c] |= (uint32_t)(by[c] < 0) << move;
+            found.up[c] |= (uint32_t)(by[c] > 0) << move;
+        }
+    }
+    return found;
+}
+
 /* What each label's cheapest move costs, over that of the pixel's cheapest label, and that move.
  *
  * rgb (count, 3) uint8; prices (count, 3) float32 of one level's change of each channel, multiplied by `price`;
- * reluctance (count, MOVES) int8 in 1/nats, of which `pull` counts. costs (count, LABELS) uint8: in 1/nats up to `bend`,
- * in steps of `steep` of these beyond, NO_MOVE where no move leads. best (count, LABELS) uint8, STAY where there is none.
+ * reluctance (count, MOVES) int8, of which each unit costs `pull`. costs (count, LABELS) uint8: in 1/nats up to `bend`,
+ * in steps that are `gentle` as high beyond, NO_MOVE where no move leads. best (count, LABELS) uint8, STAY where there is
+ * none.
  */
 EXPORT void move_costs(const uint8_t *rgb, const float *prices, float price, const int8_t *reluctance, int64_t count,
-                       float pull, float nats, float bend, float steep, uint8_t *costs, uint8_t *best)
+                       float pull, float nats, float bend, float gentle, uint8_t *costs, uint8_t *best)
 {
+    const Changes changes = all_changes();
     for (int64_t i = 0; i < count; i++) {
-        const int r = rgb[3 * i], g = rgb[3 * i + 1], b = rgb[3 * i + 2];
-        const int rest = (WR * r + WG * g + WB * b + 32768) & 65535;
-        const int label = RED_WEIGHT * r + GREEN_WEIGHT * g + BLUE_WEIGHT * b;
+        const int rest = (WR * rgb[3 * i] + WG * rgb[3 * i + 1] + WB * rgb[3 * i + 2] + 32768) & 65535;
+        const int label = RED_WEIGHT * rgb[3 * i] + GREEN_WEIGHT * rgb[3 * i + 1] + BLUE_WEIGHT * rgb[3 * i + 2];
         const float red = prices[3 * i] * price, green = prices[3 * i + 1] * price, blue = prices[3 * i + 2] * price;
-        float cost[LABELS], least = INFINITY;
-        uint8_t *found = costs + LABELS * i, *by = best + LABELS * i;
+        float each[MOVES], cost[LABELS], least = INFINITY;
+        uint8_t by[LABELS];
+        uint32_t possible = 0; /* a bit for each move: which are possible is anyone's guess, so no branch depends on it */
+        for (int move = 0; move < MOVES; move++) {
+            possible |= (uint32_t)((uint32_t)(rest + changes.luma[move]) < 65536) << move; /* the luma stays */
+            each[move] = pull * (float)reluctance[MOVES * i + move];
+            each[move] += changes.red[move] ? red : 0;
+            each[move] += changes.green[move] ? green : 0;
+            each[move] += changes.blue[move] ? blue : 0;
+        }
+        for (int c = 0; c < 3; c++) {
+            possible &= rgb[3 * i + c] > 0 ? ~0u : ~changes.down[c];
+            possible &= rgb[3 * i + c] < 255 ? ~0u : ~changes.up[c];
+        }
         for (int k = 0; k < LABELS; k++)
-            cost[k] = INFINITY;
-        for (int dr = -1; dr <= 1; dr++)
-            for (int dg = -1; dg <= 1; dg++)
-                for (int db = -1; db <= 1; db++) {
-                    const int after = rest + WR * dr + WG * dg + WB * db;
-                    if (after < 0 || after >= 65536) /* another luma */
-                        continue;
-                    if (r + dr < 0 || r + dr > 255 || g + dg < 0 || g + dg > 255 || b + db < 0 || b + db > 255)
-                        continue;
-                    const int move = 9 * (dr + 1) + 3 * (dg + 1) + db + 1;
-                    float each = pull * (float)reluctance[MOVES * i + move] / nats;
-                    each += (dr ? red : 0) + (dg ? green : 0) + (db ? blue : 0);
-                    const int target = (label + RED_WEIGHT * dr + GREEN_WEIGHT * dg + BLUE_WEIGHT * db) & (LABELS - 1);
-                    if (each < cost[target]) {
-                        cost[target] = each;
-                        by[target] = (uint8_t)move;
-                    }
-                }
+            cost[k] = INFINITY, by[k] = STAY;
+        for (; possible; possible &= possible - 1) {
+            const int move = __builtin_ctz(possible), target = (label + changes.label[move]) & (LABELS - 1);
+            if (each[move] < cost[target])
+                cost[target] = each[move], by[target] = (uint8_t)move;
+        }
         for (int k = 0; k < LABELS; k++)
             least = cost[k] < least ? cost[k] : least;
         for (int k = 0; k < LABELS; k++) {
-            if (cost[k] == INFINITY) {
-                found[k] = NO_MOVE, by[k] = STAY;
-                continue;
-            }
-            float units = (cost[k] - least) * nats;
-            units = units < bend ? units : bend + (units - bend) / steep;
-            found[k] = units < NO_MOVE - 1 ? (uint8_t)(units + 0.5f) : NO_MOVE - 1;
+            const float units = (cost[k] - least) * nats, beyond = bend + (units - bend) * gentle;
+            const float rounded = (units < bend ? units : beyond) + 0.5f;
+            const int32_t byte = (int32_t)(rounded < NO_MOVE - 1 ? rounded : NO_MOVE - 1);
+            costs[LABELS * i + k] = (uint8_t)(cost[k] < INFINITY ? byte : NO_MOVE);
         }
+        memcpy(best + LABELS * i, by, sizeof by);
     }
 }
 

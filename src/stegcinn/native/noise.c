@@ -24,38 +24,41 @@ EXPORT void summarise(const View *parameters, const View *guess_r, const View *g
                       const View *out)
 {
     const double pi = 3.14159265358979323846, unit = 3 / (pi * UNIT * pi * UNIT);
+    const int64_t plane = parameters->stride[0];
     for (int64_t i = 0; i < height; i++)
         for (int64_t j = 0; j < width; j++) {
+            const uint8_t *p = &AT3(uint8_t, parameters, 0, i, j);
             const int64_t y = AT2(uint8_t, luma, i, j);
             const int64_t red = UNIT * (AT3(uint8_t, rgb, i, j, 0) - y) - AT2(int16_t, guess_r, i, j);
             const int64_t blue = UNIT * (AT3(uint8_t, rgb, i, j, 2) - y) - AT2(int16_t, guess_b, i, j);
             /* 1/UNIT levels per level, as its unit is 1/UNIT**2 */
-            const int64_t follows = (int64_t)AT3(uint8_t, parameters, SLOPE, i, j) - ZERO;
+            const int64_t follows = p[SLOPE * plane] - ZERO;
+            const double leant[2] = {(double)red, (double)blue - (double)(follows * red) / (UNIT * UNIT)};
+            double index[2], wider[2]; /* logarithms come last: a call takes all registers */
             for (int s = 0; s < 2; s++) {
-                double total = 0, mean = 0, square = 0, index = 0;
+                int64_t total = 0, values = 0, squares = 0, indices = 0;
                 for (int k = 0; k < K; k++) {
-                    const int p = BLUE * s + k;
-                    const double weight = (double)weights[AT3(uint8_t, parameters, p, i, j)];
-                    const int fine = AT3(uint8_t, parameters, p + FINE, i, j) - ZERO;
-                    const int coarse = AT3(uint8_t, parameters, p + COARSE, i, j) - ZERO;
-                    const double value = fine + UNIT * coarse;
+                    const uint8_t *of = p + (BLUE * s + k) * plane;
+                    const int64_t weight = weights[of[0]];
+                    const int64_t value = of[FINE * plane] - ZERO + UNIT * (of[COARSE * plane] - ZERO);
                     total += weight;
-                    mean += weight * value;
-                    square += weight * value * value;
-                    index += weight * AT3(uint8_t, parameters, p + SCALE, i, j);
+                    values += weight * value;
+                    squares += weight * value * value;
+                    indices += weight * of[SCALE * plane];
                 }
-                mean /= total, index /= total;
-                const double spread = (square / total - mean * mean) * unit;
-                if (spread > 0)
-                    index += 0.5 * SCALE_STEP * log2(1 + spread * widths[within((int64_t)(index + 0.5), 0, 255)]);
-                AT3(int16_t, out, SCALE_R + s, i, j) = (int16_t)within((int64_t)(index + 0.5), 0, 255);
-                const double leant = s == 0 ? (double)red : (double)blue - (double)(follows * red) / (UNIT * UNIT);
-                const double away = rint(leant - mean);
+                const double all = (double)total, mean = (double)values / all, away = rint(leant[s] - mean);
+                const double spread = ((double)squares / all - mean * mean) * unit;
+                index[s] = (double)indices / all;
+                wider[s] = 1 + (spread > 0 ? spread : 0) * widths[(int64_t)(index[s] + 0.5)];
                 AT3(int16_t, out, OFF_R + s, i, j) = (int16_t)(away > 32000 ? 32000 : away < -32000 ? -32000 : away);
             }
+            for (int s = 0; s < 2; s++) {
+                index[s] += 0.5 * SCALE_STEP * log2(wider[s]);
+                AT3(int16_t, out, SCALE_R + s, i, j) = (int16_t)within((int64_t)(index[s] + 0.5), 0, 255);
+            }
             AT3(int16_t, out, FOLLOWS, i, j) = (int16_t)follows;
-            AT3(int16_t, out, OFFSET_G, i, j) = (int16_t)(AT3(uint8_t, parameters, GREEN, i, j) - ZERO);
-            AT3(int16_t, out, SCALE_G, i, j) = AT3(uint8_t, parameters, GREEN_SCALE, i, j);
+            AT3(int16_t, out, OFFSET_G, i, j) = (int16_t)(p[GREEN * plane] - ZERO);
+            AT3(int16_t, out, SCALE_G, i, j) = p[GREEN_SCALE * plane];
         }
 }
 

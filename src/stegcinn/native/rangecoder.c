@@ -60,9 +60,12 @@ static int64_t green_distance(int64_t low, int64_t rest, int64_t offset)
     return GREEN_UNIT * low + GREEN_UNIT / 2 - divided(GREEN_UNIT * rest, WG) - (offset - ZERO);
 }
 
-static int64_t entry_of(int64_t distance, int64_t inverse)
+/* A share of MASS: up to a distance from the mean, which is given times 2**SCALE_SHIFT / scale. */
+static int64_t share_of(const int32_t *logistic, int64_t distance)
 {
-    return within(shifted(distance * inverse, SCALE_SHIFT), -REACH, REACH) + REACH;
+    /* shifted as a number that is not negative */
+    const int64_t entry = at_least(distance + ((int64_t)REACH << SCALE_SHIFT), 0) >> SCALE_SHIFT;
+    return logistic[at_most(entry, 2 * REACH)];
 }
 
 /* One of a colour's components: how many counts of MASS it has up to a distance in 1/UNIT levels from its mean. */
@@ -70,52 +73,65 @@ typedef struct {
     int64_t mean, rate, weight;
 } Component;
 
-static void read_components(const Tile *tile, const Tables *tables, int64_t i, int64_t j, int symbol, int64_t centre,
-                            Component *found)
+static inline Component component_of(const Tables *tables, const uint8_t *parameters, int64_t plane, int symbol, int k,
+                                     int64_t centre)
 {
-    for (int k = 0; k < K; k++) {
-        const int p = BLUE * symbol + k;
-        int64_t fine = AT3(uint8_t, &tile->parameters, p + FINE, i, j);
-        int64_t coarse = AT3(uint8_t, &tile->parameters, p + COARSE, i, j);
-        found[k].mean = centre + fine - ZERO + UNIT * (coarse - ZERO);
-        found[k].rate = tables->inverse[256 * symbol + AT3(uint8_t, &tile->parameters, p + SCALE, i, j)];
-        found[k].weight = tables->weights[AT3(uint8_t, &tile->parameters, p, i, j)];
-    }
+    const int p = BLUE * symbol + k;
+    const int64_t fine = parameters[(p + FINE) * plane], coarse = parameters[(p + COARSE) * plane];
+    Component found = {centre + fine - ZERO + UNIT * (coarse - ZERO),
+                       tables->inverse[256 * symbol + parameters[(p + SCALE) * plane]],
+                       tables->weights[parameters[p * plane]]};
+    return found;
 }
 
 /* Counts of all levels from `low` to `v`, of which each has one of its own. */
 static int64_t counts_to(const Component *components, const int32_t *logistic, int64_t low, int64_t v)
 {
-    int64_t counts = v - low + 1, edge = UNIT * v + UNIT / 2;
+    int64_t counts = v - low + 1;
     for (int k = 0; k < K; k++)
-        counts += components[k].weight * logistic[entry_of(edge - components[k].mean, components[k].rate)];
+        counts += components[k].weight * share_of(logistic, (UNIT * v + UNIT / 2 - components[k].mean) * components[k].rate);
     return counts;
 }
 
-/* The last entry of a level counts up to `total`, and the first one from 0: what lies beyond belongs to the ends. */
-static int64_t total_of(const Component *components, int64_t low, int64_t high)
+/* Counts below and up to a level, and of all levels. The last one's go up to all of them, and the first one's begin at 0:
+ * what lies beyond belongs to the ends. */
+typedef struct {
+    int64_t before, after, total;
+} Counts;
+
+static inline Counts counts_of(const Component *components, const int32_t *logistic, Bounds levels, int64_t v)
 {
-    int64_t weights = 0;
-    for (int k = 0; k < K; k++)
-        weights += components[k].weight;
-    return MASS * weights + high - low + 1;
+    Counts found = {v - levels.low, v - levels.low + 1, levels.high - levels.low + 1};
+    for (int k = 0; k < K; k++) {
+        const Component c = components[k];
+        const int64_t distance = (UNIT * v + UNIT / 2 - c.mean) * c.rate;
+        found.before += c.weight * share_of(logistic, distance - UNIT * c.rate);
+        found.after += c.weight * share_of(logistic, distance);
+        found.total += c.weight * MASS;
+    }
+    found.before = v > levels.low ? found.before : 0;
+    found.after = v < levels.high ? found.after : found.total;
+    return found;
 }
 
 /* Draw colours into the chosen pixels of a tile from message (size,) uint8, which goes on with zeros past its end.
  *
  * state (3,): how far the message lies above the interval's lower end, the interval's span less one, bytes shifted in.
  */
-EXPORT void draw_colours(const Tile *tile, const Tables *tables, const uint8_t *message, int64_t size, uint64_t *state)
+EXPORT void draw_colours(const Tile *pixels, const Tables *given, const uint8_t *message, int64_t size, uint64_t *state)
 {
+    const Tile of_ours = *pixels, *tile = &of_ours; /* copies, so that writing colours does not change what is known */
+    const Tables tables_of_ours = *given, *tables = &tables_of_ours;
     uint64_t offset = state[0], span = state[1], position = state[2];
     for (int64_t i = 0; i < tile->height; i++)
         for (int64_t j = 0; j < tile->width; j++) {
             if (!AT2(uint8_t, &tile->chosen, i, j))
                 continue;
-            const int64_t y = AT2(uint8_t, &tile->luma, i, j);
+            const uint8_t *parameters = &AT3(uint8_t, &tile->parameters, 0, i, j);
+            const int64_t y = AT2(uint8_t, &tile->luma, i, j), plane = tile->parameters.stride[0];
             const int64_t guess_r = AT2(int16_t, &tile->guess_r, i, j), guess_b = AT2(int16_t, &tile->guess_b, i, j);
-            int64_t low = tables->red_low[y], high = tables->red_high[y], centre = UNIT * y + guess_r;
-            int64_t colour[2] = {0, 0}, green = 0;
+            Bounds levels = {tables->red_low[y], tables->red_high[y]};
+            int64_t centre = UNIT * y + guess_r, colour[2] = {0, 0}, green = 0;
             for (int s = 0; s < SYMBOLS; s++) {
                 int64_t before, after, total;
                 uint64_t unit;
@@ -123,9 +139,9 @@ EXPORT void draw_colours(const Tile *tile, const Tables *tables, const uint8_t *
                     const int32_t *logistic = tables->logistic + s * (2 * REACH + 1);
                     Component components[K];
                     double middle = 0, spread = 0, weights = 0;
-                    read_components(tile, tables, i, j, s, centre, components);
                     for (int k = 0; k < K; k++) {
-                        uint8_t scale = AT3(uint8_t, &tile->parameters, BLUE * s + k + SCALE, i, j);
+                        components[k] = component_of(tables, parameters, plane, s, k, centre);
+                        uint8_t scale = parameters[(BLUE * s + k + SCALE) * plane];
                         weights += (double)components[k].weight;
                         middle += (double)(components[k].weight * components[k].mean);
                         spread += (double)components[k].weight * tables->scale[256 * s + scale];
@@ -135,43 +151,41 @@ EXPORT void draw_colours(const Tile *tile, const Tables *tables, const uint8_t *
                     double share = (double)(offset >> 1) / (double)(span >> 1);
                     int64_t quantile = within((int64_t)(share * (QUANTILES - 0.01)), 0, QUANTILES - 1);
                     double start = (middle + tables->quantile[QUANTILES * s + quantile] * spread) / weights;
-                    int64_t v = within(divided((int64_t)start + UNIT / 2, UNIT), low, high);
-                    total = total_of(components, low, high);
+                    int64_t v = within(divided((int64_t)start + UNIT / 2, UNIT), levels.low, levels.high);
+                    const Counts counts = counts_of(components, logistic, levels, v);
+                    before = counts.before, after = counts.after, total = counts.total;
                     unit = span / (uint64_t)total;
-                    before = v > low ? counts_to(components, logistic, low, v - 1) : 0;
-                    after = v < high ? counts_to(components, logistic, low, v) : total;
                     /* counts up to `below` lie at or under the message, counts up to `level` above it */
                     int64_t below = v - 1, level = v;
                     if (unit * (uint64_t)before > offset) {
-                        below = low - 1, level = v - 1, after = before, before = 0, v -= 2;
-                    } else if (v < high && unit * (uint64_t)after <= offset) {
-                        below = v, level = high, before = after, after = total, v += 1;
+                        below = levels.low - 1, level = v - 1, after = before, before = 0, v -= 2;
+                    } else if (v < levels.high && unit * (uint64_t)after <= offset) {
+                        below = v, level = levels.high, before = after, after = total, v += 1;
                     }
                     for (int64_t step = 2; level - below > 1; step *= 2) {
                         if (v <= below || v >= level)
                             v = divided(below + level, 2);
-                        int64_t counts = counts_to(components, logistic, low, v);
-                        if (unit * (uint64_t)counts <= offset)
-                            below = v, before = counts, v += step;
+                        int64_t middle_counts = counts_to(components, logistic, levels.low, v);
+                        if (unit * (uint64_t)middle_counts <= offset)
+                            below = v, before = middle_counts, v += step;
                         else
-                            level = v, after = counts, v -= step;
+                            level = v, after = middle_counts, v -= step;
                     }
                     colour[s] = level;
                     if (s == 0) {
-                        Bounds blue = blue_bounds(y, level);
-                        low = blue.low, high = blue.high;
-                        centre = blue_centre(y, level, guess_r, guess_b, AT3(uint8_t, &tile->parameters, SLOPE, i, j));
+                        levels = blue_bounds(y, level);
+                        centre = blue_centre(y, level, guess_r, guess_b, parameters[SLOPE * plane]);
                     }
                 } else {
                     const int32_t *logistic = tables->logistic + s * (2 * REACH + 1);
                     int64_t rest = 65536 * y - WR * colour[0] - WB * colour[1];
-                    Bounds levels = green_bounds(rest);
+                    levels = green_bounds(rest);
                     green = levels.low;
                     if (levels.low == levels.high)
                         break;
-                    uint8_t scale = AT3(uint8_t, &tile->parameters, GREEN_SCALE, i, j);
-                    int64_t distance = green_distance(green, rest, AT3(uint8_t, &tile->parameters, GREEN, i, j));
-                    int64_t border = logistic[entry_of(distance, tables->inverse[256 * s + scale])] + 1;
+                    uint8_t scale = parameters[GREEN_SCALE * plane];
+                    int64_t distance = green_distance(green, rest, parameters[GREEN * plane]);
+                    int64_t border = share_of(logistic, distance * tables->inverse[256 * s + scale]) + 1;
                     total = MASS + 2;
                     unit = span / (uint64_t)total;
                     before = 0, after = border;
@@ -198,8 +212,10 @@ EXPORT void draw_colours(const Tile *tile, const Tables *tables, const uint8_t *
  *
  * The number of chosen pixels; -1 at a colour without its pixel's luma, -2 if there are more than `pixels`.
  */
-EXPORT int64_t measure_colours(const Tile *tile, const Tables *tables, int32_t *counts, int64_t pixels)
+EXPORT int64_t measure_colours(const Tile *given, const Tables *given_tables, int32_t *counts, int64_t pixels)
 {
+    const Tile of_ours = *given, *tile = &of_ours;
+    const Tables tables_of_ours = *given_tables, *tables = &tables_of_ours;
     int64_t n = 0;
     for (int64_t i = 0; i < tile->height; i++)
         for (int64_t j = 0; j < tile->width; j++) {
@@ -207,7 +223,8 @@ EXPORT int64_t measure_colours(const Tile *tile, const Tables *tables, int32_t *
                 continue;
             if (n == pixels)
                 return -2;
-            const int64_t y = AT2(uint8_t, &tile->luma, i, j);
+            const uint8_t *parameters = &AT3(uint8_t, &tile->parameters, 0, i, j);
+            const int64_t y = AT2(uint8_t, &tile->luma, i, j), plane = tile->parameters.stride[0];
             const int64_t guess_r = AT2(int16_t, &tile->guess_r, i, j), guess_b = AT2(int16_t, &tile->guess_b, i, j);
             const int64_t red = AT3(uint8_t, &tile->rgb, i, j, 0), blue = AT3(uint8_t, &tile->rgb, i, j, 2);
             const int64_t green = AT3(uint8_t, &tile->rgb, i, j, 1), rest = 65536 * y - WR * red - WB * blue;
@@ -218,26 +235,26 @@ EXPORT int64_t measure_colours(const Tile *tile, const Tables *tables, int32_t *
             of_green[0] = 0, of_green[1] = 1, of_green[2] = 1;
             if (levels.low < levels.high) {
                 const int32_t *logistic = tables->logistic + 2 * (2 * REACH + 1);
-                uint8_t scale = AT3(uint8_t, &tile->parameters, GREEN_SCALE, i, j);
-                int64_t distance = green_distance(levels.low, rest, AT3(uint8_t, &tile->parameters, GREEN, i, j));
-                int32_t border = logistic[entry_of(distance, tables->inverse[512 + scale])] + 1;
+                uint8_t scale = parameters[GREEN_SCALE * plane];
+                int64_t distance = green_distance(levels.low, rest, parameters[GREEN * plane]);
+                int32_t border = (int32_t)share_of(logistic, distance * tables->inverse[512 + scale]) + 1;
                 of_green[0] = green == levels.high ? border : 0;
                 of_green[1] = green == levels.high ? MASS + 2 : border;
                 of_green[2] = MASS + 2;
             }
-            int64_t low = tables->red_low[y], high = tables->red_high[y], centre = UNIT * y + guess_r, v = red;
+            int64_t centre = UNIT * y + guess_r, v = red;
+            levels = (Bounds){tables->red_low[y], tables->red_high[y]};
             for (int s = 0; s < 2; s++) {
                 const int32_t *logistic = tables->logistic + s * (2 * REACH + 1);
                 int32_t *of_colour = counts + (n * SYMBOLS + s) * 3;
                 Component components[K];
-                read_components(tile, tables, i, j, s, centre, components);
-                int64_t total = total_of(components, low, high);
-                of_colour[0] = v > low ? (int32_t)counts_to(components, logistic, low, v - 1) : 0;
-                of_colour[1] = v < high ? (int32_t)counts_to(components, logistic, low, v) : (int32_t)total;
-                of_colour[2] = (int32_t)total;
-                Bounds next = blue_bounds(y, red);
-                low = next.low, high = next.high, v = blue;
-                centre = blue_centre(y, red, guess_r, guess_b, AT3(uint8_t, &tile->parameters, SLOPE, i, j));
+                for (int k = 0; k < K; k++)
+                    components[k] = component_of(tables, parameters, plane, s, k, centre);
+                const Counts found = counts_of(components, logistic, levels, v);
+                of_colour[0] = (int32_t)found.before, of_colour[1] = (int32_t)found.after;
+                of_colour[2] = (int32_t)found.total;
+                levels = blue_bounds(y, red), v = blue;
+                centre = blue_centre(y, red, guess_r, guess_b, parameters[SLOPE * plane]);
             }
             n++;
         }

@@ -1,14 +1,17 @@
 /* Syndrome-trellis codes (Filler, Judas, Fridrich 2011): see coding/stc.py for the code and its layout. */
 #include "native.h"
 
-#if defined(__AVX2__) || defined(__SSE2__)
+#if defined(__SSE2__)
 #include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
 #endif
 
 enum {
     HEIGHT = 10, STATES = 1 << HEIGHT, WIDTH = 64, FIRST = 8, /* coding/stc.py */
     LANES = 16,                                                /* segments that run through one trellis side by side */
-    NEVER = INT16_MAX                                          /* a price that no path has */
+    NEVER = INT16_MAX,                                         /* a price that no path has */
+    GROUP = 16, WORDS = STATES / GROUP /* pairs of states whose flips make a word, and words of a step in each lane */
 };
 
 /* Where a block ends, and the next one starts. The first one is longer, as none before can help it. */
@@ -27,126 +30,128 @@ static int64_t steps_of(int64_t length, int64_t size)
     return steps;
 }
 
+/* What a block's bits (count,) add to the parities; no branch on them, which would be guessed wrong half of the time. */
+static uint32_t parities_of(const uint8_t *bits, int64_t count, const int32_t *columns)
+{
+    uint32_t found = 0;
+    for (int64_t k = 0; k < count; k += WIDTH)
+        for (int64_t place = 0; place < at_most(count - k, WIDTH); place++)
+            found ^= (uint32_t)columns[place] & -(uint32_t)(bits[k + place] & 1);
+    return found;
+}
+
 /* bits (segments, length) uint8 0 or 1, columns (WIDTH,) int32 -> out (segments, size) uint8. */
 EXPORT void stc_decode(const uint8_t *bits, int64_t segments, int64_t length, const int32_t *columns, int64_t size,
                        uint8_t *out)
 {
-    for (int64_t segment = 0; segment < segments; segment++) {
-        uint32_t carried = 0;
+    for (int64_t first = 0; first < segments; first += LANES) { /* together, as they are cut alike */
+        const int64_t last = at_most(first + LANES, segments);
+        uint32_t carried[LANES] = {0};
         int64_t end = 0;
         for (int64_t block = 0; block < size; block++) {
-            int64_t start = end;
+            const int64_t start = end;
             end = end_of(block, length, size);
-            for (int64_t k = start; k < end; k++)
-                carried ^= bits[segment * length + k] ? (uint32_t)columns[(k - start) % WIDTH] : 0;
-            out[segment * size + block] = carried & 1;
-            carried >>= 1;
+            for (int64_t segment = first; segment < last; segment++) {
+                uint32_t *parities = carried + segment - first;
+                *parities ^= parities_of(bits + segment * length + start, end - start, columns);
+                out[segment * size + block] = *parities & 1;
+                *parities >>= 1;
+            }
         }
     }
 }
 
-/* The encoder's memory, in this order; `flipped` has a bit for each state and lane of a step. */
+/* The encoder's memory, in this order. `flipped` tells whether a step's state was reached by a flip: words of GROUP even
+ * states, each followed by one of the odd states that belong to them, first the lowest bit. */
 typedef struct {
-    uint32_t *flipped;  /* (steps, STATES / 2) */
+    uint16_t *flipped;  /* (steps, WORDS, LANES) */
     int32_t *cheapest;  /* (steps, LANES): the bit that a step flips */
     int16_t *weight;    /* (steps, LANES): what that costs */
     int16_t *wanted;    /* (size, LANES): the parities that are missing */
-    int16_t *price;     /* (STATES, LANES) */
 } Trellis;
 
 static int64_t bytes_of(int64_t steps, int64_t size)
 {
-    return steps * (STATES / 2 * 4 + LANES * 4 + LANES * 2) + size * LANES * 2 + STATES * LANES * 2;
+    return steps * (WORDS * LANES * 2 + LANES * 4 + LANES * 2) + size * LANES * 2;
 }
 
 /* Bytes of memory that `stc_encode` needs. */
 EXPORT int64_t stc_memory(int64_t length, int64_t size) { return bytes_of(steps_of(length, size), size); }
 
-/* One bit's step through all states, all lanes at a time, in place.
+/* Prices of lanes that fit a register, as vectors of GCC and Clang; comparisons give -1 where they hold, else 0.
  *
- * A flip leads from each state to one other and back, as columns are odd: an entry of `flipped` tells of both. Its bits
- * are those of eight lanes of the even state, of eight of the odd one, and the same for the other eight lanes.
+ * What C has no vectors for: sums that are NEVER at most, the lesser of two, and words that lose their lowest bit and get
+ * the one of a comparison as highest. (Rounded up, that is the average with 0 or 65535 while the lowest bit is 0.)
  */
-static void step_through(int16_t *restrict price, const int16_t *restrict weight, uint32_t *restrict flipped,
-                         uint32_t column)
-{
 #if defined(__AVX2__)
-    const __m256i w = _mm256_loadu_si256((const __m256i *)weight);
-    for (uint32_t half = 0; half < STATES / 2; half++) {
-        int16_t *even = price + LANES * (2 * half), *odd = price + LANES * ((2 * half) ^ column);
-        __m256i e = _mm256_loadu_si256((const __m256i *)even), o = _mm256_loadu_si256((const __m256i *)odd);
-        __m256i to_e = _mm256_adds_epi16(o, w), to_o = _mm256_adds_epi16(e, w);
-        __m256i in_e = _mm256_cmpgt_epi16(e, to_e), in_o = _mm256_cmpgt_epi16(o, to_o);
-        _mm256_storeu_si256((__m256i *)even, _mm256_min_epi16(e, to_e));
-        _mm256_storeu_si256((__m256i *)odd, _mm256_min_epi16(o, to_o));
-        flipped[half] = (uint32_t)_mm256_movemask_epi8(_mm256_packs_epi16(in_e, in_o));
-    }
-#elif defined(__SSE2__)
-    for (uint32_t half = 0; half < STATES / 2; half++) {
-        uint32_t found = 0;
-        for (int part = 0; part < 2; part++) {
-            const __m128i w = _mm_loadu_si128((const __m128i *)(weight + 8 * part));
-            int16_t *even = price + LANES * (2 * half) + 8 * part;
-            int16_t *odd = price + LANES * ((2 * half) ^ column) + 8 * part;
-            __m128i e = _mm_loadu_si128((const __m128i *)even), o = _mm_loadu_si128((const __m128i *)odd);
-            __m128i to_e = _mm_adds_epi16(o, w), to_o = _mm_adds_epi16(e, w);
-            __m128i in_e = _mm_cmpgt_epi16(e, to_e), in_o = _mm_cmpgt_epi16(o, to_o);
-            _mm_storeu_si128((__m128i *)even, _mm_min_epi16(e, to_e));
-            _mm_storeu_si128((__m128i *)odd, _mm_min_epi16(o, to_o));
-            found |= (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(in_e, in_o)) << 16 * part;
-        }
-        flipped[half] = found;
-    }
+enum { PART = 16 };
 #else
-    static const uint32_t bit_of[LANES] = {1u << 0,  1u << 1,  1u << 2,  1u << 3,  1u << 4,  1u << 5,
-                                           1u << 6,  1u << 7,  1u << 16, 1u << 17, 1u << 18, 1u << 19,
-                                           1u << 20, 1u << 21, 1u << 22, 1u << 23};
-    for (uint32_t half = 0; half < STATES / 2; half++) {
-        int16_t *even = price + LANES * (2 * half), *odd = price + LANES * ((2 * half) ^ column);
-        int16_t e[LANES], o[LANES];
-        uint32_t bits[LANES], found = 0;
-        memcpy(e, even, sizeof e);
-        memcpy(o, odd, sizeof o);
-        for (int lane = 0; lane < LANES; lane++) {
-            int32_t to_e = o[lane] + weight[lane], to_o = e[lane] + weight[lane];
-            to_e = to_e > NEVER ? NEVER : to_e;
-            to_o = to_o > NEVER ? NEVER : to_o;
-            bits[lane] = (to_e < e[lane] ? bit_of[lane] : 0) | (to_o < o[lane] ? bit_of[lane] << 8 : 0);
-            even[lane] = (int16_t)(to_e < e[lane] ? to_e : e[lane]);
-            odd[lane] = (int16_t)(to_o < o[lane] ? to_o : o[lane]);
-        }
-        for (int lane = 0; lane < LANES; lane++)
-            found |= bits[lane];
-        flipped[half] = found;
-    }
+enum { PART = 8 };
 #endif
+typedef int16_t Part __attribute__((vector_size(2 * PART), aligned(2), may_alias));
+#if defined(__AVX2__)
+static inline Part sum(Part a, Part b) { return (Part)_mm256_adds_epi16((__m256i)a, (__m256i)b); }
+static inline Part lesser(Part a, Part b) { return (Part)_mm256_min_epi16((__m256i)a, (__m256i)b); }
+static inline Part with_bit(Part word, Part bit) { return (Part)_mm256_avg_epu16((__m256i)word, (__m256i)bit); }
+#elif defined(__SSE2__)
+static inline Part sum(Part a, Part b) { return (Part)_mm_adds_epi16((__m128i)a, (__m128i)b); }
+static inline Part lesser(Part a, Part b) { return (Part)_mm_min_epi16((__m128i)a, (__m128i)b); }
+static inline Part with_bit(Part word, Part bit) { return (Part)_mm_avg_epu16((__m128i)word, (__m128i)bit); }
+#elif defined(__ARM_NEON)
+static inline Part sum(Part a, Part b) { return (Part)vqaddq_s16((int16x8_t)a, (int16x8_t)b); }
+static inline Part lesser(Part a, Part b) { return (Part)vminq_s16((int16x8_t)a, (int16x8_t)b); }
+static inline Part with_bit(Part word, Part bit) { return (Part)vrhaddq_u16((uint16x8_t)word, (uint16x8_t)bit); }
+#else
+static inline Part lesser(Part a, Part b) { return a ^ ((a ^ b) & (Part)(b < a)); }
+static inline Part sum(Part a, Part b) { return a + lesser(b, NEVER - a); }
+static inline Part with_bit(Part word, Part bit) { return (word >> 1 & NEVER) | (bit & ~(Part){0} << 15); }
+#endif
+
+/* One bit's step through all states of a part of the lanes, in place: price (STATES, LANES), flipped (WORDS, LANES).
+ *
+ * Each state keeps its price or takes another one's with a flip, whichever is less. A flip leads from each state to one
+ * other and back; from even ones to odd ones, as columns are odd.
+ */
+static void step_through(int16_t *price, const int16_t *weight, uint16_t *flipped, uint32_t column)
+{
+    const Part w = *(const Part *)weight;
+    for (uint32_t state = 0; state < STATES; flipped += 2 * LANES) {
+        Part of_even = {0}, of_odd = {0};
+        for (int pair = 0; pair < GROUP; pair++, state += 2) {
+            Part *even = (Part *)(price + LANES * state), *odd = (Part *)(price + LANES * (state ^ column));
+            const Part e = *even, o = *odd, new_e = lesser(e, sum(o, w)), new_o = lesser(o, sum(e, w));
+            *even = new_e, *odd = new_o;
+            of_even = with_bit(of_even, (Part)(new_e < e)), of_odd = with_bit(of_odd, (Part)(new_o < o));
+        }
+        *(Part *)flipped = of_even, *(Part *)(flipped + LANES) = of_odd;
+    }
 }
 
-/* Where `step_through` keeps whether the state of this parity was reached by a flip. */
-static inline int place_of(int lane, int odd) { return (lane & 7) + 8 * odd + 16 * (lane >> 3); }
-
-/* At the end of a block only states whose lowest bit is the wanted one go on, without it; in place.
- *
- * `least` (LANES,) is taken off all prices, and then becomes the least one that is left.
- */
-static void end_block(int16_t *restrict price, const int16_t *restrict wanted, int16_t *restrict least)
+/* Whether a step reached `state` by a flip: flipped (WORDS, LANES). */
+static bool was_flipped(const uint16_t *flipped, uint32_t state, uint32_t column, int64_t lane)
 {
-    int16_t found[LANES];
-    for (int lane = 0; lane < LANES; lane++)
-        found[lane] = NEVER;
+    const uint32_t odd = state & 1, pair = (odd ? state ^ column : state) / 2;
+    return flipped[LANES * (2 * (pair / GROUP) + odd) + lane] >> pair % GROUP & 1;
+}
+
+/* At the end of a block only states whose lowest bit is the wanted one go on, without it; a part of the lanes, in place.
+ *
+ * `least` is taken off all prices, and then becomes the least one that is left.
+ */
+static void end_block(int16_t *price, const int16_t *wanted, int16_t *least)
+{
+    const Part never = (Part){0} + NEVER, odd = -*(const Part *)wanted, less = *(const Part *)least;
+    Part found = never;
     for (int state = 0; state < STATES / 2; state++) {
-        int16_t pair[2 * LANES], kept[LANES];
-        memcpy(pair, price + 2 * LANES * state, sizeof pair); /* the row that is written may be one of these */
-        for (int lane = 0; lane < LANES; lane++) {
-            int16_t chosen = wanted[lane] ? pair[LANES + lane] : pair[lane];
-            kept[lane] = chosen == NEVER ? NEVER : (int16_t)(chosen - least[lane]);
-            found[lane] = kept[lane] < found[lane] ? kept[lane] : found[lane];
-        }
-        memcpy(price + LANES * state, kept, sizeof kept);
+        const Part *pair = (const Part *)(price + 2 * LANES * state), zero = pair[0], one = pair[LANES / PART];
+        Part kept = (odd & one) | (~odd & zero);
+        kept -= less & (Part)(kept != never);
+        *(Part *)(price + LANES * state) = kept;
+        found = lesser(found, kept);
     }
-    for (int at = LANES * STATES / 2; at < LANES * STATES; at++)
-        price[at] = NEVER;
-    memcpy(least, found, sizeof found);
+    for (int state = STATES / 2; state < STATES; state++)
+        *(Part *)(price + LANES * state) = never;
+    *(Part *)least = found;
 }
 
 /* Flip bits (lanes, length) uint8 0 or 1, in place, so that they carry targets (lanes, size) uint8 at the least cost.
@@ -162,11 +167,10 @@ EXPORT int64_t stc_encode(uint8_t *bits, const int16_t *costs, const uint8_t *ta
     if (bytes != bytes_of(steps, size) || (uintptr_t)memory % 4 || lanes > LANES)
         return -1;
     Trellis t;
-    t.flipped = (uint32_t *)memory;
-    t.cheapest = (int32_t *)(t.flipped + steps * (STATES / 2));
+    t.flipped = (uint16_t *)memory;
+    t.cheapest = (int32_t *)(void *)(t.flipped + steps * WORDS * LANES);
     t.weight = (int16_t *)(t.cheapest + steps * LANES);
     t.wanted = t.weight + steps * LANES;
-    t.price = t.wanted + size * LANES;
     for (int64_t at = 0; at < steps * LANES; at++)
         t.weight[at] = NEVER;
     memset(t.cheapest, 0, (size_t)(steps * LANES) * sizeof *t.cheapest);
@@ -175,31 +179,34 @@ EXPORT int64_t stc_encode(uint8_t *bits, const int16_t *costs, const uint8_t *ta
         int64_t step = 0, end = 0;
         uint32_t carried = 0;
         for (int64_t block = 0; block < size; block++) {
-            int64_t start = end;
+            int64_t start = end, place = 0;
             end = end_of(block, length, size);
-            for (int64_t k = start; k < end; k++) {
-                int64_t place = (k - start) % WIDTH, at = (step + place) * LANES + lane;
-                if (bits[lane * length + k])
-                    carried ^= (uint32_t)columns[place];
-                if (costs[lane * length + k] < t.weight[at]) {
-                    t.weight[at] = costs[lane * length + k];
-                    t.cheapest[at] = (int32_t)k;
-                }
+            for (int64_t k = start; k < end; k++, place = place + 1 < WIDTH ? place + 1 : 0) {
+                const int64_t at = (step + place) * LANES + lane;
+                const int16_t cost = costs[lane * length + k];
+                t.cheapest[at] = cost < t.weight[at] ? (int32_t)k : t.cheapest[at];
+                t.weight[at] = cost < t.weight[at] ? cost : t.weight[at];
             }
+            carried ^= parities_of(bits + lane * length + start, end - start, columns);
             t.wanted[block * LANES + lane] = (int16_t)((carried ^ targets[lane * size + block]) & 1);
             carried >>= 1;
             step += at_most(end - start, WIDTH);
         }
     }
+    _Alignas(64) int16_t price[STATES * LANES]; /* a cache line each two states */
     int16_t least[LANES] = {0};
     for (int at = 0; at < STATES * LANES; at++)
-        t.price[at] = at < LANES ? 0 : NEVER;
+        price[at] = at < LANES ? 0 : NEVER;
     int64_t step = 0;
     for (int64_t block = 0; block < size; block++) {
         int64_t width = at_most(end_of(block, length, size) - end_of(block - 1, length, size), WIDTH);
-        for (int64_t place = 0; place < width; place++, step++)
-            step_through(t.price, t.weight + step * LANES, t.flipped + step * (STATES / 2), (uint32_t)columns[place]);
-        end_block(t.price, t.wanted + block * LANES, least);
+        for (int part = 0; part < LANES; part += PART) {
+            for (int64_t place = 0; place < width; place++)
+                step_through(price + part, t.weight + (step + place) * LANES + part,
+                             t.flipped + (step + place) * WORDS * LANES + part, (uint32_t)columns[place]);
+            end_block(price + part, t.wanted + block * LANES + part, least + part);
+        }
+        step += width;
         for (int64_t lane = 0; lane < lanes; lane++)
             if (least[lane] == NEVER)
                 return 0;
@@ -207,7 +214,7 @@ EXPORT int64_t stc_encode(uint8_t *bits, const int16_t *costs, const uint8_t *ta
     uint32_t states[LANES] = {0};
     for (int64_t lane = 0; lane < lanes; lane++)
         for (uint32_t state = 0; state < STATES / 2; state++)
-            if (t.price[state * LANES + lane] < t.price[states[lane] * LANES + lane])
+            if (price[state * LANES + lane] < price[states[lane] * LANES + lane])
                 states[lane] = state;
     /* All lanes go back together: each waits for memory at every step. */
     for (int64_t block = size - 1; block >= 0; block--) {
@@ -216,14 +223,11 @@ EXPORT int64_t stc_encode(uint8_t *bits, const int16_t *costs, const uint8_t *ta
             states[lane] = 2 * states[lane] + (uint32_t)t.wanted[block * LANES + lane];
         for (int64_t place = width - 1; place >= 0; place--) {
             step--;
-            for (int64_t lane = 0; lane < lanes; lane++) {
-                uint32_t odd = states[lane] & 1, other = states[lane] ^ (uint32_t)columns[place];
-                uint32_t entry = t.flipped[step * (STATES / 2) + ((odd ? other : states[lane]) >> 1)];
-                if (entry >> place_of((int)lane, (int)odd) & 1) {
+            for (int64_t lane = 0; lane < lanes; lane++)
+                if (was_flipped(t.flipped + step * WORDS * LANES, states[lane], (uint32_t)columns[place], lane)) {
                     bits[lane * length + t.cheapest[step * LANES + lane]] ^= 1;
-                    states[lane] = other;
+                    states[lane] ^= (uint32_t)columns[place];
                 }
-            }
         }
     }
     return 1;

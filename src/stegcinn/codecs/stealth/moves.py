@@ -86,7 +86,8 @@ def label_costs(pixels: Pixels, price: float, layers: int = LAYERS) -> tuple[UIn
     def part(where: slice) -> None:
         ours = pixels.part(where)
         _COSTS(
-            ours.rgb, ours.prices, price, ours.reluctance, len(ours), PULL, NATS, BEND, STEEP, costs[where], best[where]
+            ours.rgb, ours.prices, price, ours.reluctance, len(ours), PULL / NATS, NATS, BEND, 1 / STEEP, costs[where],
+            best[where],
         )
 
     in_parts(part, len(pixels), PIECE)
