@@ -86,7 +86,16 @@ def label_costs(pixels: Pixels, price: float, layers: int = LAYERS) -> tuple[UIn
     def part(where: slice) -> None:
         ours = pixels.part(where)
         _COSTS(
-            ours.rgb, ours.prices, price, ours.reluctance, len(ours), PULL / NATS, NATS, BEND, 1 / STEEP, costs[where],
+            ours.rgb,
+            ours.prices,
+            price,
+            ours.reluctance,
+            len(ours),
+            PULL / NATS,
+            NATS,
+            BEND,
+            1 / STEEP,
+            costs[where],
             best[where],
         )
 
