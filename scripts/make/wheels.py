@@ -22,6 +22,7 @@ import venv
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import binaries
@@ -98,8 +99,9 @@ def copy_tree(tree: Path) -> Path:
     return tree
 
 
+@cache
 def epoch() -> str:
-    """Seconds of the last commit; the earliest that a ZIP file can hold where there is no git."""
+    """Seconds of the last commit when first asked; the earliest that a ZIP file can hold where there is no git."""
     command = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
