@@ -44,6 +44,7 @@ def tasks() -> dict[str, tuple[int, Callable[[], object]]]:
     drawn = np.zeros((*size, 3), np.uint8)
     letter = rng.bytes(2 * pixels)
     rangecoder.Decoder(letter).draw(tables, tile, drawn)
+    counts, bytes_out = np.empty((pixels, 3, 3), np.int32), np.zeros(rangecoder.WORST * pixels, np.uint8)
 
     rgb = np.clip(rng.normal(128, 40, (2 * SIDE, 2 * SIDE, 3)), 0, 255).astype(np.uint8)
     luma, places = luma_of(rgb), np.array(cells.PLACES, np.int64)
@@ -67,6 +68,13 @@ def tasks() -> dict[str, tuple[int, Callable[[], object]]]:
     def draw() -> None:
         rangecoder.Decoder(letter).draw(tables, tile, np.zeros_like(drawn))
 
+    def measured() -> None:
+        rangecoder._MEASURE(rangecoder._pixels(tile, drawn), tables.pointers, counts, pixels)
+
+    def encoded() -> None:
+        state = np.array([0, rangecoder.FULL, 0], np.uint64)
+        rangecoder._ENCODE(counts, pixels, bytes_out, len(bytes_out), state)
+
     def summed() -> None:
         summary._SUMMARISE(*tile[:4], drawn, *size, weights, widths, found)
 
@@ -80,8 +88,8 @@ def tasks() -> dict[str, tuple[int, Callable[[], object]]]:
         "stc.encode, per bit": (len(bits), lambda: stc.encode(bits, costs, message)),
         "stc.decode, per bit": (len(bits), lambda: stc.decode(bits, len(message))),
         "rangecoder: draw": (pixels, draw),
-        "rangecoder: absorb": (pixels, lambda: rangecoder.Encoder().absorb(tables, tile, drawn)),
-        "rangecoder: information": (pixels, lambda: rangecoder.information(tables, tile, drawn)),
+        "rangecoder: measure": (pixels, measured),
+        "rangecoder: encode": (pixels, encoded),
         "networks: gather": (pixels, gathered),
         "cells.features": (pixels, lambda: cells.features(*planes, 2, 0, shown)),
         "summary: summarise": (pixels, summed),
