@@ -11,7 +11,7 @@ import itertools
 import random
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,9 @@ def segment(marker: int, body: bytes) -> bytes:
 # -- writing
 
 
+Event = tuple[Any, ...]  # kind of a table, its component, and symbol; or bits and how many
+
+
 @dataclass
 class Scan:
     """Component indices, Ss, Se, Ah, Al, and the restart interval in MCUs."""
@@ -79,10 +82,7 @@ class File:
     ids: Sequence[int] = (1, 2, 3)
     steps: int = 3
     lines_later: bool = False  # no height in the frame header, but in a DNL segment after the first scan
-    frame: int | None = None  # the marker of the frame
-
-
-Event = tuple[Any, ...]  # kind of a table, its component, and symbol; or bits and how many
+    instead: dict[int, list[Event]] = field(default_factory=dict)  # what scans are written as, whatever the blocks
 
 
 def geometry(width: int, height: int, sampling: Sequence[tuple[int, int]]) -> list[tuple[int, int, int, int]]:
@@ -240,13 +240,14 @@ def stuffed(bits: str, pad: int) -> bytes:
     return int("1" + bits, 2).to_bytes(len(bits) // 8 + 1, "big")[1:].replace(b"\xff", b"\xff\x00")
 
 
-def written(file: File, scan: Scan) -> bytes:
+def written(file: File, number: int) -> bytes:
     """The segments of a scan: its tables, made for it, its header and its data."""
-    parts = intervals(file, scan)
+    scan = file.scans[number]
+    parts = [file.instead[number]] if number in file.instead else intervals(file, scan)
     out, codes, selectors = b"", {}, {}
     if scan.restart or any(s.restart for s in file.scans):
         out += segment(0xDD, struct.pack(">H", scan.restart))
-    for number, plane in enumerate(scan.planes):
+    for place, plane in enumerate(scan.planes):
         for kind in ("dc", "ac"):
             symbols = sorted({e[2] for events in parts for e in events if len(e) == 3 and e[:2] == (kind, plane)})
             if file.full_tables and symbols:
@@ -254,21 +255,21 @@ def written(file: File, scan: Scan) -> bytes:
                 symbols = every + [symbol for symbol in symbols if symbol not in every]
             if symbols:
                 definition, codes[kind, plane] = table_of(symbols)
-                selectors[kind, plane] = 3 - number  # in tables that no baseline file has, and other each time
-                out += segment(0xC4, bytes([(kind == "ac") * 16 + 3 - number]) + definition)
+                selectors[kind, plane] = 3 - place  # in tables that no baseline file has, and other each time
+                out += segment(0xC4, bytes([(kind == "ac") * 16 + 3 - place]) + definition)
     chosen = [(selectors.get(("dc", p), 0) << 4) | selectors.get(("ac", p), 0) for p in scan.planes]
     header = bytes([len(scan.planes), *(b for p, t in zip(scan.planes, chosen, strict=True) for b in (file.ids[p], t))])
     out += segment(0xDA, header + bytes([scan.first, scan.last, scan.high << 4 | scan.low]))
-    for number, events in enumerate(parts):
-        if number:
-            out += file.before_marker + bytes([0xFF, 0xD0 + (number - 1) % 8])
+    for interval, events in enumerate(parts):
+        if interval:
+            out += file.before_marker + bytes([0xFF, 0xD0 + (interval - 1) % 8])
         bits = "".join(codes[e[:2]][e[2]] if len(e) == 3 else format(e[0], f"0{e[1]}b") if e[1] else "" for e in events)
         out += stuffed(bits, file.pad)
     return out + file.before_marker
 
 
 def build(file: File) -> bytes:
-    frame = file.frame or (0xC2 if file.progressive else 0xC1)
+    frame = 0xC2 if file.progressive else 0xC1
     components = [
         bytes([i, h << 4 | v, n > 0]) for n, (i, (h, v)) in enumerate(zip(file.ids, file.sampling, strict=True))
     ]
@@ -276,8 +277,8 @@ def build(file: File) -> bytes:
     out = b"\xff\xd8" + file.head
     out += b"".join(segment(0xDB, bytes([n]) + bytes([file.steps]) * 64) for n in range(2))
     out += segment(frame, struct.pack(">BHHB", 8, height, file.width, len(components)) + b"".join(components))
-    for number, scan in enumerate(file.scans):
-        out += written(file, scan)
+    for number in range(len(file.scans)):
+        out += written(file, number)
         if file.lines_later and not number:
             out += segment(0xDC, struct.pack(">H", file.height))
     return out + file.tail

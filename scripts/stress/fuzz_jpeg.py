@@ -65,11 +65,11 @@ def corpus() -> list[bytes]:
 def mutated(rng: random.Random, seeds: list[bytes]) -> bytes:
     """One to eight changes, of headers more often than of coded data, which takes most of the bytes."""
     data = bytearray(rng.choice(seeds))
-    for _ in range(rng.choice((1, 1, 2, 3, 5, 8))):
+    for _ in range(rng.choice((1, 1, 1, 1, 2, 3, 8))):
         markers = [found.start() for found in re.finditer(rb"\xff[\xc0-\xfe]", data)] or [0]
         at = min(rng.choice(markers) + rng.randrange(24), len(data))
-        if rng.random() < 0.5:
-            at = rng.randrange(len(data) + 1)
+        if rng.random() < 0.6:  # in the last scan, or anywhere
+            at = rng.randrange(max(0, data.rfind(b"\xff\xda")) if rng.random() < 0.7 else 0, len(data) + 1)
         match rng.randrange(9):
             case 0 if at < len(data):
                 data[at] ^= 1 << rng.randrange(8)

@@ -330,6 +330,37 @@ def test_codes_that_lack_are_told() -> None:
     assert not (jpeg.codable(0)[..., 1:]).any()
 
 
+def test_codes_that_a_change_takes_from_the_next_block_are_told() -> None:
+    grays = [np.zeros((1, 3, 64), np.int16) for _ in range(3)]
+    grays[1][0, :, 0] = [0, 0, 7]
+    jpeg = read(jpegs.build(File(24, 8, [(1, 1)] * 3, grays, [Scan([0, 1, 2])])))
+    changed = grays[1].copy()
+    changed[0, 1, 0] = 4
+    lacking = jpeg.with_coefficients({1: changed}).missing_symbols()
+    assert lacking.symbols == ((1, "DC", 2),)
+    assert lacking.places.tolist() == [[1, 0, 1]]
+
+
+def test_runs_of_blocks_are_made_of_the_codes_there_are() -> None:
+    """A run of nine is cut into four and four, where there are codes for two or three and for eight to fifteen."""
+    grays = [np.zeros((1, 12, 64), np.int16) for _ in range(3)]
+    grays[1][0, 11, 63] = 1
+    scans = [Scan([0, 1, 2], 0, 0), *(Scan([n], 1, 62) for n in range(3)), *(Scan([n], 63, 63) for n in range(3))]
+    file = File(96, 8, [(1, 1)] * 3, grays, scans, progressive=True, longest_run=9)
+    jpeg = read(jpegs.build(file))
+    for place in range(9):
+        changed = grays[1].copy()
+        changed[0, place, 63] = 1
+        wanted = jpeg.with_coefficients({1: changed})
+        codable = place not in (1, 7)  # a run of one on either side
+        assert bool(jpeg.codable(1)[0, place, 63] & PLUS) == codable
+        if codable:
+            check_changed(wanted)
+        else:
+            assert wanted.missing_symbols().symbols == ((1, "AC", 0),)
+            assert wanted.missing_symbols().places.tolist() == [[1, 0, place]]
+
+
 def test_bits_that_no_scan_has_cannot_change() -> None:
     """A progressive file whose last scans were never sent."""
     grays = [np.zeros((2, 2, 64), np.int16) for _ in range(3)]

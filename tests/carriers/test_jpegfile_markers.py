@@ -187,6 +187,43 @@ def test_damaged_files_are_refused_or_kept(data: bytes) -> None:
     assert kept > 5
 
 
+ZRL = ("ac", 0, 0xF0)
+FIRST, BAND = Scan([0, 1, 2], 0, 0), Scan([0], 1, 63)
+CODED = {
+    "a zero run past the end": ([Scan([0])], {0: [("dc", 0, 0), ZRL, ZRL, ZRL, ZRL, ("ac", 0, 0)]}),
+    "a value past the end": ([Scan([0])], {0: [("dc", 0, 0), ZRL, ZRL, ZRL, ("ac", 0, 0xF1), (1, 1)]}),
+    "a run of blocks": ([Scan([0])], {0: [("dc", 0, 0), ("ac", 0, 0x10), (0, 1)]}),
+    "a DC value of 16 bits": ([Scan([0])], {0: [("dc", 0, 16), (0xFFFF, 16), ("ac", 0, 0)]}),
+    "DC values that add up": ([Scan([0])], {0: 3 * [("dc", 0, 15), (0x7FFF, 15), ("ac", 0, 0)]}),
+    "a DC value that is too high": ([Scan([0], 0, 0, 0, 13)], {0: [("dc", 0, 3), (7, 3), *3 * [("dc", 0, 0)]]}),
+    "a value that is too high": (
+        [FIRST, Scan([0], 1, 63, 0, 13)], {1: [("ac", 0, 3), (7, 3), ("ac", 0, 0x20), (0, 2)]}
+    ),
+    "a run of more blocks than there are": ([FIRST, BAND], {1: [("ac", 0, 0x20), (1, 2)]}),
+    "a zero run past the end of a band": ([FIRST, Scan([0], 1, 15)], {1: [ZRL, *4 * [("ac", 0, 0)]]}),
+    "a larger value in a refining scan": (
+        [FIRST, Scan([0], 1, 63, 0, 1), Scan([0], 1, 63, 1, 0)], {2: [("ac", 0, 2), (3, 2), ("ac", 0, 0x20), (0, 2)]}
+    ),
+    "a refining zero run past the end": (
+        [FIRST, Scan([0], 1, 9, 0, 1), Scan([0], 1, 9, 1, 0)], {2: [ZRL, ("ac", 0, 0x20), (0, 2)]}
+    ),
+    "a refined value past the end": (
+        [FIRST, Scan([0], 1, 9, 0, 1), Scan([0], 1, 9, 1, 0)], {2: [("ac", 0, 0x91), (1, 1), ("ac", 0, 0x20), (0, 2)]}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CODED)
+def test_codes_that_no_encoder_writes_are_damage(what: str) -> None:
+    scans, instead = CODED[what]
+    progressive = scans[0].last == 0
+    if scans[0].planes == [0]:
+        scans = [*scans, Scan([1], 0, scans[0].last), Scan([2], 0, scans[0].last)]
+    assert refusal(jpegs.build(built(scans=scans, progressive=progressive, instead=instead))).startswith(
+        "the image is damaged; "
+    )
+
+
 def test_restart_markers_out_of_order_are_damage() -> None:
     data = jpegs.saved(jpegs.picture(48, 40), restart_marker_blocks=2)
     assert "damaged" in refusal(data.replace(b"\xff\xd1", b"\xff\xd2", 1))
@@ -234,9 +271,10 @@ def test_all_that_a_camera_leaves_stays() -> None:
     assert plain.with_coefficients({1: wanted}).write()[2:] in written
 
 
-def test_padding_keeps_its_habit() -> None:
+@pytest.mark.parametrize("leaves", [b"", b"\xff\xff", b"\0\x12"])
+def test_padding_keeps_its_habit_and_what_comes_after_it(leaves: bytes) -> None:
     for pad in (0, 1):
-        file = built(pad=pad, full_tables=True, scans=[Scan([0, 1, 2], restart=1)])
+        file = built(pad=pad, full_tables=True, scans=[Scan([0, 1, 2], restart=1)], before_marker=leaves)
         jpeg = read(jpegs.build(file))
         file.blocks[2] = file.blocks[2].copy()
         file.blocks[2][1, 0, 3] = 2
