@@ -73,7 +73,7 @@ class File:
     blocks: list[Blocks]
     scans: list[Scan]
     progressive: bool = False
-    pad: int = 1  # the bit that fills the last byte of a segment
+    pad: str = "1"  # bits that fill the last byte of a segment
     longest_run: int = 32767  # of blocks in an EOB run
     full_tables: bool = False  # codes for all symbols, not just those that are needed
     head: bytes = b""  # segments before all others
@@ -235,8 +235,8 @@ def table_of(symbols: Sequence[int]) -> tuple[bytes, dict[int, str]]:
     return bytes(counts) + bytes(short + rest), codes
 
 
-def stuffed(bits: str, pad: int) -> bytes:
-    bits += str(pad) * (-len(bits) % 8)
+def stuffed(bits: str, pad: str) -> bytes:
+    bits += (8 * pad)[: -len(bits) % 8]
     return int("1" + bits, 2).to_bytes(len(bits) // 8 + 1, "big")[1:].replace(b"\xff", b"\xff\x00")
 
 
@@ -316,7 +316,7 @@ def random_file(seed: int, progressive: bool) -> File:
         scans = [Scan(group) for group in rng.choice([[[0, 1, 2]], [[0], [1], [2]], [[0], [1, 2]], [[2], [0, 1]]])]
     for scan in scans:
         scan.restart = rng.choice([0, 0, 1, 3, 40])
-    file = File(width, height, sampling, [], scans, progressive, pad=rng.randrange(2))
+    file = File(width, height, sampling, [], scans, progressive, pad=rng.choice("01"))
     file.longest_run = rng.choice([1, 2, 5, 32767])
     file.full_tables = rng.random() < 0.5
     file.before_marker = rng.choice([b"", b"", b"\xff", b"\xff\xff\xff", b"\x00\x00" if rng.random() < 0.3 else b""])

@@ -236,7 +236,7 @@ def test_only_the_bits_of_changed_blocks_change(progressive: bool) -> None:
     sizes = jpegs.geometry(160, 160, [(1, 1)] * 3)
     file = File(160, 160, [(1, 1)] * 3, [np.zeros((*size[:2], 64), np.int16) for size in sizes], [], progressive)
     file.scans = [Scan([0, 1, 2], 0, 0), *(Scan([n], 1, 63) for n in range(3))] if progressive else [Scan([0, 1, 2])]
-    file.pad, file.longest_run, file.full_tables = 0, 1, True
+    file.pad, file.longest_run, file.full_tables = "0", 1, True
     file.blocks[1][::3, ::2, 9] = 4
     data = jpegs.build(file)
     changed = file.blocks[1].copy()
@@ -355,7 +355,7 @@ def test_runs_of_blocks_are_made_of_the_codes_there_are() -> None:
         codable = place not in (1, 7)  # a run of one on either side
         assert bool(jpeg.codable(1)[0, place, 63] & PLUS) == codable
         if codable:
-            check_changed(wanted)
+            assert check_changed(wanted)
         else:
             assert wanted.missing_symbols().symbols == ((1, "AC", 0),)
             assert wanted.missing_symbols().places.tolist() == [[1, 0, place]]

@@ -192,7 +192,7 @@ FIRST, BAND = Scan([0, 1, 2], 0, 0), Scan([0], 1, 63)
 CODED = {
     "a zero run past the end": ([Scan([0])], {0: [("dc", 0, 0), ZRL, ZRL, ZRL, ZRL, ("ac", 0, 0)]}),
     "a value past the end": ([Scan([0])], {0: [("dc", 0, 0), ZRL, ZRL, ZRL, ("ac", 0, 0xF1), (1, 1)]}),
-    "a run of blocks": ([Scan([0])], {0: [("dc", 0, 0), ("ac", 0, 0x10), (0, 1)]}),
+    "a run of blocks": ([Scan([0])], {0: 4 * [("dc", 0, 0), ("ac", 0, 0x10), (0, 1)]}),
     "a DC value of 16 bits": ([Scan([0])], {0: [("dc", 0, 16), (0xFFFF, 16), ("ac", 0, 0)]}),
     "DC values that add up": ([Scan([0])], {0: 3 * [("dc", 0, 15), (0x7FFF, 15), ("ac", 0, 0)]}),
     "a DC value that is too high": ([Scan([0], 0, 0, 0, 13)], {0: [("dc", 0, 3), (7, 3), *3 * [("dc", 0, 0)]]}),
@@ -271,11 +271,26 @@ def test_all_that_a_camera_leaves_stays() -> None:
     assert plain.with_coefficients({1: wanted}).write()[2:] in written
 
 
+def test_a_block_that_does_not_change_stays_as_an_encoder_coded_it() -> None:
+    """Zeros before the end of a block are written by no encoder that saves."""
+    odd = [("dc", 1, 0), ("ac", 1, 0xF0), ("ac", 1, 0)]
+    file = built(scans=[Scan([0]), Scan([1]), Scan([2])], full_tables=True)
+    file.instead = {1: [*odd, ("dc", 1, 0), ("ac", 1, 0), *odd, *odd]}
+    jpeg = read(jpegs.build(file))
+    changed = jpeg.chroma[0].coefficients.copy()
+    changed[0, 1, 1] = 1
+    file.instead = {1: [*odd, ("dc", 1, 0), ("ac", 1, 1), (1, 1), ("ac", 1, 0), *odd, *odd]}
+    assert jpeg.with_coefficients({1: changed}).write() == jpegs.build(file)
+
+
 @pytest.mark.parametrize("leaves", [b"", b"\xff\xff", b"\0\x12"])
 def test_padding_keeps_its_habit_and_what_comes_after_it(leaves: bytes) -> None:
-    for pad in (0, 1):
+    kept = [("011010", values) for values in ((2, 3), (4, 5), (8, 9))]  # where as many bits are to fill as before
+    for pad, values in (("0", (0, 2)), ("1", (0, 2)), ("0", (2, 0)), *kept):
         file = built(pad=pad, full_tables=True, scans=[Scan([0, 1, 2], restart=1)], before_marker=leaves)
+        file.tail = b"\xff\xd3\xff\xd9"
+        file.blocks[2][1, 0, 3] = values[0]
         jpeg = read(jpegs.build(file))
         file.blocks[2] = file.blocks[2].copy()
-        file.blocks[2][1, 0, 3] = 2
+        file.blocks[2][1, 0, 3] = values[1]
         assert jpeg.with_coefficients({2: file.blocks[2]}).write() == jpegs.build(file)
