@@ -341,6 +341,16 @@ def test_codes_that_a_change_takes_from_the_next_block_are_told() -> None:
     assert lacking.places.tolist() == [[1, 0, 1]]
 
 
+def test_a_step_that_no_code_can_have_is_told() -> None:
+    grays = [np.zeros((1, 2, 64), np.int16) for _ in range(3)]
+    jpeg = read(jpegs.build(File(16, 8, [(1, 1)] * 3, grays, [Scan([0, 1, 2])], full_tables=True)))
+    changed = grays[1].copy()
+    changed[0, :, 0] = [32767, -32767]
+    lacking = jpeg.with_coefficients({1: changed}).missing_symbols()
+    assert lacking.symbols == ((1, "DC", 15), (1, "DC", 16))
+    assert lacking.places.tolist() == [[1, 0, 0], [1, 0, 1]]
+
+
 def test_runs_of_blocks_are_made_of_the_codes_there_are() -> None:
     """A run of nine is cut into four and four, where there are codes for two or three and for eight to fifteen."""
     grays = [np.zeros((1, 12, 64), np.int16) for _ in range(3)]

@@ -4,8 +4,8 @@
  * again for other coefficients, or it tells which coefficients may change by one with the codes there are.
  *
  * A scan is made of units: a block, or in AC scans of progressive files a block with the run of blocks that its EOB
- * code ends. A unit whose coefficients stay is copied bit by bit, so that an encoder's habits stay too; others are coded
- * anew.
+ * code ends. A unit whose coefficients stay is copied bit by bit, so that an encoder's habits stay too; others are
+ * coded anew.
  *
  * Blocks are 64 int16 in natural order: 8 v + u, where u is the horizontal frequency. Tables, scans and blocks of a
  * forged file reach these loops as they are.
@@ -17,15 +17,15 @@ enum { CUT_SHORT = -1, DAMAGED = -2, FULL = -3, WRONG = -4 }; /* what is returne
 enum {
     BLOCK = 64,
     SYMBOLS_MAX = 256,
-    COUNTS = 16,     /* numbers before the symbols of a table, as in a DHT segment: of the codes of 1..16 bits */
-    LOOK = 10,       /* bits of codes that one look decodes */
-    SLACK = 512,     /* bytes after the data: a block takes at most 64 codes of 16 + 15 bits before it is checked */
-    VALUE_MAX = 15,  /* bits of a value */
-    ZRL = 0xF0,      /* sixteen zeros */
-    RUNS_MAX = 14,   /* the largest n of EOBn */
+    COUNTS = 16,    /* numbers before the symbols of a table, as in a DHT segment: of the codes of 1..16 bits */
+    LOOK = 10,      /* bits of codes that one look decodes */
+    SLACK = 512,    /* bytes after the data: a block takes at most 64 codes of 16 + 15 bits before it is checked */
+    VALUE_MAX = 15, /* bits of a value */
+    ZRL = 0xF0,     /* sixteen zeros */
+    RUNS_MAX = 14,  /* the largest n of EOBn */
     SIDE_MAX = 65535,
-    PLUS = 1,        /* the coefficient may grow by one */
-    MINUS = 2        /* the coefficient may fall by one */
+    PLUS = 1,       /* the coefficient may grow by one */
+    MINUS = 2       /* the coefficient may fall by one */
 };
 
 typedef struct {
@@ -34,8 +34,8 @@ typedef struct {
     uint8_t *moves;        /* the same, or NULL: PLUS and MINUS are taken away where codes lack */
     int64_t rows, columns; /* in blocks, with the padding of MCUs */
     int64_t visible_rows, visible_columns;
-    int64_t h, v;       /* sampling factors */
-    const uint8_t *dc;  /* COUNTS numbers and SYMBOLS_MAX symbols; NULL where the scan needs none */
+    int64_t h, v;      /* sampling factors */
+    const uint8_t *dc; /* COUNTS numbers and SYMBOLS_MAX symbols; NULL where the scan needs none */
     const uint8_t *ac;
 } Component;
 
@@ -147,15 +147,16 @@ typedef struct {
     Task task;
     int first, last, high, low;
     Table dc[3], ac[3];
-    int64_t position, end;                                      /* bits of the scratch: read, and there */
-    int dc_was[3], dc_wanted[3];      /* predictions */
-    int64_t before[3];                             /* the block a prediction comes from, or -1 */
-    int64_t copied;                                             /* bits of the scratch that are written */
-    uint64_t bits;                                              /* to be written */
+    int64_t position, end;       /* bits of the scratch: read, and there */
+    int dc_was[3], dc_wanted[3]; /* predictions, in the file and of what is wanted */
+    int64_t before[3];           /* the block a prediction comes from, or -1 */
+    int64_t copied;              /* bits of the scratch that are written */
+    uint64_t bits;               /* to be written, bit_count of them */
     int bit_count;
-    int64_t written;
-    bool full, changed, lacks; /* no more room; a unit of this interval changed; its codes lack */
-    int64_t places;
+    int64_t written, places;
+    bool full;    /* there is no more room */
+    bool changed; /* a unit of this interval */
+    bool lacks;   /* a code for this unit */
 } Walk;
 
 /* At least 57 bits of the scratch from a position on, at the head of a word. */
@@ -345,10 +346,11 @@ static void copy_to(Walk *w, int64_t position)
     }
 }
 
+/* A code, of which only that it lacks is noted if there is none, or none that may be read. */
 static void put_symbol(Walk *w, int n, int is_ac, int symbol)
 {
     const Table *t = is_ac ? &w->ac[n] : &w->dc[n];
-    if (!t->length[symbol]) {
+    if (!t->length[symbol] || (!is_ac && symbol > VALUE_MAX)) {
         w->lacks = true;
         w->scan->lacking[(n * 2 + is_ac) * SYMBOLS_MAX + symbol] = 1;
     }
@@ -359,10 +361,6 @@ static void put_symbol(Walk *w, int n, int is_ac, int symbol)
 static void put_value(Walk *w, int n, int is_ac, int run, int value)
 {
     int size = size_of(value);
-    if (size > VALUE_MAX) {
-        w->lacks = true; /* no table can have it */
-        return;
-    }
     put_symbol(w, n, is_ac, run << 4 | size);
     put_bits(w, (uint32_t)(value < 0 ? value - 1 : value) & ((1u << size) - 1), size);
 }
@@ -382,10 +380,10 @@ static void put_corrections(Walk *w, const int16_t *block, int from, int to)
  * A table need not have all EOB codes. Any run of 2**s blocks or more can be made of EOBs, so the rest after a part is
  * kept as long as the shortest run.
  */
-static void put_run(Walk *w, int n, int64_t number, int k, int64_t count)
+static void put_run(Walk *w, int64_t number, int k, int64_t count)
 {
-    const Table *t = &w->ac[n];
-    const Component *c = &w->scan->components[n];
+    const Table *t = &w->ac[0];
+    const Component *c = &w->scan->components[0];
     int64_t shortest = t->shortest_run;
     while (count) {
         int size = RUNS_MAX;
@@ -394,7 +392,7 @@ static void put_run(Walk *w, int n, int64_t number, int k, int64_t count)
         int64_t part = count < ((int64_t)2 << size) ? count : ((int64_t)2 << size) - 1;
         if (part < count && count - part < shortest && count >= shortest)
             part -= shortest - (count - part);
-        put_symbol(w, n, 1, size << 4);
+        put_symbol(w, 0, 1, size << 4);
         put_bits(w, (uint32_t)(part - ((int64_t)1 << size)), size);
         for (int64_t i = 0; w->high && i < part; i++, number++, k = w->first)
             put_corrections(w, c->wanted + BLOCK * place_of(c, number), k, w->last + 1);
@@ -465,7 +463,7 @@ static void put_unit(Walk *w, int64_t number, int64_t count)
         const int16_t *block = c->wanted + BLOCK * place_of(c, i);
         int newest = last_event(w, block);
         if (newest >= 0) {
-            put_run(w, 0, since, k, pending);
+            put_run(w, since, k, pending);
             pending = 0;
             if (w->high)
                 put_refined(w, block, newest);
@@ -477,7 +475,7 @@ static void put_unit(Walk *w, int64_t number, int64_t count)
             k = newest < 0 ? w->first : newest + 1;
         }
     }
-    put_run(w, 0, since, k, pending);
+    put_run(w, since, k, pending);
 }
 
 static void report(Walk *w, int n, int64_t place)
