@@ -12,7 +12,7 @@ test: $(VENV)/.dev check
 
 # What is worth waiting for after every change: linters, types, imports, and the tests that take less than seconds.
 quick: $(VENV)/.dev check
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
