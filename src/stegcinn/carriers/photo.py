@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from stegcinn.carriers.decoded import is_decoded
+from stegcinn.carriers.evidence.lossy import lossy_kind
+from stegcinn.carriers.evidence.search import find_evidence
 from stegcinn.carriers.foreign import MAX_PROFILE, is_raw_preview, readable
 from stegcinn.carriers.luma import is_gray, luma_of
 from stegcinn.errors import ImageError, StegcinnError
@@ -35,6 +36,7 @@ _STRIP = 256  # rows converted at a time
 class Photo:
     """An 8-bit photo: `rgb` HxWx3 uint8, `alpha` HxW uint8 or None, `icc_profile` an RGB profile or None.
 
+    `lossy` says of what kind the lossy file was whose pixels these are, as in "JPEG"; None if they come from elsewhere.
     Its arrays are not to be changed: what is computed of them is kept. Raises ValueError for arrays of another shape
     or dtype. Photos compare by identity.
     """
@@ -42,6 +44,7 @@ class Photo:
     rgb: UInt8
     alpha: UInt8 | None = None
     icc_profile: bytes | None = None
+    lossy: str | None = None
 
     def __post_init__(self) -> None:
         if self.rgb.dtype != np.uint8 or self.rgb.ndim != 3 or self.rgb.shape[2] != 3:
@@ -66,9 +69,9 @@ class Photo:
         return is_gray(self.rgb)
 
     @cached_property
-    def is_decoded(self) -> bool:
-        """Whether it is as a JPEG decoder left it, so that any change can be proved; see `decoded`."""
-        return is_decoded(self.rgb)
+    def evidence(self) -> str | None:
+        """Why any change to it can be proved, in one line that says what to do; None if nothing is found."""
+        return find_evidence(self.rgb, self.lossy)
 
     def to_pil(self) -> Image.Image:
         """Return a PIL image of mode RGB, or RGBA with alpha; a profile is in `info["icc_profile"]`."""
@@ -81,7 +84,7 @@ class Photo:
         """Return the same photo with other colours: HxWx3 uint8 of the same size, else ValueError."""
         if rgb.shape != self.rgb.shape:
             raise ValueError(f"rgb must keep the shape {self.rgb.shape}, not {rgb.shape}")
-        return dataclasses.replace(self, rgb=np.ascontiguousarray(rgb))
+        return dataclasses.replace(self, rgb=np.ascontiguousarray(rgb), lossy=None)
 
     def halved(self) -> Photo:
         """The photo at half its width and height, rounded down (Lanczos): it no longer shows how it was compressed.
@@ -111,7 +114,8 @@ def decode(
         if isinstance(image, Image.Image):
             return _from_pil(image, name, notes, False, largest), notes
         with Image.open(io.BytesIO(readable(image, name, notes))) as opened:
-            return _from_pil(opened, name, notes, upright, largest), notes
+            lossy = lossy_kind(opened, image)
+            return dataclasses.replace(_from_pil(opened, name, notes, upright, largest), lossy=lossy), notes
     except StegcinnError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
