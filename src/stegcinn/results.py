@@ -21,9 +21,9 @@ from stegcinn.files import write_atomic
 class Capacity:
     """What `hide` will surely take: payload bytes, and the same as net bits per pixel of the saved image.
 
-    Of these, `safe_bytes` are as good as unseen by the attackers measured (docs/security.md): none in a host that is
-    `decoded`, as any change to it can be proved; `evidence` says how. `per_codec` has the bytes that each codec takes
-    which may be chosen, and `codec` is the one that takes the most.
+    Of these, `safe_bytes` are as good as unseen by the attackers measured (docs/security.md): none where any change to
+    the host can be proved. Then `evidence` says why, and `decoded` is True: most such hosts come from a lossy file.
+    `per_codec` has the bytes that each codec takes which may be chosen, and `codec` is the one that takes the most.
     """
 
     bytes: int

@@ -289,6 +289,17 @@ def test_flat_areas_have_no_evidence(spread: int) -> None:
         assert find_evidence((colour + noise).round().astype(np.uint8)) is None
 
 
+def test_an_area_of_few_decodable_colours_has_no_evidence() -> None:
+    """Any flat area has such colours by chance."""
+    rgb = host()
+    flat = saved(np.full((64, 64, 3), (90, 140, 200), np.uint8), "JPEG")
+    flat[::2] += 1  # another luma: as decodable
+    flat[:, 20:40] = saved(np.full((64, 20, 3), (70, 150, 180), np.uint8), "JPEG")
+    assert decodable(flat).all()
+    rgb[43:107, 59:123] = flat
+    assert find_evidence(rgb) is None
+
+
 def test_black_and_white_and_gray_tell_nothing() -> None:
     rgb = np.zeros((64, 64, 3), np.uint8)
     rgb[32:] = 255

@@ -2,7 +2,7 @@
 
 A photo that nobody decoded has some of them by chance: of the colours in any area a quarter to two thirds. Pixels of
 flat areas are all alike, so it is different colours that are counted: their differences of channels, of which a
-decoder's chroma makes few. A decoded tile of TILE x TILE pixels has 40 and more, none of them off the lattice.
+decoder's chroma makes few.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from stegcinn.carriers.evidence.decoders import SPAN, Decoder, decoders, pairs_o
 from stegcinn.carriers.evidence.parts import TILE, bands, codes, sample, telling
 from stegcinn.runtime.arrays import Bool, Int32, UInt8, UInt16
 
-TILE_PAIRS = (
-    12  # of a tile that is on a lattice throughout; other photos have up to 7, but for pixels that scaling copied
-)
+TILE_PAIRS = 12  # of a tile that is all on a lattice; other photos have up to 7, but where scaling copied pixels
 PHOTO_PAIRS = 20  # of a photo, each seen twice or more; with fewer, chance is too coarse
 PHOTO_SHARE = 0.75  # of them on the lattice: 0.85 of decoders near those that we know, up to 0.64 of other photos
 
