@@ -226,8 +226,9 @@ def test_stretched_contrast_is_told(gain: float, black: int) -> None:
 
 def test_one_stretched_channel_and_a_curve_are_told() -> None:
     rgb = host()
-    rgb[..., 2] = by_value(rgb[..., 2], lambda value: 1.2 * value)
-    assert find_evidence(rgb) == STRETCHED
+    for gain in (1.2, 3, 4):  # 4 leaves three empty levels at a time
+        rgb[..., 2] = by_value(host()[..., 2], lambda value, gain=gain: gain * (value - 10))
+        assert find_evidence(rgb) == STRETCHED
     assert find_evidence(by_value(host(), lambda value: 255 * (value / 255) ** 0.7)) == STRETCHED
 
 
@@ -313,7 +314,8 @@ def test_black_and_white_and_gray_tell_nothing() -> None:
 
 def file_of(kind: str, rgb: UInt8, **options: object) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, kind, **options)
+    more = {"save_all": True, "append_images": [Image.fromarray(rgb[::-1])]} if kind == "MPO" else {}
+    Image.fromarray(rgb).save(buffer, kind, **options, **more)
     return buffer.getvalue()
 
 
