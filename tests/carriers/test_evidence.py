@@ -155,6 +155,7 @@ def test_what_libwebp_made_is_told(quality: int) -> None:
 @pytest.mark.parametrize("spread", ["full", "limited"])
 def test_what_pillow_made_of_an_avif_is_told(spread: str, subsampling: str) -> None:
     rgb = saved(host(), "AVIF", quality=70, range=spread, subsampling=subsampling, speed=9)
+    assert max(each.makes(rgb)[unclipped(rgb)].mean() for each in decoders() if each.kind == "AVIF") > 0.95
     assert find_evidence(rgb) == as_decoded("AVIF")
 
 
