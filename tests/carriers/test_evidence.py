@@ -17,6 +17,7 @@ from stegcinn.carriers.base import Source
 from stegcinn.carriers.evidence.decoders import Decoder, decoders
 from stegcinn.carriers.evidence.lattices import decodable
 from stegcinn.carriers.evidence.parts import unclipped
+from stegcinn.carriers.evidence.repeats import is_enlarged
 from stegcinn.carriers.evidence.search import (
     ENLARGED,
     PALETTE,
@@ -245,6 +246,12 @@ def test_an_enlarged_area_is_found() -> None:
     rgb = scaled(skimage_data.astronaut(), 0.8)
     rgb[143:207, 91:155] = scaled(crop("coffee", 32, 32, 150, 250), 2, Image.Resampling.NEAREST)
     assert find_evidence(rgb) == ENLARGED
+
+
+def test_slow_gradients_are_not_enlarged() -> None:
+    row, column = np.mgrid[:192, :192]
+    ramp = 60 + (row + 2) // 5 + (column + 1) // 5
+    assert not is_enlarged(np.stack([ramp, ramp + 20, ramp + 50], axis=-1).astype(np.uint8))
 
 
 # photos that are none of this

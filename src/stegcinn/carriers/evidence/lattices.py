@@ -18,7 +18,7 @@ from stegcinn.carriers.evidence.parts import TILE, bands, codes, sample, telling
 from stegcinn.runtime.arrays import Bool, Int32, UInt8, UInt16
 
 TILE_PAIRS = 12  # of a tile that is all on a lattice; other photos have up to 7, but where scaling copied pixels
-PHOTO_PAIRS = 20  # of a photo, each seen twice or more; with fewer, chance is too coarse
+PHOTO_PAIRS = 12  # of a photo, each seen twice or more; with fewer, chance is too coarse
 PHOTO_SHARE = 0.75  # of them on the lattice: 0.85 of decoders near those that we know, up to 0.64 of other photos
 
 _SAMPLE = 1 << 16  # pixels by which a photo is judged
