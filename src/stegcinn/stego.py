@@ -43,7 +43,7 @@ from stegcinn.errors import (
 from stegcinn.results import Capacity, Container
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Packed, Payload
-from stegcinn.sealing.keys import Keyring
+from stegcinn.sealing.keys import VERSIONS, Keyring
 
 ATTEMPTS = 6  # embeddings, should a container fail its own check
 AS_USUAL = Wish()
@@ -202,8 +202,9 @@ def uncover(
     if not thorough and (slow := [codec.name for codec, carrier in opened if codec.is_slow(carrier)]):
         failure = RevealError(tuple(dict.fromkeys(slow)))
         opened = [(codec, carrier) for codec, carrier in opened if codec.name not in slow]
-    for (codec, carrier), report in zip(opened, portions(progress, len(opened)), strict=True):
-        keys = keyring(codec.salt(carrier))
+    tries = [(*each, version) for version in VERSIONS for each in opened if each[0].first_version <= version]
+    for (codec, carrier, version), report in zip(tries, portions(progress, len(tries)), strict=True):
+        keys = keyring(codec.salt(carrier, version), version)
         try:
             stream = codec.extract(carrier, keys, partial(envelope.stream_size, keys=keys)).stream
             payload = envelope.unseal(stream, keys)

@@ -23,7 +23,7 @@ from stegcinn.carriers.decoded import is_decoded
 from stegcinn.carriers.foreign import MAX_PROFILE, is_raw_preview, readable
 from stegcinn.carriers.luma import is_gray, luma_of
 from stegcinn.errors import ImageError, StegcinnError
-from stegcinn.runtime.arrays import UInt8
+from stegcinn.runtime.arrays import Bool, UInt8
 
 MIN_SIDE = 64
 MAX_PIXELS = 50_000_000
@@ -59,6 +59,18 @@ class Photo:
     def luma(self) -> UInt8:
         """The gray-scale, HxW uint8, see `luma_of`."""
         return luma_of(self.rgb)
+
+    @cached_property
+    def visible(self) -> Bool:
+        """Which pixels are seen, HxW: not those that are fully transparent, whose colours programs change at will."""
+        return np.ones(self.rgb.shape[:2], np.bool_) if self.alpha is None else self.alpha > 0
+
+    @cached_property
+    def bared(self) -> Photo:
+        """The same with black pixels for those that are not seen; itself if all are."""
+        if self.visible.all():
+            return self
+        return self.with_rgb(np.where(self.visible[..., None], self.rgb, np.uint8(0)))
 
     @cached_property
     def is_gray(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Generic, Literal, Protocol, TypeVar, get_args
 
 from stegcinn.carriers.base import Carrier, Source
 from stegcinn.errors import UsageError
-from stegcinn.sealing.keys import Keys
+from stegcinn.sealing.keys import VERSION, Keys
 
 C = TypeVar("C", bound=Carrier)
 Colors = Literal["keep", "generate"]
@@ -100,6 +100,7 @@ class Codec(Protocol[C]):
     name: str
     label: str  # what it is, in a few words for people
     auto: bool  # whether it may be taken where no codec is asked for
+    first_version: int  # of the container format, in which there are containers of it
     formats: tuple[str, ...]  # suffixes of files that its containers can be saved in, the usual one first
 
     def ready(self) -> None:
@@ -111,8 +112,11 @@ class Codec(Protocol[C]):
     def open(self, source: Source) -> C:
         """The carrier in a source; ImageError if there is none."""
 
-    def salt(self, carrier: C) -> bytes:
-        """The 32 bytes that a carrier's keys depend on besides the password: a container's are its host's."""
+    def salt(self, carrier: C, version: int = VERSION) -> bytes:
+        """The 32 bytes that a carrier's keys depend on besides the password: a container's are its host's.
+
+        `version`: of the container format.
+        """
 
     def is_slow(self, carrier: C) -> bool:
         """Whether it takes long to find that nothing is hidden, so that a receiver has to ask for it."""

@@ -12,8 +12,8 @@ from stegcinn.carriers.base import Source
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, StreamSize, Wish
 from stegcinn.errors import SelfCheckError
-from stegcinn.runtime.arrays import UInt8
-from stegcinn.sealing.keys import Keys
+from stegcinn.runtime.arrays import Bool, UInt8
+from stegcinn.sealing.keys import VERSION, Keys
 
 DECODED = "this photo is as a JPEG decoder left it, and experts can prove any change; halve it first to be safer"
 
@@ -41,10 +41,13 @@ class LumaLocked(ABC):
         """The picture."""
         return source.photo()
 
-    def salt(self, photo: Photo) -> bytes:
-        """SHA-256 of size and gray-scale, which hiding leaves as they are."""
-        height, width = photo.luma.shape
-        return hashlib.sha256(f"stegcinn luma {width}x{height}\n".encode() + photo.luma.tobytes()).digest()
+    def salt(self, photo: Photo, version: int = VERSION) -> bytes:
+        """SHA-256 of size and gray-scale, which hiding leaves as they are; what is not seen counts as black."""
+        luma = seen(photo, version).luma
+        height, width = luma.shape
+        return hashlib.sha256(f"stegcinn luma {width}x{height}\n".encode() + luma.tobytes()).digest()
+
+    first_version = 1
 
     def is_slow(self, photo: Photo) -> bool:
         """That is told by a header."""
@@ -88,12 +91,23 @@ class LumaLocked(ABC):
     def extract(self, photo: Photo, keys: Keys, size: StreamSize, *, strict: bool = False) -> Extraction: ...
 
 
+def seen(photo: Photo, version: int) -> Photo:
+    """What counts of a photo: as it is in format version 1; later without the colours of pixels that are not seen."""
+    return photo if version == 1 else photo.bared
+
+
+def usable(photo: Photo, version: int) -> Bool:
+    """Which pixels may carry bits, (H, W)."""
+    return np.ones(photo.visible.shape, np.bool_) if version == 1 else photo.visible
+
+
 def chosen_colors(photo: Photo, wish: Wish) -> Colors:
     """What is wished; else a photo keeps its colours, and one without gets some."""
     return wish.colors or ("generate" if photo.is_gray else "keep")
 
 
 def embedding(host: Photo, rgb: UInt8, colors: Colors, disturbance: float | None = None) -> Embedding[Photo]:
-    """Of the colours `rgb` in place of the host's."""
+    """Of the colours `rgb` in place of the host's, but for pixels that are not seen."""
+    rgb = np.where(host.visible[..., None], rgb, host.rgb) if host.alpha is not None else rgb
     changed = float(np.mean((rgb != host.rgb).any(axis=-1)))
     return Embedding(host.with_rgb(rgb), changed, disturbance, colors)
