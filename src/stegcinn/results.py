@@ -52,7 +52,7 @@ class Container:
     judgement: Judgement
     disturbance: float | None  # see `codecs.base.Embedding`
     pixels: int
-    changed: float  # share of pixels that are not the host's any more
+    changed: float  # share of pixels, or of chroma coefficients in a JPEG, that are not the host's any more
     raw_accuracy: float  # share of embedded bits that read back right before error correction
     notes: tuple[str, ...]  # what whoever hid the payload should know, a line each
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -120,7 +120,8 @@ def conceal(
     suffix: str | None = None, progress: Progress = silent,
 ) -> Container:  # fmt: skip
     """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned."""
-    *first, last = _opened(source, _candidates(codec, wish, suffix))
+    asked = replace(wish, convert=codec is not None or suffix is not None)
+    *first, last = _hosts(source, _candidates(codec, wish, suffix), asked)
     task, packed = _Task(source.notes, Keyring(password), wish, suffix, rising(progress)), envelope.pack(payload)
     for each, host in first:
         with suppress(CapacityError, SelfCheckError):
@@ -151,7 +152,7 @@ class _Task:
 
 def _conceal(task: _Task, packed: Packed, codec: Codec[C], host: C) -> Container:
     suffix = task.suffix or codec.formats[0]
-    notes = [*task.notes, *codec.losses(host, suffix)]  # before the work, as it may refuse
+    notes = list(dict.fromkeys([*task.notes, *codec.losses(host, suffix)]))  # before the work, as it may refuse
     keys = task.keyring(codec.salt(host))
     for _ in range(ATTEMPTS):  # each with a new salt and new filling
         stream = envelope.seal(packed, keys)
@@ -199,6 +200,8 @@ def uncover(
     opened = _opened(source, codecs)
     if stored := source.as_stored():  # some program may have turned it, by a flag or with one
         opened = _opened(stored, codecs) + opened
+    if not opened:
+        source.photo()  # ImageError, if that is why
     if not thorough and (slow := [codec.name for codec, carrier in opened if codec.is_slow(carrier)]):
         failure = RevealError(tuple(dict.fromkeys(slow)))
         opened = [(codec, carrier) for codec, carrier in opened if codec.name not in slow]
@@ -223,7 +226,7 @@ def measure(
     source: Source, *, codec: str | None = None, wish: Wish = AS_USUAL, progress: Progress = silent
 ) -> Capacity:
     """`capacity` of a source."""
-    opened = _opened(source, _candidates(codec, wish, None))
+    opened = _hosts(source, _candidates(codec, wish, None), replace(wish, convert=codec is not None))
     found: list[tuple[Codec[Any], Any, Room]] = []
     failure: MachineError | None = None
     for (each, host), report in zip(opened, portions(progress, len(opened)), strict=True):
@@ -266,18 +269,27 @@ def _named(name: str) -> Codec[Any]:
     return load_codec(name)
 
 
-def _opened(source: Source, codecs: list[Codec[Any]]) -> list[tuple[Codec[Any], Any]]:
-    """Those of the codecs whose carrier is in the source, with it; ImageError if there are none."""
-    opened = []
+def _hosts(source: Source, codecs: list[Codec[Any]], wish: Wish) -> list[tuple[Codec[Any], Any]]:
+    """Those of the codecs that can hide in the source, with the carrier; ImageError if there are none."""
+    found: list[tuple[Codec[Any], Any]] = []
     failure: ImageError | None = None
     for codec in codecs:
         try:
-            opened.append((codec, codec.open(source)))
+            found.append((codec, codec.host(source, wish)))
         except ImageError as error:
             failure = error
-    if failure and not opened:
+    if failure and not found:
         raise failure
-    return opened
+    return found
+
+
+def _opened(source: Source, codecs: list[Codec[Any]]) -> list[tuple[Codec[Any], Any]]:
+    """Those of the codecs whose carrier is in the source, with it."""
+    found: list[tuple[Codec[Any], Any]] = []
+    for codec in codecs:
+        with suppress(ImageError):
+            found.append((codec, codec.open(source)))
+    return found
 
 
 def _source(image: ImageSource | Container, halve: bool = False) -> Source:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import warnings
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -19,6 +20,8 @@ from stegcinn.errors import ImageError, StegcinnWarning, UsageError
 from stegcinn.files import shown
 
 MAX_HALVED = 170_000_000  # pixels of what is to be halved; Pillow opens little more
+JPEG_SIGNATURE = b"\xff\xd8\xff"
+QUALITY_LEAST, QUALITY_MOST = 75, 95  # of a JPEG file that is made of another one's picture
 MAX_FILE = 1 << 30  # bytes; an uncompressed photo of the most pixels with 16 bits per sample has less than half of that
 
 
@@ -54,6 +57,7 @@ class Source:
         """`upright`: whether the orientation that a file tells is applied to its picture."""
         self._upright = upright
         self.name = shown(image) if isinstance(image, (str, os.PathLike)) else "the image"
+        self.quality: int | None = None  # of the JPEG file that it was, if it is no file any more
         self.file: bytes | None = None
         self.notes: list[str] = []
         match image:
@@ -70,6 +74,11 @@ class Source:
                 raise UsageError(f"a photo is {kinds}, not {type(image).__name__}")
         if self.file is not None and not self.file:
             raise ImageError(f"{self.name} is empty; choose a photo")
+
+    @property
+    def is_jpeg(self) -> bool:
+        """Whether it is a JPEG file, by its first bytes."""
+        return self.file is not None and self.file.startswith(JPEG_SIGNATURE)
 
     @cached_property
     def _photo(self) -> Photo:
@@ -103,6 +112,9 @@ class Source:
         """The same at half its width and height, which is no file any more; ImageError if that is of no use."""
         half = Source(self._decoded(MAX_HALVED).halved().to_pil())
         half.name, half.notes = self.name, self.notes
+        if self.is_jpeg:
+            with suppress(ImageError):
+                half.quality = min(max(self._coefficients.quality[0], QUALITY_LEAST), QUALITY_MOST)
         return half
 
     def as_stored(self) -> Source | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stegcinn.codecs.base import Codec
 
-CODECS = ("stealth", "exact", "cinn")  # in the order in which they are tried
+CODECS = ("jpeg", "stealth", "exact", "cinn")  # in the order in which they are tried
 
 
 @cache

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar, get_args
 
 from stegcinn.carriers.base import Carrier, Source
+from stegcinn.carriers.jpegfile.making import QUALITIES
 from stegcinn.errors import UsageError
 from stegcinn.sealing.keys import VERSION, Keys
 
@@ -32,10 +33,15 @@ class Wish:
     """What whoever hides may choose beside codec and format; None leaves it to the codec."""
 
     colors: Colors | None = None  # "keep" the host's coarse colours, or "generate" new ones for its gray-scale
+    quality: int | None = None  # of a JPEG file that is made of the host
+    strip_metadata: bool = False  # whether to leave out what a file tells besides its picture
+    convert: bool = False  # whether a file of another kind may be made of the host
 
     def __post_init__(self) -> None:
         if self.colors not in (None, *COLORS):
             raise UsageError(f"unknown colors {self.colors!r}; choose one of {', '.join(COLORS)}")
+        if self.quality is not None and self.quality not in QUALITIES:
+            raise UsageError(f"the quality is {QUALITIES.start} to {QUALITIES[-1]}, not {self.quality}")
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class Embedding(Generic[C]):
     """A container before it is saved."""
 
     carrier: C
-    changed: float  # share of pixels that are not the host's any more
+    changed: float  # share of pixels, or of coefficients, that are not the host's any more
     # Deflection of an ideal detector that knows how noisy each pixel is; None where the codec cannot tell
     disturbance: float | None = None
     colors: Colors | None = None
@@ -110,7 +116,10 @@ class Codec(Protocol[C]):
         """Why it cannot do what is wished, if so."""
 
     def open(self, source: Source) -> C:
-        """The carrier in a source; ImageError if there is none."""
+        """The carrier in a source that may be a container; ImageError if there is none."""
+
+    def host(self, source: Source, wish: Wish) -> C:
+        """The carrier to hide in; ImageError if there is none, or if it will not do."""
 
     def salt(self, carrier: C, version: int = VERSION) -> bytes:
         """The 32 bytes that a carrier's keys depend on besides the password: a container's are its host's.

@@ -11,7 +11,7 @@ from stegcinn.carriers import formats
 from stegcinn.carriers.base import Source
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, StreamSize, Wish
-from stegcinn.errors import SelfCheckError
+from stegcinn.errors import ImageError, SelfCheckError
 from stegcinn.runtime.arrays import Bool, UInt8
 from stegcinn.sealing.keys import VERSION, Keys
 
@@ -35,9 +35,15 @@ class LumaLocked(ABC):
 
     def refusal(self, wish: Wish) -> str | None:
         """It keeps colours and generates them."""
-        return None
+        return "it makes no JPEG, which has a quality" if wish.quality is not None else None
 
     def open(self, source: Source) -> Photo:
+        """The picture, but for that of a JPEG file, in which no such container survives."""
+        if source.is_jpeg:
+            raise ImageError(f"{source.name} is a JPEG, which keeps no pixel as it was; use the file that was made")
+        return source.photo()
+
+    def host(self, source: Source, wish: Wish) -> Photo:
         """The picture."""
         return source.photo()
 

@@ -27,6 +27,7 @@ PROMISED = FILLS[1]
 SAMPLE = 8192  # places from which the price of a change is found
 SEARCH_STEPS = 11  # of that price
 EXPONENTS = (-20.0, 14.0)  # between which powers of two it lies: changes are free at one end, never made at the other
+SEARCH_STEP = 2.0 ** ((EXPONENTS[1] - EXPONENTS[0]) / (1 << SEARCH_STEPS))  # between prices that are told apart
 SHARES = 255  # units in which a header tells what share of the message each layer has
 
 

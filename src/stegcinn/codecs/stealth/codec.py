@@ -43,7 +43,7 @@ class StealthCodec(LumaLocked):
 
     def refusal(self, wish: Wish) -> str | None:
         """Every pixel stays near its colour."""
-        return "it keeps the colours of the host" if wish.colors == "generate" else None
+        return "it keeps the colours of the host" if wish.colors == "generate" else super().refusal(wish)
 
     def capacity(self, photo: Photo, wish: Wish, progress: Progress) -> Room:
         """The least of two bounds: a load that is hard to see, and a share of what there is room for."""

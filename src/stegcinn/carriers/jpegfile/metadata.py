@@ -1,0 +1,58 @@
+"""What a JPEG file tells besides its picture, and how to leave it out."""
+
+from __future__ import annotations
+
+import io
+import struct
+from contextlib import suppress
+
+from PIL import ExifTags, Image
+
+EOI, SOS, COMMENT = 0xD9, 0xDA, 0xFE
+APPLICATIONS = range(0xE0, 0xF0)
+ICC, ICC_SIGNATURE = 0xE2, b"ICC_PROFILE\0"
+JFIF, JFIF_SIGNATURE = 0xE0, b"JFIF\0"
+ADOBE, ADOBE_SIGNATURE = 0xEE, b"Adobe"
+KEPT = {ICC: ICC_SIGNATURE, JFIF: JFIF_SIGNATURE, ADOBE: ADOBE_SIGNATURE}  # without which colours would be others
+
+
+def tells_position(data: bytes) -> bool:
+    """Whether the EXIF segment of a JPEG file names a place on earth."""
+    with suppress(Exception), Image.open(io.BytesIO(data), formats=["JPEG"]) as image:  # whatever damaged EXIF raises
+        position = image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
+        return ExifTags.GPS.GPSLatitude in position and ExifTags.GPS.GPSLongitude in position
+    return False
+
+
+def stripped(data: bytes) -> bytes:
+    """The JPEG file without comments, EXIF, XMP, thumbnails, further pictures, and whatever follows its end.
+
+    What its colours need is kept: the JFIF and Adobe segments and the colour profile. `data` is a file that
+    `markers.parse` takes; it is returned as it is where its segments cannot be told.
+    """
+    parts, at = [data[:2]], 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        while at + 4 <= len(data) and data[at + 1] == 0xFF:  # fill bytes
+            at += 1
+        code = data[at + 1]
+        if code == EOI:
+            return b"".join([*parts, data[at : at + 2]])
+        (size,) = struct.unpack_from(">H", data, at + 2)
+        end = at + 2 + size
+        if code == SOS:
+            end = _scan_end(data, end)
+        body = data[at + 4 : end]
+        if not (code == COMMENT or code in APPLICATIONS) or body.startswith(KEPT.get(code, b"\0\0no such segment")):
+            parts.append(data[at:end])
+        at = end
+    return data if at < len(data) else b"".join(parts)
+
+
+def _scan_end(data: bytes, at: int) -> int:
+    """Where the entropy-coded segments that begin at `at` end: at a marker that is no restart."""
+    while (at := data.find(b"\xff", at)) >= 0:
+        following = data[at + 1 : at + 2]
+        if following and following != b"\0" and not 0xD0 <= following[0] <= 0xD7 and following != b"\xff":
+            return at
+        at += 1
+    return len(data)
