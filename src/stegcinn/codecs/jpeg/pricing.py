@@ -73,7 +73,7 @@ def information(plane: Component) -> Float32:
 
 
 def prices(plane: Component, dry: Bool) -> Float32:
-    """Of a change of each visible coefficient, (blocks * 64,): forbidding in blocks that are not `dry` (rows, columns)."""
+    """Of a change of each visible coefficient, (blocks * 64,): forbidding where not `dry` (rows, columns of blocks)."""
     price: Float32 = np.power(information(plane), np.float32(POWER))
     price[~dry.reshape(-1)] = FORBIDDING
     return price.reshape(-1)
