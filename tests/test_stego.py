@@ -243,7 +243,7 @@ def test_a_container_that_fails_its_check_is_not_returned(host, monkeypatch, cod
     real = envelope.seal
     monkeypatch.setattr("stegcinn.sealing.envelope.seal", lambda *a, **k: seals.append(1) or real(*a, **k))
 
-    def refuse(self, photo, key, size, *, strict=False):
+    def refuse(self, photo, key, size, *, strict=False, progress=None):
         assert strict
         raise RevealError
 

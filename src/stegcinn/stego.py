@@ -158,7 +158,9 @@ def _conceal(task: _Task, packed: Packed, codec: Codec[C], host: C) -> Container
         embedding = codec.embed(host, stream, keys, task.wish, lambda share: task.progress(0.8 * share))
         file = codec.encode(embedding.carrier, suffix)
         try:
-            raw_accuracy = _verify(file, host, packed.payload, task.keyring, codec)
+            raw_accuracy = _verify(
+                file, host, packed.payload, task.keyring, codec, lambda share: task.progress(0.8 + 0.2 * share)
+            )
         except RevealError:
             continue
         task.progress(1.0)
@@ -178,12 +180,12 @@ def _conceal(task: _Task, packed: Packed, codec: Codec[C], host: C) -> Container
     )
 
 
-def _verify(file: bytes, host: C, payload: Payload, keyring: Keyring, codec: Codec[C]) -> float:
+def _verify(file: bytes, host: C, payload: Payload, keyring: Keyring, codec: Codec[C], progress: Progress) -> float:
     """Reveal from the encoded file as a receiver would, with less effort; raw accuracy, or RevealError."""
     saved = codec.open(Source(file))
     codec.check(host, saved)
     keys = keyring(codec.salt(saved))
-    extraction = codec.extract(saved, keys, partial(envelope.stream_size, keys=keys), strict=True)
+    extraction = codec.extract(saved, keys, partial(envelope.stream_size, keys=keys), strict=True, progress=progress)
     if envelope.unseal(extraction.stream, keys).data != payload.data:
         raise RevealError
     return extraction.raw_accuracy
@@ -205,7 +207,7 @@ def uncover(
     for (codec, carrier), report in zip(opened, portions(progress, len(opened)), strict=True):
         keys = keyring(codec.salt(carrier))
         try:
-            stream = codec.extract(carrier, keys, partial(envelope.stream_size, keys=keys)).stream
+            stream = codec.extract(carrier, keys, partial(envelope.stream_size, keys=keys), progress=report).stream
             payload = envelope.unseal(stream, keys)
         except MachineError as error:
             failure = error  # worth telling, should no other codec find anything
@@ -222,6 +224,7 @@ def measure(
     source: Source, *, codec: str | None = None, wish: Wish = AS_USUAL, progress: Progress = silent
 ) -> Capacity:
     """`capacity` of a source."""
+    progress = rising(progress)  # some begin anew when a sample was not enough
     opened = _opened(source, _candidates(codec, wish, None))
     found: list[tuple[Codec[Any], Any, Room]] = []
     failure: MachineError | None = None

@@ -126,7 +126,7 @@ class Codec(Protocol[C]):
     def capacity(self, carrier: C, wish: Wish, progress: Progress) -> Room:
         """How long a stream `embed` will surely take."""
 
-    def disturbance(self, carrier: C, size: int) -> float | None:
+    def disturbance(self, carrier: C, size: int, progress: Progress = silent) -> float | None:
         """Expected of a stream of `size` bytes; None if it does not take as much, or if the codec cannot tell."""
 
     def embed(self, carrier: C, stream: bytes, keys: Keys, wish: Wish, progress: Progress) -> Embedding[C]:
@@ -145,7 +145,9 @@ class Codec(Protocol[C]):
     def check(self, host: C, saved: C) -> None:
         """SelfCheckError if anything is changed in a saved container that this codec never changes."""
 
-    def extract(self, carrier: C, keys: Keys, size: StreamSize, *, strict: bool = False) -> Extraction:
+    def extract(
+        self, carrier: C, keys: Keys, size: StreamSize, *, strict: bool = False, progress: Progress = silent
+    ) -> Extraction:
         """Read the stream of a container, as much of it as `size` asks for at least; RevealError if there is none.
 
         `size` may raise RevealError for what is no stream. `strict` asks for the margin that hiding demands of its own

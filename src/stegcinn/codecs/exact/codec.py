@@ -101,14 +101,19 @@ class ExactCodec(LumaLocked):
                 break
         raise CapacityError(len(stream), min(len(stream) - 1, self._room(photo, fitted, colors, progress)))
 
-    def extract(self, photo: Photo, key: Keys, size: StreamSize, *, strict: bool = False) -> Extraction:
+    def extract(
+        self, photo: Photo, key: Keys, size: StreamSize, *, strict: bool = False, progress: Progress = silent
+    ) -> Extraction:
         """Stops as soon as the stream is complete. There is nothing to be strict about: bits are right or absent."""
         self.ready()
         header = Header(self.model, photo.rgb, photo.luma, key)
         salt, load, fitted = unmask(header.absorb(self._tables(0)), key)
         encoder, needed = Encoder(), size(b"")
+        done, total = 0, sum(pixels_of(photo.luma)[load.first :])
         for part, tables in self._body(photo.rgb, photo.luma, load, fitted, key, salt, lambda: header):
             encoder.absorb(tables, part.tile, part.rgb)
+            done += part.tile.luma.size
+            progress(done / total)
             known = 0
             while known < needed and encoder.settled >= needed + CARRY:
                 known, needed = needed, size(key.masked(encoder.peek()[:needed], _stream(salt)))
