@@ -121,7 +121,9 @@ def conceal(
 ) -> Container:  # fmt: skip
     """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned."""
     *first, last = _opened(source, _candidates(codec, wish, suffix))
-    task, packed = _Task(source.notes, Keyring(password), wish, suffix, rising(progress)), envelope.pack(payload)
+    packed = envelope.pack(payload)
+    notes = [*source.notes, *_of_name(packed.payload)]
+    task = _Task(notes, Keyring(password), wish, suffix, rising(progress))
     for each, host in first:
         with suppress(CapacityError, SelfCheckError):
             if packed.sealed_size <= each.limit(host):
@@ -215,6 +217,7 @@ def uncover(
             pass
         else:
             progress(1.0)
+            source.notes += _of_name(payload)
             return payload
         report(1.0)
     raise failure
@@ -290,6 +293,14 @@ def _source(image: ImageSource | Container, halve: bool = False) -> Source:
 def _of_payload(error: CapacityError, name_size: int) -> CapacityError:
     """The same in bytes of payload, as users count: without what the envelope and a name of `name_size` bytes add."""
     return CapacityError(error.needed - name_size - envelope.OVERHEAD, max(0, error.available - envelope.OVERHEAD))
+
+
+def _of_name(payload: Payload) -> list[str]:
+    """What there is to tell of a name that was changed."""
+    if payload.unsafe_name is None:
+        return []
+    instead = f"{payload.name} is suggested instead" if payload.name else "none is suggested"
+    return [f"the name {payload.unsafe_name!a} is not safe everywhere: {instead}"]
 
 
 def _warn(notes: Iterable[str]) -> None:

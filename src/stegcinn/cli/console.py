@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import getpass
 import os
+import shlex
 import signal
 import sys
 import unicodedata
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from stegcinn.sealing.envelope import Payload
 
 STANDARD = "-"  # stands for stdin or stdout
-CHUNK = 1 << 20  # bytes read at a time
 
 
 class Ended(BaseException):
@@ -85,15 +85,21 @@ def password(args: argparse.Namespace, *, twice: bool) -> str | None:
 
 
 def read_payload(args: argparse.Namespace) -> Payload:
-    from stegcinn.sealing.envelope import Payload, safe_name
+    from stegcinn.sealing.envelope import Payload
 
     if args.message is not None:
         return Payload(args.message.encode(errors="surrogateescape"))
     if args.file == STANDARD:
         return Payload(_read_stdin())
+    path = Path(args.file)
+    if path.is_dir():
+        pack = f"tar c {shlex.quote(args.file)} | stegcinn hide HOST - -o OUT"
+        raise UsageError(f"{args.file} is a directory; hide an archive of it: {pack}")
     try:
-        with Path(args.file).open("rb") as file:
-            return Payload(_read_whole(file, args.file), safe_name(Path(args.file).name))
+        with path.open("rb") as file:
+            # what a shell or the system calls a stream is not what it is called
+            named = path.is_file() and path.parts[:2] not in (("/", "dev"), ("/", "proc"))
+            return Payload(_read_whole(file, args.file), path.name if named else None)
     except OSError as error:
         raise UsageError(f"{args.file} cannot be read ({error.strerror})") from error
 
@@ -112,17 +118,14 @@ def _read_stdin() -> bytes:
 
 
 def _read_whole(file: BinaryIO, name: str) -> bytes:
-    """All of a file, or UsageError before it fills the memory: devices and pipes may have no end."""
+    """All of a file, or UsageError before it fills the memory."""
+    from stegcinn.files import read_at_most
     from stegcinn.sealing.envelope import MAX_PAYLOAD
 
-    chunks: list[bytes] = []
-    size = 0
-    while chunk := file.read(CHUNK):
-        size += len(chunk)
-        if size > MAX_PAYLOAD:
-            raise UsageError(f"{name} has more than {MAX_PAYLOAD} bytes, which is the most that is taken")
-        chunks.append(chunk)
-    return b"".join(chunks)
+    data = read_at_most(file, MAX_PAYLOAD)
+    if data is None:
+        raise UsageError(f"{name} has more than {MAX_PAYLOAD:,} bytes, which is the most that is taken")
+    return data
 
 
 # what goes out

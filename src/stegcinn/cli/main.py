@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from stegcinn.cli import arguments, console, status
 from stegcinn.cli.console import STANDARD, say
-from stegcinn.errors import NoHostError, StegcinnError, UsageError, describe
+from stegcinn.errors import ImageError, NoHostError, StegcinnError, UsageError, describe
 
 if TYPE_CHECKING:
     from stegcinn.ranking import Ranked
@@ -43,6 +43,8 @@ LOADING = "loading PyTorch"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     sys.stderr = sys.stderr or io.StringIO()  # None when closed, and print would take that for stdout
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a terminal need not be UTF-8
     try:
         args = _arguments(argv)
         with warnings.catch_warnings():
@@ -82,6 +84,8 @@ def _run(args: argparse.Namespace) -> None:
 
 def _fail(error: BaseException) -> int:
     """Tell what went wrong in one line and return the exit code for it."""
+    if isinstance(error, (UsageError, ImageError, NoHostError, FileNotFoundError)) and not _is_somewhere():
+        error = UsageError("the current directory does not exist any more; change to another one")
     match error:
         case StegcinnError():
             if isinstance(error, arguments.ArgumentsError):
@@ -103,12 +107,21 @@ def _fail(error: BaseException) -> int:
     return 1
 
 
+def _is_somewhere() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 # commands
 
 
 def _hide(args: argparse.Namespace) -> None:
     from stegcinn import stego
     from stegcinn.carriers.formats import check_suffix
+    from stegcinn.carriers.photo import is_photo
     from stegcinn.codecs.base import Wish
 
     if (args.file is None) == (args.message is None):
@@ -123,11 +136,18 @@ def _hide(args: argparse.Namespace) -> None:
     password = console.password(args, twice=True)
     started = time.monotonic()
     payload, source = console.read_payload(args), console.open_source(args.host)
+    file = source.file or b""
     with status.progress("hiding") as progress:
-        source = source.halved() if args.halve else source
-        container = stego.conceal(
-            source, payload, password=password, codec=codec, wish=Wish(args.colors), suffix=suffix, progress=progress
-        )
+        try:
+            source = source.halved() if args.halve else source
+            container = stego.conceal(
+                source, payload, password=password, codec=codec, wish=Wish(args.colors), suffix=suffix,
+                progress=progress,
+            )  # fmt: skip
+        except ImageError as error:
+            if not args.file or is_photo(file) or not is_photo(payload.data):
+                raise
+            raise ImageError(f"{error}; HOST comes first: stegcinn hide {args.file} {args.host}") from error
     console.write(args.output, container.file, overwrite=args.force)
     size, bpp = len(payload.data), 8 * len(payload.data) / container.pixels
     if args.json:

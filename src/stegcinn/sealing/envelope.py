@@ -58,10 +58,11 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *
 
 @dataclass(frozen=True)
 class Payload:
-    """A file to hide: its bytes, and a name that is a suggestion only."""
+    """A file to hide: its bytes, and a name that is a suggestion only; `unsafe_name` is another that it had before."""
 
     data: bytes = field(repr=False)
     name: str | None = None
+    unsafe_name: str | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def pack(payload: Payload) -> Packed:
     """Compress a payload and make its name safe, once for all envelopes; data above MAX_PAYLOAD raises UsageError."""
     if len(payload.data) > MAX_PAYLOAD:
         raise UsageError(f"the file has {len(payload.data)} bytes; at most {MAX_PAYLOAD} can be hidden")
-    return Packed(Payload(payload.data, safe_name(payload.name or "")), *_stored(payload.data))
+    return Packed(_safely_named(payload.data, payload.name or ""), *_stored(payload.data))
 
 
 def seal(packed: Packed, keys: Keys, *, random: Callable[[int], bytes] = os.urandom) -> bytes:
@@ -128,7 +129,7 @@ def unseal(stream: bytes, keys: Keys) -> Payload:
     if start > len(body):
         raise RevealError
     data = _unpack(body[start:], head)
-    return Payload(data, safe_name(body[1:start].decode(errors="replace")))
+    return _safely_named(data, body[1:start].decode(errors="replace"))
 
 
 def stream_size(start: bytes, keys: Keys) -> int:
@@ -150,6 +151,11 @@ def safe_name(name: str) -> str | None:
     if _DEVICE.match(safe):
         safe = _cut("_" + safe)
     return safe or None
+
+
+def _safely_named(data: bytes, name: str) -> Payload:
+    safe = safe_name(name)
+    return Payload(data, safe, None if name == (safe or "") else name)
 
 
 def _cut(name: str) -> str:
