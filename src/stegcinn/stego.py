@@ -47,6 +47,8 @@ from stegcinn.sealing.keys import Keyring
 
 ATTEMPTS = 6  # embeddings, should a container fail its own check
 AS_USUAL = Wish()
+GRAY = "this photo is gray, and hiding gives it colours, which may be noticed: a colour photo hides better"
+COLOURED = "the photo was gray and has colours now"
 PUBLIC = "without a password, anyone with stegcinn can read the payload"
 
 
@@ -168,7 +170,9 @@ def _conceal(task: _Task, packed: Packed, codec: Codec[C], host: C) -> Container
         task.progress(1.0)
         if packed.dropped_name:
             notes.append(f"the name {packed.dropped_name} was left out to make the payload fit")
-        judgement = judge_disturbance(codec.evidence(host), embedding.disturbance)
+        judgement = judge_disturbance(codec.evidence(host), embedding.disturbance, embedding.colors)
+        if embedding.colors == "generate" and task.wish.colors is None:
+            notes.append(COLOURED)
         if judgement.verdict != "safe":
             notes.append(judgement.reason)
         if task.keyring.public:
@@ -239,10 +243,22 @@ def measure(
     if failure and not found:
         raise failure
     best, host, room = max(found, key=lambda each: each[2].most)
+    if room.colors == "generate" and wish.colors is None and room.most:
+        source.notes.append(GRAY)
     sizes = {each.name: max(0, room.most - envelope.OVERHEAD) for each, _, room in found}
     safe = max(0, *(room.safe - envelope.OVERHEAD for _, _, room in found))
     bpp, evidence = 8 * sizes[best.name] / host.pixels, best.evidence(host)
     return Capacity(sizes[best.name], bpp, best.name, room.colors, sizes, safe, evidence is not None, evidence)
+
+
+def colours(
+    source: Source, *, codec: str | None = None, wish: Wish = AS_USUAL, suffix: str | None = None
+) -> str | None:
+    """What to know before hiding in a photo without colours, if it is one and would get some."""
+    if wish.colors is not None or not source.photo().is_gray:
+        return None
+    *_, (last, _) = _opened(source, _candidates(codec, wish, suffix))  # others leave it to this one
+    return GRAY if last.refusal(Wish("generate")) is None else None
 
 
 def suffixes(codec: str | None = None) -> tuple[str, ...]:

@@ -12,8 +12,10 @@ from command import FAKE, SECRET, Run, finish, one_error, spawn
 from PIL import Image
 
 import stegcinn
-from fakes import pixels
+from fakes import LsbCodec, pixels
+from stegcinn import stego
 from stegcinn.carriers import base
+from stegcinn.carriers.base import Source
 from stegcinn.cli.main import main
 from stegcinn.errors import ImageError, UsageError
 from stegcinn.sealing import envelope
@@ -173,3 +175,45 @@ def test_a_terminal_that_is_not_utf8_gets_escapes(tmp_path: Path, monkeypatch: p
     outcome = finish(spawn(f"{FAKE}    sys.exit(main())", "rank", folder, "--payload", "0"))
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out.endswith(b"gr\\xfcn.png\n")
+
+
+# gray photos
+
+
+@pytest.mark.parametrize("options", [[], ["--colors", "generate"], ["--colors", "keep"]])
+def test_a_gray_photo_is_told_to_be_coloured_before_and_after(secret: Path, run: Run, options: list[str]) -> None:
+    Image.fromarray(pixels()[..., 0]).save("gray.png")
+    before, after = f"stegcinn: note: {stego.GRAY}", f"stegcinn: note: {stego.COLOURED}"
+    unasked = [before] if not options else []
+    assert [note for note in run("capacity", "gray.png", *options).notes if note == before] == unasked
+    outcome = run("hide", "gray.png", secret, "-o", "o.png", *options)
+    assert outcome.code == 0
+    assert [line for line in outcome.notes if line in (before, after)] == ([before, after] if not options else [])
+    if not options:
+        assert outcome.err.index(before) < outcome.err.index("hid 512 bytes") < outcome.err.index(after)
+
+
+def test_a_colour_photo_is_not(host: Path, secret: Path, run: Run) -> None:
+    for outcome in (run("capacity", host), run("hide", host, secret, "-o", "o.png")):
+        assert not any("gray" in note for note in outcome.notes)
+
+
+def test_a_gray_photo_is_not_given_advice_that_does_not_help_there(
+    secret: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hiding less does not help: the codec whose payloads may be safe takes nothing."""
+    Image.fromarray(pixels()[..., 0]).save("gray.png")
+    monkeypatch.setattr(LsbCodec, "disturbs", None)
+    told = " ".join(run("hide", "gray.png", secret, "-o", "o.png").notes)
+    assert "hide in a colour photo" in told
+    assert "hide less" not in told
+    room = stego.measure(Source("gray.png"))
+    assert "hide less" not in room.judge(room.bytes).reason
+
+
+def test_the_library_warns_of_it() -> None:
+    gray = pixels()[..., 0]
+    with pytest.warns(stegcinn.StegcinnWarning, match="gray, and hiding gives it colours"):
+        stegcinn.capacity(gray)
+    with pytest.warns(stegcinn.StegcinnWarning, match="was gray and has colours now"):
+        stegcinn.hide(gray, b"x", password="p")

@@ -128,7 +128,7 @@ def _hide(args: argparse.Namespace) -> None:
         raise UsageError("give either a FILE to hide or a message with -m")
     if args.host == args.file == STANDARD:
         raise UsageError("HOST and FILE cannot both be standard input")
-    codec = _codec(args)
+    codec, wish = _codec(args), Wish(args.colors)
     suffix = None if args.output == STANDARD else check_suffix(args.output, stego.suffixes(codec))
     console.check_output(args, args.host, args.file)
     if args.output == STANDARD and console.stdout().isatty():
@@ -140,10 +140,11 @@ def _hide(args: argparse.Namespace) -> None:
     with status.progress("hiding") as progress:
         try:
             source = source.halved() if args.halve else source
+            if warning := stego.colours(source, codec=codec, wish=wish, suffix=suffix):
+                say(f"note: {warning}")  # before the work, while it can still be stopped
             container = stego.conceal(
-                source, payload, password=password, codec=codec, wish=Wish(args.colors), suffix=suffix,
-                progress=progress,
-            )  # fmt: skip
+                source, payload, password=password, codec=codec, wish=wish, suffix=suffix, progress=progress
+            )
         except ImageError as error:
             if not args.file or is_photo(file) or not is_photo(payload.data):
                 raise

@@ -46,24 +46,33 @@ class Judgement:
     reason: str  # one line for people
 
 
-def judge(evidence: str | None, *, safe: bool, disturbance: float | None = None) -> Judgement:
+def judge(
+    evidence: str | None, *, safe: bool, disturbance: float | None = None, colors: Colors | None = None
+) -> Judgement:
     """The one judgement, before hiding and after.
 
     `evidence`: why any change can be proved, if so. `safe`: whether the payload disturbs the host by SAFE at most.
+    `colors`: what is done with those of the host, as some advice is of no use where they are drawn anew.
     """
     if evidence is not None:
         return Judgement("provable", evidence)
     if safe:
         return Judgement("safe", "this payload is as good as unseen by the attackers measured")
+    if colors == "generate":
+        return Judgement(
+            "noticeable",
+            "a trained attacker may notice colours that are drawn anew; hide in a colour photo's own instead",
+        )
     much = "" if disturbance is None else f" (disturbance {disturbance:.1f})"
     return Judgement(
         "noticeable", f"a trained attacker may notice this payload{much}; hide less, or in a larger or noisier photo"
     )
 
 
-def judge_disturbance(evidence: str | None, disturbance: float | None) -> Judgement:
+def judge_disturbance(evidence: str | None, disturbance: float | None, colors: Colors | None = None) -> Judgement:
     """`judge` of a payload that disturbs as much, as far as the codec can tell."""
-    return judge(evidence, safe=disturbance is not None and disturbance <= SAFE, disturbance=disturbance)
+    safe = disturbance is not None and disturbance <= SAFE
+    return judge(evidence, safe=safe, disturbance=disturbance, colors=colors)
 
 
 @dataclass(frozen=True)
