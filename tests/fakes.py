@@ -11,7 +11,7 @@ import numpy as np
 from stegcinn.carriers.base import Source
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import load_codec
-from stegcinn.codecs.base import Embedding, Extraction, Progress, Room, StreamSize, Wish
+from stegcinn.codecs.base import Embedding, Extraction, Progress, Room, StreamSize, Wish, silent
 from stegcinn.codecs.cinn.chroma import quantise
 from stegcinn.codecs.lumalocked import LumaLocked, chosen_colors, embedding
 from stegcinn.errors import CapacityError
@@ -58,7 +58,10 @@ class LsbCodec(LumaLocked):
         progress(1.0)
         return embedding(photo, quantise(photo.luma, real), chosen_colors(photo, wish), self.disturbs)
 
-    def extract(self, photo: Photo, keys: Keys, size: StreamSize, *, strict: bool = False) -> Extraction:
+    def extract(
+        self, photo: Photo, keys: Keys, size: StreamSize, *, strict: bool = False, progress: Progress = silent
+    ) -> Extraction:
+        time.sleep(self.seconds)
         return Extraction(np.packbits(photo.rgb[..., 0] & 1).tobytes(), 1.0)
 
 

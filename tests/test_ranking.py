@@ -75,6 +75,15 @@ def test_more_payload_disturbs_more(folder):
     assert 0 < 4 * small < large
 
 
+def test_progress_rises_within_each_photo(folder):
+    shares = []
+    stegcinn.rank(folder, 500, progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    fifths = {share * 5 for share in shares}
+    assert any(0 < fifth < 1 or 1 < fifth < 2 for fifth in fifths)  # not only where a photo is done
+
+
 def test_halved_photos(folder):
     jpeg = folder / "noisy.jpg"
     (whole,), (half,) = (stegcinn.rank([jpeg], 100, halve=halve) for halve in (False, True))

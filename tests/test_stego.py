@@ -243,7 +243,7 @@ def test_a_container_that_fails_its_check_is_not_returned(host, monkeypatch, cod
     real = envelope.seal
     monkeypatch.setattr("stegcinn.sealing.envelope.seal", lambda *a, **k: seals.append(1) or real(*a, **k))
 
-    def refuse(self, photo, key, size, *, strict=False):
+    def refuse(self, photo, key, size, *, strict=False, progress=None):
         assert strict
         raise RevealError
 
@@ -440,11 +440,12 @@ def test_notes_are_warnings_in_the_callers_name(host, tmp_path):
     deep = tmp_path / "deep.png"
     Image.fromarray(np.asarray(host)[..., 0].astype(np.uint16) * 257).save(deep)
     read = f"{deep} has more than 8 bits per channel and is reduced to 8 bits"
+    coloured = ["the photo was gray and has colours now", "a trained attacker may notice colours that are drawn anew"]
     for call, expected in (
-        (lambda: stegcinn.hide(deep, b"x", codec="exact"), [read, "a trained attacker", "without a password"]),
+        (lambda: stegcinn.hide(deep, b"x", codec="exact"), [read, *coloured, "without a password"]),
         (lambda: stegcinn.hide(host, b"x", password="p"), []),
         (lambda: stegcinn.hide(host, b"x"), ["without a password, anyone with stegcinn can read the payload"]),
-        (lambda: stegcinn.capacity(deep), [read]),
+        (lambda: stegcinn.capacity(deep), [read, "this photo is gray, and hiding gives it colours"]),
         (lambda: stegcinn.capacity(host), []),
     ):
         with warnings.catch_warnings(record=True) as told:

@@ -37,7 +37,7 @@ class Capacity:
 
     def judge(self, size: int) -> Judgement:
         """What an attacker would make of a payload of `size` bytes, as it is stored."""
-        return judge(self.evidence, safe=size <= self.safe_bytes)
+        return judge(self.evidence, safe=size <= self.safe_bytes, colors=self.colors)
 
 
 @dataclass(frozen=True)

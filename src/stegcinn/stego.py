@@ -47,6 +47,8 @@ from stegcinn.sealing.keys import VERSIONS, Keyring
 
 ATTEMPTS = 6  # embeddings, should a container fail its own check
 AS_USUAL = Wish()
+GRAY = "this photo is gray, and hiding gives it colours, which may be noticed: a colour photo hides better"
+COLOURED = "the photo was gray and has colours now"
 PUBLIC = "without a password, anyone with stegcinn can read the payload"
 
 
@@ -122,7 +124,9 @@ def conceal(
     """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned."""
     asked = replace(wish, convert=codec is not None or suffix is not None)
     *first, last = _hosts(source, _candidates(codec, wish, suffix), asked)
-    task, packed = _Task(source.notes, Keyring(password), wish, suffix, rising(progress)), envelope.pack(payload)
+    packed = envelope.pack(payload)
+    notes = [*source.notes, *_of_name(packed.payload)]
+    task = _Task(notes, Keyring(password), wish, suffix, rising(progress))
     for each, host in first:
         with suppress(CapacityError, SelfCheckError):
             if packed.sealed_size <= each.limit(host):
@@ -159,13 +163,17 @@ def _conceal(task: _Task, packed: Packed, codec: Codec[C], host: C) -> Container
         embedding = codec.embed(host, stream, keys, task.wish, lambda share: task.progress(0.8 * share))
         file = codec.encode(embedding.carrier, suffix)
         try:
-            raw_accuracy = _verify(file, host, packed.payload, task.keyring, codec)
+            raw_accuracy = _verify(
+                file, host, packed.payload, task.keyring, codec, lambda share: task.progress(0.8 + 0.2 * share)
+            )
         except RevealError:
             continue
         task.progress(1.0)
         if packed.dropped_name:
             notes.append(f"the name {packed.dropped_name} was left out to make the payload fit")
-        judgement = judge_disturbance(codec.evidence(host), embedding.disturbance)
+        judgement = judge_disturbance(codec.evidence(host), embedding.disturbance, embedding.colors)
+        if embedding.colors == "generate" and task.wish.colors is None:
+            notes.append(COLOURED)
         if judgement.verdict != "safe":
             notes.append(judgement.reason)
         if task.keyring.public:
@@ -179,12 +187,12 @@ def _conceal(task: _Task, packed: Packed, codec: Codec[C], host: C) -> Container
     )
 
 
-def _verify(file: bytes, host: C, payload: Payload, keyring: Keyring, codec: Codec[C]) -> float:
+def _verify(file: bytes, host: C, payload: Payload, keyring: Keyring, codec: Codec[C], progress: Progress) -> float:
     """Reveal from the encoded file as a receiver would, with less effort; raw accuracy, or RevealError."""
     saved = codec.open(Source(file))
     codec.check(host, saved)
     keys = keyring(codec.salt(saved))
-    extraction = codec.extract(saved, keys, partial(envelope.stream_size, keys=keys), strict=True)
+    extraction = codec.extract(saved, keys, partial(envelope.stream_size, keys=keys), strict=True, progress=progress)
     if envelope.unseal(extraction.stream, keys).data != payload.data:
         raise RevealError
     return extraction.raw_accuracy
@@ -209,7 +217,7 @@ def uncover(
     for (codec, carrier, version), report in zip(tries, portions(progress, len(tries)), strict=True):
         keys = keyring(codec.salt(carrier, version), version)
         try:
-            stream = codec.extract(carrier, keys, partial(envelope.stream_size, keys=keys)).stream
+            stream = codec.extract(carrier, keys, partial(envelope.stream_size, keys=keys), progress=report).stream
             payload = envelope.unseal(stream, keys)
         except MachineError as error:
             failure = error  # worth telling, should no other codec find anything
@@ -217,6 +225,7 @@ def uncover(
             pass
         else:
             progress(1.0)
+            source.notes += _of_name(payload)
             return payload
         report(1.0)
     raise failure
@@ -226,6 +235,7 @@ def measure(
     source: Source, *, codec: str | None = None, wish: Wish = AS_USUAL, progress: Progress = silent
 ) -> Capacity:
     """`capacity` of a source."""
+    progress = rising(progress)  # some begin anew when a sample was not enough
     opened = _hosts(source, _candidates(codec, wish, None), replace(wish, convert=codec is not None))
     found: list[tuple[Codec[Any], Any, Room]] = []
     failure: MachineError | None = None
@@ -237,10 +247,22 @@ def measure(
     if failure and not found:
         raise failure
     best, host, room = max(found, key=lambda each: each[2].most)
+    if room.colors == "generate" and wish.colors is None and room.most:
+        source.notes.append(GRAY)
     sizes = {each.name: max(0, room.most - envelope.OVERHEAD) for each, _, room in found}
     safe = max(0, *(room.safe - envelope.OVERHEAD for _, _, room in found))
     bpp, evidence = 8 * sizes[best.name] / host.pixels, best.evidence(host)
     return Capacity(sizes[best.name], bpp, best.name, room.colors, sizes, safe, evidence is not None, evidence)
+
+
+def colours(
+    source: Source, *, codec: str | None = None, wish: Wish = AS_USUAL, suffix: str | None = None
+) -> str | None:
+    """What to know before hiding in a photo without colours, if it is one and would get some."""
+    if wish.colors is not None or not source.photo().is_gray:
+        return None
+    *_, (last, _) = _opened(source, _candidates(codec, wish, suffix))  # others leave it to this one
+    return GRAY if last.refusal(Wish("generate")) is None else None
 
 
 def suffixes(codec: str | None = None) -> tuple[str, ...]:
@@ -300,6 +322,14 @@ def _source(image: ImageSource | Container, halve: bool = False) -> Source:
 def _of_payload(error: CapacityError, name_size: int) -> CapacityError:
     """The same in bytes of payload, as users count: without what the envelope and a name of `name_size` bytes add."""
     return CapacityError(error.needed - name_size - envelope.OVERHEAD, max(0, error.available - envelope.OVERHEAD))
+
+
+def _of_name(payload: Payload) -> list[str]:
+    """What there is to tell of a name that was changed."""
+    if payload.unsafe_name is None:
+        return []
+    instead = f"{payload.name} is suggested instead" if payload.name else "none is suggested"
+    return [f"the name {payload.unsafe_name!a} is not safe everywhere: {instead}"]
 
 
 def _warn(notes: Iterable[str]) -> None:

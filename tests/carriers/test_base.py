@@ -27,7 +27,7 @@ def test_paths_that_hold_no_photo(tmp_path: Path) -> None:
         tmp_path: "directory",
         text: "format",
         empty: "empty",
-        Path(os.devnull): "regular",
+        Path(os.devnull): "neither a file nor a pipe",
         tmp_path / ("x" * 300): "cannot be opened",
         tmp_path / "nul\0byte": "cannot be opened",
         tmp_path / "two\nlines.png": "No such file",

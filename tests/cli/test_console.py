@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import pty
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from command import FAKE, SECRET, Outcome, Run, finish, one_error, spawn
-
-from stegcinn.cli import console, main
 
 pytestmark = pytest.mark.usefixtures("workplace")
 
@@ -105,32 +99,3 @@ def test_a_terminal_is_not_sent_control_characters(host: Path, run: Run, payload
 
 def test_a_terminal_is_not_sent_an_image(host: Path, secret: Path, run: Run) -> None:
     one_error(run("hide", host, secret, "-o", "-", terminal=True), 2, "terminal")
-
-
-@pytest.mark.parametrize(
-    ("terminal", "after", "shown"),
-    [(True, 0.0, "measuring  50%\rmeasuring 100%\r" + " " * 14 + "\r"), (True, 60.0, ""), (False, 0.0, "")],
-)
-def test_progress_is_for_terminals_and_slow_work(
-    host: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
-    terminal: bool, after: float, shown: str,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(console, "PROGRESS_AFTER", after)
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
-    assert main.main(["capacity", str(host)]) == 0
-    assert capsys.readouterr().err == shown
-
-
-def test_slow_work_shows_progress_on_a_terminal(host: Path) -> None:
-    terminal, end = pty.openpty()
-    process = spawn(f"{FAKE}    fakes.LsbCodec.seconds = 1.2\n    sys.exit(main())", "capacity", host, stderr=end)
-    out, _ = process.communicate(timeout=60)
-    os.close(end)
-    shown = b""
-    with contextlib.suppress(OSError):  # how a pseudo-terminal ends
-        while chunk := os.read(terminal, 1000):
-            shown += chunk
-    os.close(terminal)
-    assert process.returncode == 0
-    assert out.startswith(b"1,093 bytes")
-    assert shown == b"measuring  50%\rmeasuring 100%\r" + b" " * 14 + b"\r"

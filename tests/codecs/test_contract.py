@@ -337,6 +337,19 @@ def test_progress_rises_to_one(case, work):
     assert 0 <= told[0] <= told[-1] == 1
 
 
+@pytest.mark.parametrize("work", ["extract", "disturbance"])
+def test_progress_of_what_may_end_early_rises(case, embedding, work):
+    told: list[float] = []
+    if work == "extract":
+        saved = case.saved(embedding)
+        size = partial(envelope.stream_size, keys=case.keys)
+        case.codec.extract(saved, case.keys, size, progress=told.append)
+    else:
+        case.codec.disturbance(case.host, 100, told.append)
+    assert told == sorted(told)
+    assert all(0 <= share <= 1 for share in told)
+
+
 # -- files
 
 

@@ -101,6 +101,13 @@ def test_a_run_leaves_what_it_says(uninterrupted):
     assert_same(load_file(out / "round-2.safetensors"), dict(network.state_dict()))
 
 
+def test_what_is_going_to_be_done_is_told_before_it_is_done(photos, tmp_path):
+    told = []
+    with pytest.raises(StoppedError):
+        train(tiny(), photos, tmp_path, device="cpu", announce=told.append, report=stop_at(1))
+    assert told == ["4 photos, 4 steps and 2 rounds of 2 on cpu, saved every 3"]
+
+
 @pytest.mark.slow
 def test_training_lowers_the_loss(photos, tmp_path):
     seen = []

@@ -161,6 +161,7 @@ def test_notes_are_the_command_lines(client: Client) -> None:
     assert job["facts"]["notes"] == [
         deep,
         "the name a.bin was left out to make the payload fit",
+        stego.COLOURED,
         "without a password, anyone with stegcinn can read the payload",
     ]
 

@@ -17,7 +17,7 @@ from stegcinn.carriers import photo
 from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.carriers.photo import MAX_PIXELS, Photo
 from stegcinn.errors import ImageError, StegcinnWarning, UsageError
-from stegcinn.files import shown
+from stegcinn.files import read_at_most, shown
 
 MAX_HALVED = 170_000_000  # pixels of what is to be halved; Pillow opens little more
 JPEG_SIGNATURE = b"\xff\xd8\xff"
@@ -119,7 +119,7 @@ class Source:
 
     def as_stored(self) -> Source | None:
         """The same with its pixels as they lie in the file, if that tells another orientation."""
-        if self.file is None or not photo.tells_orientation(self.file):
+        if self.file is None or self.is_jpeg or not photo.tells_orientation(self.file):
             return None
         stored = Source(self.file, upright=False)
         stored.name = self.name
@@ -140,18 +140,23 @@ def _read(path: Path, name: str) -> bytes:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             raise ImageError(f"{name} is a directory; name a photo in it")
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError(f"{name} is not a regular file; save the photo to a file first")
-        if status.st_size > MAX_FILE:
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
+            raise ImageError(f"{name} is neither a file nor a pipe; save the photo to a file first")
+        with path.open("rb") as file:
+            data = read_at_most(file, MAX_FILE) if status.st_size <= MAX_FILE else None
+        if data is None:
             raise ImageError(f"{name} has more than {MAX_FILE:,} bytes; scale the photo down first")
-        return path.read_bytes()
+        return data
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{name} cannot be opened ({reason}); check its name and permissions") from error
 
 
 def _all_of(file: Readable) -> bytes:
-    data = file.read()
+    try:
+        data = file.read()
+    except ValueError as error:
+        raise UsageError("the file of the photo is closed; open it anew") from error
     if not isinstance(data, bytes):
         raise UsageError(f"the file must be opened in binary mode: reading it gives {type(data).__name__}, not bytes")
     return data

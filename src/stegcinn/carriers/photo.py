@@ -133,7 +133,18 @@ def decode(
     except UnidentifiedImageError as error:
         raise ImageError(f"{name} is not a photo in a known format; convert it to PNG first") from error
     except Exception as error:  # a damaged file makes the many decoders raise nearly anything
+        if isinstance(image, Image.Image) and ("closed" in str(error) or getattr(image, "fp", image) is None):
+            raise ImageError(f"{name} is closed; open it anew, or hide in it before it is closed") from error
         raise ImageError(f"{name} is damaged or cut short; get an intact copy or export it as PNG") from error
+
+
+def is_photo(file: bytes) -> bool:
+    """Whether an encoded file begins as a picture does that Pillow knows."""
+    try:
+        with Image.open(io.BytesIO(file)):
+            return True
+    except Exception:
+        return False
 
 
 def tells_orientation(file: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""The terminal's side of a command: passwords, photos and payloads in; files, lines and progress out.
+"""The terminal's side of a command: passwords, photos and payloads in; files and lines out.
 
 Nothing else prints or asks but the commands themselves.
 """
@@ -8,17 +8,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import getpass
-import math
 import os
+import shlex
 import signal
 import sys
-import time
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
+from stegcinn.cli import status
 from stegcinn.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from stegcinn.sealing.envelope import Payload
 
 STANDARD = "-"  # stands for stdin or stdout
-CHUNK = 1 << 20  # bytes read at a time
-PROGRESS_AFTER = 1.0  # seconds; shorter work shows none
 
 
 class Ended(BaseException):
@@ -87,24 +85,29 @@ def password(args: argparse.Namespace, *, twice: bool) -> str | None:
 
 
 def read_payload(args: argparse.Namespace) -> Payload:
-    from stegcinn.sealing.envelope import Payload, safe_name
+    from stegcinn.sealing.envelope import Payload
 
     if args.message is not None:
         return Payload(args.message.encode(errors="surrogateescape"))
     if args.file == STANDARD:
         return Payload(_read_stdin())
+    path = Path(args.file)
+    if path.is_dir():
+        pack = f"tar c {shlex.quote(args.file)} | stegcinn hide HOST - -o OUT"
+        raise UsageError(f"{args.file} is a directory; hide an archive of it: {pack}")
     try:
-        with Path(args.file).open("rb") as file:
-            return Payload(_read_whole(file, args.file), safe_name(Path(args.file).name))
+        with path.open("rb") as file:
+            # what a shell or the system calls a stream is not what it is called
+            named = path.is_file() and path.parts[:2] not in (("/", "dev"), ("/", "proc"))
+            return Payload(_read_whole(file, args.file), path.name if named else None)
     except OSError as error:
         raise UsageError(f"{args.file} cannot be read ({error.strerror})") from error
 
 
-def open_source(image: str, *, halve: bool = False) -> Source:
+def open_source(image: str) -> Source:
     from stegcinn.carriers.base import Source
 
-    source = Source(_read_stdin() if image == STANDARD else image)
-    return source.halved() if halve else source
+    return Source(_read_stdin() if image == STANDARD else image)
 
 
 def _read_stdin() -> bytes:
@@ -115,17 +118,14 @@ def _read_stdin() -> bytes:
 
 
 def _read_whole(file: BinaryIO, name: str) -> bytes:
-    """All of a file, or UsageError before it fills the memory: devices and pipes may have no end."""
+    """All of a file, or UsageError before it fills the memory."""
+    from stegcinn.files import read_at_most
     from stegcinn.sealing.envelope import MAX_PAYLOAD
 
-    chunks: list[bytes] = []
-    size = 0
-    while chunk := file.read(CHUNK):
-        size += len(chunk)
-        if size > MAX_PAYLOAD:
-            raise UsageError(f"{name} has more than {MAX_PAYLOAD} bytes, which is the most that is taken")
-        chunks.append(chunk)
-    return b"".join(chunks)
+    data = read_at_most(file, MAX_PAYLOAD)
+    if data is None:
+        raise UsageError(f"{name} has more than {MAX_PAYLOAD:,} bytes, which is the most that is taken")
+    return data
 
 
 # what goes out
@@ -185,49 +185,13 @@ def stdout() -> TextIO:
 
 def say(text: str) -> None:
     """Print one line on stderr."""
+    status.clear()
     print("stegcinn: " + printable(text), file=sys.stderr)
 
 
 def printable(text: str) -> str:
     """`text` with its control characters escaped: a name or an exception may hold some, and they rule terminals."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-@contextlib.contextmanager
-def progress(label: str) -> Iterator[Callable[[float], None]]:
-    """Show a percentage on stderr: on a terminal only, and only while the work takes long."""
-    shown_from = time.monotonic() + PROGRESS_AFTER if sys.stderr.isatty() else math.inf
-
-    def show(text: str) -> None:
-        if time.monotonic() >= shown_from:
-            # The cursor stays in front, so that the next message overwrites this one.
-            print(text, end="\r", file=sys.stderr, flush=True)
-
-    try:
-        yield lambda share: show(f"{label} {share:4.0%}")
-    finally:
-        show(" " * len(f"{label} 100%"))
-
-
-@contextlib.contextmanager
-def progress_line() -> Iterator[Callable[[str, bool], None]]:
-    """Show lines that replace each other on stderr; those worth keeping stay, and only they are shown to a file."""
-    terminal = sys.stderr.isatty()
-    shown = 0
-
-    def show(text: str, keep: bool) -> None:
-        nonlocal shown
-        if terminal:
-            print(text.ljust(shown), end="\n" if keep else "\r", file=sys.stderr, flush=True)
-            shown = 0 if keep else len(text)
-        elif keep:
-            say(text)
-
-    try:
-        yield show
-    finally:
-        if shown:
-            print(" " * shown, end="\r", file=sys.stderr, flush=True)
 
 
 def abandon_stdout() -> None:

@@ -21,9 +21,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stegcinn.cli import arguments, console
+from stegcinn.cli import arguments, console, status
 from stegcinn.cli.console import STANDARD, say
-from stegcinn.errors import NoHostError, StegcinnError, UsageError, describe
+from stegcinn.errors import ImageError, NoHostError, StegcinnError, UsageError, describe
 
 if TYPE_CHECKING:
     from stegcinn.ranking import Ranked
@@ -37,11 +37,14 @@ EXTRAS = {
     "benchmark": "eval",
     "serve": "web",
 }
+LOADING = "loading PyTorch"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     sys.stderr = sys.stderr or io.StringIO()  # None when closed, and print would take that for stdout
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a terminal need not be UTF-8
     try:
         args = _arguments(argv)
         with warnings.catch_warnings():
@@ -81,6 +84,8 @@ def _run(args: argparse.Namespace) -> None:
 
 def _fail(error: BaseException) -> int:
     """Tell what went wrong in one line and return the exit code for it."""
+    if isinstance(error, (UsageError, ImageError, NoHostError, FileNotFoundError)) and not _is_somewhere():
+        error = UsageError("the current directory does not exist any more; change to another one")
     match error:
         case StegcinnError():
             if isinstance(error, arguments.ArgumentsError):
@@ -102,30 +107,48 @@ def _fail(error: BaseException) -> int:
     return 1
 
 
+def _is_somewhere() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 # commands
 
 
 def _hide(args: argparse.Namespace) -> None:
     from stegcinn import stego
     from stegcinn.carriers.formats import check_suffix
+    from stegcinn.carriers.photo import is_photo
     from stegcinn.codecs.base import Wish
 
     if (args.file is None) == (args.message is None):
         raise UsageError("give either a FILE to hide or a message with -m")
     if args.host == args.file == STANDARD:
         raise UsageError("HOST and FILE cannot both be standard input")
-    codec = _codec(args)
+    codec, wish = _codec(args), Wish(args.colors)
     suffix = None if args.output == STANDARD else check_suffix(args.output, stego.suffixes(codec))
     console.check_output(args, args.host, args.file)
     if args.output == STANDARD and console.stdout().isatty():
         raise UsageError("an image is nothing for a terminal; name a file with -o, or use a pipe")
     password = console.password(args, twice=True)
     started = time.monotonic()
-    payload, source = console.read_payload(args), console.open_source(args.host, halve=args.halve)
-    with console.progress("hiding") as progress:
-        container = stego.conceal(
-            source, payload, password=password, codec=codec, wish=Wish(args.colors), suffix=suffix, progress=progress
-        )
+    payload, source = console.read_payload(args), console.open_source(args.host)
+    file = source.file or b""
+    with status.progress("hiding") as progress:
+        try:
+            source = source.halved() if args.halve else source
+            if warning := stego.colours(source, codec=codec, wish=wish, suffix=suffix):
+                say(f"note: {warning}")  # before the work, while it can still be stopped
+            container = stego.conceal(
+                source, payload, password=password, codec=codec, wish=wish, suffix=suffix, progress=progress
+            )
+        except ImageError as error:
+            if not args.file or is_photo(file) or not is_photo(payload.data):
+                raise
+            raise ImageError(f"{error}; HOST comes first: stegcinn hide {args.file} {args.host}") from error
     console.write(args.output, container.file, overwrite=args.force)
     size, bpp = len(payload.data), 8 * len(payload.data) / container.pixels
     if args.json:
@@ -152,7 +175,7 @@ def _reveal(args: argparse.Namespace) -> None:
     password = console.password(args, twice=False)
     started = time.monotonic()
     source = console.open_source(args.image)
-    with console.progress("revealing") as progress:
+    with status.progress("revealing") as progress:
         payload = stego.uncover(source, password=password, thorough=args.thorough, progress=progress)
     _tell(source.notes)
     output = args.output or payload.name or STANDARD
@@ -176,8 +199,9 @@ def _capacity(args: argparse.Namespace) -> None:
     from stegcinn import stego
     from stegcinn.codecs.base import Wish
 
-    codec, source = _codec(args), console.open_source(args.host, halve=args.halve)
-    with console.progress("measuring") as progress:
+    codec, source = _codec(args), console.open_source(args.host)
+    with status.progress("measuring") as progress:
+        source = source.halved() if args.halve else source
         room = stego.measure(source, codec=codec, wish=Wish(args.colors), progress=progress)
     if args.json:
         print(json.dumps(dataclasses.asdict(room)))
@@ -199,9 +223,11 @@ def _capacity(args: argparse.Namespace) -> None:
 def _rank(args: argparse.Namespace) -> None:
     from stegcinn import ranking
 
-    found = ranking.rank(
-        args.photos, args.payload, halve=args.halve, skipped=lambda host, reason: say(f"note: left out: {reason}")
-    )
+    with status.progress("ranking") as progress:
+        found = ranking.rank(
+            args.photos, args.payload, halve=args.halve, progress=progress,
+            skipped=lambda host, reason: say(f"note: left out: {reason}"),
+        )  # fmt: skip
     if not found:
         raise NoHostError(f"no photo in {args.photos} takes {args.payload:,} bytes in small changes; hide less")
     if args.json:
@@ -223,7 +249,7 @@ def _ranked(photo: Ranked) -> dict[str, object]:
 def _demo(args: argparse.Namespace) -> None:
     from stegcinn.cli import demo
 
-    with console.progress("hiding") as progress:
+    with status.progress("hiding and revealing") as progress:
         result = demo.run(Path(args.out), progress)
     print(result.table())
     if not result.identical:
@@ -231,51 +257,65 @@ def _demo(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from stegcinn.training import checkpoint
-    from stegcinn.training.cinn import config, loop
+    with status.activity(LOADING) as now:
+        from stegcinn.training import checkpoint
+        from stegcinn.training.cinn import config, loop
 
-    out = Path(args.output)
-    if args.resume:
-        if args.data or args.preset or args.config or args.set or args.start:
-            raise UsageError("--resume takes everything from the run's folder; only --device may be given with it")
-        settings, folders = loop.resume_config(out)
-    else:
-        if not args.data:
-            raise UsageError("name at least one folder of photos")
-        if args.preset and args.config:
-            raise UsageError("give either --preset or --config")
-        if (out / checkpoint.FILE).exists():
-            raise UsageError(f"{out} holds a run already; go on with --resume, or name a new folder")
-        settings = config.load(Path(args.config)) if args.config else config.preset(args.preset or "default")
-        settings = config.override(settings, args.set)
-        folders = args.data
-    start = None if args.start is None else Path(args.start)
-    try:  # Ctrl-C passes: the last checkpoint stays, and --resume goes on from there
-        with console.in_order(), console.progress_line() as show:
-            loop.train(settings, folders, out, start=start, device=args.device, report=lambda p: show(*_lines(p)))
-    except FloatingPointError as error:  # a loss that is not finite
-        raise StegcinnError(str(error)) from error
+        now("reading photos")
+        out = Path(args.output)
+        if args.resume:
+            if args.data or args.preset or args.config or args.set or args.start:
+                raise UsageError("--resume takes everything from the run's folder; only --device may be given with it")
+            settings, folders = loop.resume_config(out)
+        else:
+            if not args.data:
+                raise UsageError("name at least one folder of photos")
+            if args.preset and args.config:
+                raise UsageError("give either --preset or --config")
+            if (out / checkpoint.FILE).exists():
+                raise UsageError(f"{out} holds a run already; go on with --resume, or name a new folder")
+            settings = config.load(Path(args.config)) if args.config else config.preset(args.preset or "default")
+            settings = config.override(settings, args.set)
+            folders = args.data
+        start = None if args.start is None else Path(args.start)
+
+        def announce(plan: str) -> None:
+            say(plan)
+            now("the first step")
+
+        def report(progress: RunProgress) -> None:
+            line = _line(progress)
+            now(line)
+            if progress.saved:
+                say(line)
+
+        try:  # Ctrl-C passes: the last checkpoint stays, and --resume goes on from there
+            with console.in_order():
+                loop.train(settings, folders, out, start=start, device=args.device, report=report, announce=announce)
+        except FloatingPointError as error:  # a loss that is not finite
+            raise StegcinnError(str(error)) from error
 
 
-def _lines(progress: RunProgress) -> tuple[str, bool]:
-    """A run's progress in one line, and whether it is worth keeping."""
+def _line(progress: RunProgress) -> str:
+    """A run's progress in one line."""
     left = timedelta(seconds=round(progress.seconds_left))
     accuracy = "" if progress.accuracy is None else f", accuracy {progress.accuracy:.4f}"
     stage = f"round {progress.round}" if progress.round else "stage 1"
-    where = f"{progress.step / progress.steps:.0%} {stage}, step {progress.step}/{progress.steps}"
-    text = f"{where}: loss {progress.loss:.4f}{accuracy}, {progress.images_per_second:.1f} images/s, {left} left"
-    return text, progress.saved
+    where = f"{progress.step / progress.steps:.0%} {stage}, step {progress.step:,}/{progress.steps:,}"
+    return f"{where}: loss {progress.loss:.4f}{accuracy}, {progress.images_per_second:.1f} images/s, {left} left"
 
 
 def _train_colours(args: argparse.Namespace) -> None:
-    from stegcinn.training.colourmodel.train import ColoursConfig, train
+    with status.activity(LOADING) as now:
+        from stegcinn.training.colourmodel.train import ColoursConfig, train
 
-    config = ColoursConfig(minutes=args.minutes, batch=args.batch)
-    try:  # Ctrl-C passes: the last checkpoint stays, and the same command goes on from there
-        with console.in_order():
-            train(args.photos, Path(args.output), config, report=say, stop_after=args.stop_after)
-    except (ValueError, FloatingPointError) as error:
-        raise StegcinnError(str(error)) from error
+        now("reading photos")
+        config = ColoursConfig(minutes=args.minutes, batch=args.batch)
+        try:  # Ctrl-C passes: the last checkpoint stays, and the same command goes on from there
+            with console.in_order():
+                train(args.photos, Path(args.output), config, report=say, working=now, stop_after=args.stop_after)
+        except (ValueError, FloatingPointError) as error:
+            raise StegcinnError(str(error)) from error
 
 
 def _export(args: argparse.Namespace) -> None:
@@ -297,17 +337,22 @@ def _export(args: argparse.Namespace) -> None:
 
 
 def _benchmark(args: argparse.Namespace) -> None:
-    from stegcinn.evaluation.benchmark import run as benchmark
-    from stegcinn.evaluation.benchmark.plans import PLANS
-
     out = Path(args.output)
-    try:  # Ctrl-C passes: what is finished stays, and the same command goes on from there
-        benchmark.run(
-            args.photos, out, PLANS[args.preset], jobs=args.jobs, hyperiqa=args.hyperiqa, vgg=args.vgg,
-            report=say,
-        )  # fmt: skip
-    except (ValueError, FloatingPointError) as error:
-        raise StegcinnError(str(error)) from error
+    with status.activity(LOADING) as now:
+        from stegcinn.evaluation.benchmark import run as benchmark
+        from stegcinn.evaluation.benchmark.plans import PLANS
+
+        def report(line: str) -> None:
+            say(line)
+            now("working on what is next")
+
+        try:  # Ctrl-C passes: what is finished stays, and the same command goes on from there
+            benchmark.run(
+                args.photos, out, PLANS[args.preset], jobs=args.jobs, hyperiqa=args.hyperiqa, vgg=args.vgg,
+                report=report,
+            )  # fmt: skip
+        except (ValueError, FloatingPointError) as error:
+            raise StegcinnError(str(error)) from error
     say(f"results are in {out / 'results.json'} and {out / 'tables.md'}")
 
 

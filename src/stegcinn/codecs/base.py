@@ -52,24 +52,33 @@ class Judgement:
     reason: str  # one line for people
 
 
-def judge(evidence: str | None, *, safe: bool, disturbance: float | None = None) -> Judgement:
+def judge(
+    evidence: str | None, *, safe: bool, disturbance: float | None = None, colors: Colors | None = None
+) -> Judgement:
     """The one judgement, before hiding and after.
 
     `evidence`: why any change can be proved, if so. `safe`: whether the payload disturbs the host by SAFE at most.
+    `colors`: what is done with those of the host, as some advice is of no use where they are drawn anew.
     """
     if evidence is not None:
         return Judgement("provable", evidence)
     if safe:
         return Judgement("safe", "this payload is as good as unseen by the attackers measured")
+    if colors == "generate":
+        return Judgement(
+            "noticeable",
+            "a trained attacker may notice colours that are drawn anew; hide in a colour photo's own instead",
+        )
     much = "" if disturbance is None else f" (disturbance {disturbance:.1f})"
     return Judgement(
         "noticeable", f"a trained attacker may notice this payload{much}; hide less, or in a larger or noisier photo"
     )
 
 
-def judge_disturbance(evidence: str | None, disturbance: float | None) -> Judgement:
+def judge_disturbance(evidence: str | None, disturbance: float | None, colors: Colors | None = None) -> Judgement:
     """`judge` of a payload that disturbs as much, as far as the codec can tell."""
-    return judge(evidence, safe=disturbance is not None and disturbance <= SAFE, disturbance=disturbance)
+    safe = disturbance is not None and disturbance <= SAFE
+    return judge(evidence, safe=safe, disturbance=disturbance, colors=colors)
 
 
 @dataclass(frozen=True)
@@ -139,7 +148,7 @@ class Codec(Protocol[C]):
     def capacity(self, carrier: C, wish: Wish, progress: Progress) -> Room:
         """How long a stream `embed` will surely take."""
 
-    def disturbance(self, carrier: C, size: int) -> float | None:
+    def disturbance(self, carrier: C, size: int, progress: Progress = silent) -> float | None:
         """Expected of a stream of `size` bytes; None if it does not take as much, or if the codec cannot tell."""
 
     def embed(self, carrier: C, stream: bytes, keys: Keys, wish: Wish, progress: Progress) -> Embedding[C]:
@@ -158,7 +167,9 @@ class Codec(Protocol[C]):
     def check(self, host: C, saved: C) -> None:
         """SelfCheckError if anything is changed in a saved container that this codec never changes."""
 
-    def extract(self, carrier: C, keys: Keys, size: StreamSize, *, strict: bool = False) -> Extraction:
+    def extract(
+        self, carrier: C, keys: Keys, size: StreamSize, *, strict: bool = False, progress: Progress = silent
+    ) -> Extraction:
         """Read the stream of a container, as much of it as `size` asks for at least; RevealError if there is none.
 
         `size` may raise RevealError for what is no stream. `strict` asks for the margin that hiding demands of its own

@@ -10,7 +10,7 @@ import numpy as np
 from stegcinn.carriers import formats
 from stegcinn.carriers.base import Source
 from stegcinn.carriers.photo import Photo
-from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, StreamSize, Wish
+from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, StreamSize, Wish, silent
 from stegcinn.errors import ImageError, SelfCheckError
 from stegcinn.runtime.arrays import Bool, UInt8
 from stegcinn.sealing.keys import VERSION, Keys
@@ -67,7 +67,7 @@ class LumaLocked(ABC):
         """That of a decoder's colours, which any change leaves."""
         return DECODED if photo.is_decoded else None
 
-    def disturbance(self, photo: Photo, size: int) -> float | None:
+    def disturbance(self, photo: Photo, size: int, progress: Progress = silent) -> float | None:
         """It cannot tell."""
         return None
 
@@ -94,7 +94,9 @@ class LumaLocked(ABC):
     def embed(self, photo: Photo, stream: bytes, keys: Keys, wish: Wish, progress: Progress) -> Embedding[Photo]: ...
 
     @abstractmethod
-    def extract(self, photo: Photo, keys: Keys, size: StreamSize, *, strict: bool = False) -> Extraction: ...
+    def extract(
+        self, photo: Photo, keys: Keys, size: StreamSize, *, strict: bool = False, progress: Progress = silent
+    ) -> Extraction: ...
 
 
 def seen(photo: Photo, version: int) -> Photo:

@@ -63,10 +63,11 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *
 
 @dataclass(frozen=True)
 class Payload:
-    """A file to hide: its bytes, and a name that is a suggestion only."""
+    """A file to hide: its bytes, and a name that is a suggestion only; `unsafe_name` is another that it had before."""
 
     data: bytes = field(repr=False)
     name: str | None = None
+    unsafe_name: str | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def pack(payload: Payload) -> Packed:
     """Compress a payload and make its name safe, once for all envelopes; UsageError for more than can be stored."""
     if len(payload.data) > MAX_PAYLOAD:
         raise UsageError(f"the file has {len(payload.data):,} bytes; at most {MAX_PAYLOAD:,} can be hidden")
-    packed = Packed(Payload(payload.data, safe_name(payload.name or "")), *_stored(payload.data))
+    packed = Packed(_safely_named(payload.data, payload.name or ""), *_stored(payload.data))
     if packed.sealed_size > _MAX_BOX:
         raise UsageError(f"the file has {len(payload.data):,} bytes that hardly compress; hide a smaller one")
     return packed
@@ -160,7 +161,7 @@ def unseal(stream: bytes, keys: Keys) -> Payload:
     data = _decompressed(body[at:], data_size) if head.compressed and data_size is not None else body[at:]
     if data_size not in (None, len(data)):
         raise RevealError
-    return Payload(data, safe_name(name.decode(errors="replace")))
+    return _safely_named(data, name.decode(errors="replace"))
 
 
 def stream_size(start: bytes, keys: Keys) -> int:
@@ -186,6 +187,11 @@ def safe_name(name: str) -> str | None:
     if _DEVICE.match(safe):
         safe = _cut("_" + safe)
     return safe or None
+
+
+def _safely_named(data: bytes, name: str) -> Payload:
+    safe = safe_name(name)
+    return Payload(data, safe, None if name == (safe or "") else name)
 
 
 def _cut(name: str) -> str:

@@ -86,7 +86,7 @@ def hide(
     """Hide a payload; files: the `container`, and pictures of host and container side by side."""
     source = _opened(host, halve)
     container = stego.conceal(
-        source, Payload(payload, envelope.safe_name(name or "")), password=password, codec=codec,
+        source, Payload(payload, name), password=password, codec=codec,
         wish=Wish(cast(Colors | None, colors)), suffix=f".{format}",
         progress=lambda share: progress(HIDING_SHARE * share),
     )  # fmt: skip

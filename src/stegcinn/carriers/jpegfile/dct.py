@@ -34,5 +34,5 @@ def coefficients(plane: Float32, quantisation: UInt16) -> Float32:
     rows, columns = (side // SIDE for side in plane.shape)
     waves = np.kron(cosines(), cosines()).astype(np.float32)
     blocks = plane.reshape(rows, SIDE, columns, SIDE).swapaxes(1, 2).reshape(-1, BLOCK)
-    transformed: Float32 = (blocks @ waves.T).reshape(rows, columns, BLOCK)
-    return transformed / quantisation.astype(np.float32)
+    quotient: Float32 = (blocks @ waves.T).reshape(rows, columns, BLOCK) / quantisation.astype(np.float32)
+    return quotient

@@ -114,7 +114,7 @@ class JpegCodec:
         most = pricing.capacity(every, pricing.busy(chroma.file))
         return Room(most, min(most, pricing.undisturbing(every)), "keep")
 
-    def disturbance(self, chroma: Chroma, size: int) -> float | None:
+    def disturbance(self, chroma: Chroma, size: int, progress: Progress = silent) -> float | None:
         """From the expected distributions."""
         every = self._coefficients(chroma)
         return pricing.disturbance(every, size) if size <= pricing.capacity(every, pricing.busy(chroma.file)) else None
@@ -160,7 +160,9 @@ class JpegCodec:
         if any(np.abs(a.coefficients - b.coefficients).max(initial=0) > 1 for a, b in pairs):
             raise SelfCheckError("the colours of the container are too far from the host's; please report this")
 
-    def extract(self, chroma: Chroma, key: Keys, size: StreamSize, *, strict: bool = False) -> Extraction:
+    def extract(
+        self, chroma: Chroma, key: Keys, size: StreamSize, *, strict: bool = False, progress: Progress = silent
+    ) -> Extraction:
         """The header tells the whole length. There is nothing to be strict about: bits are right, or altered."""
         values, blocks = _values(chroma.file), _blocks(chroma.file)
         split, pieces = pricing.header_places(values.size), coefficients.order(blocks, key)

@@ -90,7 +90,9 @@ class StealthCodec(LumaLocked):
                     return embedding(photo, painted.reshape(photo.rgb.shape), "keep", disturbance)
         raise CapacityError(len(stream), len(stream) - 1)
 
-    def extract(self, photo: Photo, key: Keys, size: StreamSize, *, strict: bool = False) -> Extraction:
+    def extract(
+        self, photo: Photo, key: Keys, size: StreamSize, *, strict: bool = False, progress: Progress = silent
+    ) -> Extraction:
         """The header tells the whole length. There is nothing to be strict about: bits are right, or altered."""
         places = usable(photo, key.version).reshape(-1).nonzero()[0]
         labels = np.take(moves.labels(photo.rgb).reshape(-1), places)
@@ -101,14 +103,14 @@ class StealthCodec(LumaLocked):
             raise RevealError
         return Extraction(layered.read(body, sizes), 1.0)
 
-    def disturbance(self, photo: Photo, size: int) -> float | None:
+    def disturbance(self, photo: Photo, size: int, progress: Progress = silent) -> float | None:
         """From the predicted noise, for a photo that keeps its colours."""
         if not _suits(photo, Wish()):
             return None
-        host = _seen(self._pixels(photo), photo)
+        host = _seen(self._pixels(photo, progress), photo)
         return pricing.disturbance(host, size) if size <= pricing.capacity(host) else None
 
-    def _pixels(self, photo: Photo, progress: Progress = silent) -> Pixels:
+    def _pixels(self, photo: Photo, progress: Progress) -> Pixels:
         """All pixels in raster order. One level's change is priced at one over the predicted variance.
 
         Hardly any price is high enough where all pixels around have the same colour: a single other one is seen.

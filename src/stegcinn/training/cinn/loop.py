@@ -71,17 +71,20 @@ class _State:
 
 def train(
     config: RunConfig, folders: Folders, out: Path, *, start: Path | None = None, device: str = "auto",
-    report: Callable[[RunProgress], None] = lambda progress: None,
+    report: Callable[[RunProgress], None] = lambda progress: None, announce: Callable[[str], None] = lambda line: None,
 ) -> Trainable:  # fmt: skip
     """Train in the folder `out`, going on from its checkpoint if it has one, and return the network.
 
-    `start` gives a new run the weights of a checkpoint or release. UsageError if the folder holds a run of another
+    `start` gives a new run the weights of a checkpoint or release. `announce` is told, in a line before the first step,
+    what is going to be done, `report` how far it is after every one. UsageError if the folder holds a run of another
     configuration or other photos; FloatingPointError if the loss stops being finite: the last checkpoint then stays.
     """
     wanted = choose_device(device).type
     with team(wanted) as crew, ExitStack() as stack:
         place = choose_device(device, crew.local_rank)
         run = _Run(config, folders, out, crew, place)
+        if crew.writes:
+            announce(run.plan())
         run.begin(start)
         pool = stack.enter_context(ThreadPoolExecutor(max(1, config.data.workers)))
         return run.steps(pool, report)
@@ -122,6 +125,15 @@ class _Run:
         self.hosts = self._hosts() if config.rounds.rounds and crew.writes else None
 
     # -- the course of a run
+
+    def plan(self) -> str:
+        """What there is to do, in a line."""
+        steps, rounds = self.config.stage1.steps, self.config.rounds
+        stages = f"{steps:,} steps" + (f" and {rounds.rounds} rounds of {rounds.iterations:,}" if rounds.rounds else "")
+        return (
+            f"{sum(map(len, self.photos.groups)):,} photos, {stages} on {self.device.type}, "
+            f"saved every {self.config.log.save_every:,}"
+        )
 
     def begin(self, start: Path | None) -> None:
         """Take up the folder's run, or lay a new one there."""
