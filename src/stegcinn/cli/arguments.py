@@ -136,7 +136,8 @@ def parser() -> argparse.ArgumentParser:
     )
     hide.add_argument("host", metavar="HOST", help="photo to hide in; - is stdin")
     hide.add_argument("file", metavar="FILE", nargs="?", help="file to hide; - is stdin")
-    hide.add_argument("-m", "--message", metavar="TEXT", help="hide this text instead of a file")
+    message = "hide this text instead of a file; - reads it from stdin: TEXT itself stands in the list of processes"
+    hide.add_argument("-m", "--message", metavar="TEXT", help=message)
     hide.add_argument("-o", "--output", metavar="OUT", required=True, help="lossless image to write; - is stdout (PNG)")
     reveal.add_argument("image", metavar="IMAGE", help="image to read; - is stdin")
     reveal.add_argument("-o", "--output", metavar="PATH", help="file to write; - is stdout")
@@ -145,7 +146,8 @@ def parser() -> argparse.ArgumentParser:
     capacity.add_argument("host", metavar="HOST", help="photo to measure; - is stdin")
     for each in (hide, reveal):
         password = each.add_mutually_exclusive_group()
-        password.add_argument("--password-file", metavar="P", help="the password is the first line of this file, UTF-8")
+        first = "the password is the first line of this file, UTF-8 (default: that of STEGCINN_PASSWORD_FILE, if set)"
+        password.add_argument("--password-file", metavar="P", help=first)
         password.add_argument("--ask-password", action="store_true", help="ask for the password on the terminal")
         each.add_argument("--force", action="store_true", help="overwrite the file named with -o")
     for each in (hide, capacity):

@@ -66,6 +66,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         args.file = rest.pop()  # argparse misses a FILE that does not follow its HOST
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    console.choose_password_file(args)
     return args
 
 
@@ -112,8 +113,8 @@ def _hide(args: argparse.Namespace) -> None:
 
     if (args.file is None) == (args.message is None):
         raise UsageError("give either a FILE to hide or a message with -m")
-    if args.host == args.file == STANDARD:
-        raise UsageError("HOST and FILE cannot both be standard input")
+    if args.host == STANDARD and STANDARD in (args.file, args.message):
+        raise UsageError("HOST and what is to be hidden cannot both be standard input")
     codec = _codec(args)
     suffix = None if args.output == STANDARD else check_suffix(args.output, stego.suffixes(codec))
     console.check_output(args, args.host, args.file)
