@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pictures import GRAY, RGB, RGBA, SRGB, H, W, encoded, gray3, noise, png, png_chunk, refused
 from PIL import Image
 
+from photos import crop
 from stegcinn.carriers.base import read_photo
 from stegcinn.carriers.photo import MAX_PIXELS, Photo
 from stegcinn.errors import ImageError, StegcinnWarning
@@ -416,3 +417,18 @@ def test_half_of_a_photo() -> None:
     assert Photo(rgb).halved().alpha is None
     with pytest.raises(ImageError, match="half of the photo is 100x63 pixels"):
         Photo(rgb[:127]).halved()
+
+
+@pytest.mark.parametrize(
+    "edges", [(0.5, 0.5, 0.5, 0.5), (1.3, 0.2, 3.9, 2.7), (4.0, 4.0, 4.0, 4.0), (0.0, 3.1, 0.4, 0.0)]
+)
+def test_edges_are_left_out_of_a_half_and_nothing_else_is_lost(edges: tuple[float, float, float, float]) -> None:
+    """Compared with the exact half, moved by as much: what moving alone costs is the most that may differ."""
+    photo = Photo(crop("chelsea", 300, 400))
+    exact, half = photo.halved(), photo.halved(edges)
+    height, width = half.luma.shape
+    assert (height, width) == (int(300 - edges[1] - edges[3]) // 2, int(400 - edges[0] - edges[2]) // 2)
+    left, top, right, bottom = (edge / 2 for edge in edges)
+    moved = exact.to_pil().resize((width, height), Image.Resampling.BICUBIC, (left, top, 200 - right, 150 - bottom))
+    error = np.square(np.asarray(moved, np.float64) - half.rgb).mean()
+    assert error < 255**2 / 10**3.8  # 38 dB

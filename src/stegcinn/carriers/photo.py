@@ -13,6 +13,7 @@ import io
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from random import SystemRandom
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,11 @@ from stegcinn.runtime.arrays import UInt8
 
 MIN_SIDE = 64
 MAX_PIXELS = 50_000_000
+MAX_EDGE = 4  # pixels that go at each side of a photo that is halved, at most; nobody misses as few
 
 _STRIP = 256  # rows converted at a time
+
+Edges = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,16 +87,26 @@ class Photo:
             raise ValueError(f"rgb must keep the shape {self.rgb.shape}, not {rgb.shape}")
         return dataclasses.replace(self, rgb=np.ascontiguousarray(rgb))
 
-    def halved(self) -> Photo:
+    def halved(self, edges: Edges = (0.0, 0.0, 0.0, 0.0)) -> Photo:
         """The photo at half its width and height, rounded down (Lanczos): it no longer shows how it was compressed.
 
+        `edges`: how many pixels to leave out at the left, top, right and bottom; fractions move the kernel's phase.
         ImageError if a side would be under MIN_SIDE.
         """
         image = self.to_pil()
-        size = image.width // 2, image.height // 2
+        left, top, right, bottom = edges
+        box = (left, top, image.width - right, image.height - bottom)
+        size = int(box[2] - box[0]) // 2, int(box[3] - box[1]) // 2
         _check_size(*size, "half of the photo")
-        rgb, alpha = _planes(image.resize(size, Image.Resampling.LANCZOS))
+        rgb, alpha = _planes(image.resize(size, Image.Resampling.LANCZOS, box))
         return Photo(rgb, alpha, self.icc_profile)
+
+    def drawn_edges(self) -> Edges:
+        """Edges for `halved`, up to MAX_EDGE, from the system's generator: an original then does not give the half."""
+        height, width = self.rgb.shape[:2]
+        most = min(MAX_EDGE, max(0, min(height, width) - 2 * MIN_SIDE) / 2)
+        left, top, right, bottom = (SystemRandom().uniform(0, most) for _ in range(4))
+        return left, top, right, bottom
 
 
 def decode(

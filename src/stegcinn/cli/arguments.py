@@ -72,6 +72,8 @@ def parser() -> argparse.ArgumentParser:
         "  tar c folder | stegcinn hide photo.jpg - -o out.png --password-file key.txt",
         "  stegcinn hide - secret.pdf -o - < photo.jpg > out.png",
         "Send the output as a file: what recompresses or resizes it on the way destroys the payload.",
+        "Hide in a photo once, and show it to nobody: two containers of one photo prove each other, as does the photo:",
+        "they have the same gray-scale and not the same colours, whatever the passwords.",
     )
     reveal = command(
         "reveal",
@@ -157,7 +159,14 @@ def parser() -> argparse.ArgumentParser:
         each.add_argument("--colors", choices=("keep", "generate"), help=colors)
     for each in (hide, capacity, rank):
         halve = "scale the photo down to half first: it no longer shows how it was compressed"
-        each.add_argument("--halve", action="store_true", help=halve)
+        if each is rank:
+            each.add_argument("--halve", action="store_true", help=halve)
+            continue
+        size = each.add_mutually_exclusive_group()
+        drawn = "; a few pixels at its edges and the phase are drawn at random, so that an original is not the host"
+        size.add_argument("--halve", action="store_true", help=halve + drawn)
+        exact = "the same with nothing drawn, for work that is to be repeated"
+        size.add_argument("--exact-halve", action="store_const", const="exact", dest="halve", help=exact)
     for each in (hide, reveal, capacity):
         each.add_argument("--json", action="store_true", help="print the result as one JSON object")
     rank.add_argument("photos", metavar="FOLDER", type=existing_folder, help="folder of photos, with those below it")

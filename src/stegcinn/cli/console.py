@@ -17,7 +17,7 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO
 
 from stegcinn.errors import UsageError
 
@@ -123,11 +123,11 @@ def read_payload(args: argparse.Namespace) -> Payload:
         raise UsageError(f"{args.file} cannot be read ({error.strerror})") from error
 
 
-def open_source(image: str, *, halve: bool = False) -> Source:
+def open_source(image: str, *, halve: bool | Literal["exact"] = False) -> Source:
     from stegcinn.carriers.base import Source
 
     source = Source(_read_stdin() if image == STANDARD else image)
-    return source.halved() if halve else source
+    return source.halved(exact=halve == "exact") if halve else source
 
 
 def _read_stdin() -> bytes:
