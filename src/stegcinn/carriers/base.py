@@ -109,11 +109,7 @@ class Source:
         whole = self._decoded(MAX_HALVED)
         picture = whole.halved() if exact else whole.halved(whole.drawn_edges())
         half = Source(picture)
-        how = (
-            "exactly: anyone who has the original has this host"
-            if exact
-            else "its edges and phase drawn at random: the original does not give this host bit for bit"
-        )
+        how = "exactly: anyone who has the original has this host" if exact else "its edges and phase drawn at random"
         height, width = picture.luma.shape
         half.name, half.notes = self.name, [*self.notes, f"{self.name} is halved to {width}x{height} pixels, {how}"]
         return half
@@ -140,8 +136,8 @@ def halved(photo: ImageSource, *, exact: bool = False) -> Image.Image:
     """A photo at half its width and height, as `hide` makes it with `halve`: to measure and hide in one and the same.
 
     It no longer shows how it was compressed. Up to four pixels go at each side, and the kernel's phase with them, drawn
-    anew each time: who finds the original does not have the host bit for bit. `exact`: nothing is drawn, for work that
-    is to be repeated. Warns of what had to be changed. Raises ImageError, UsageError.
+    anew each time: who has the original does not have the host at once. `exact`: nothing is drawn, for work that is to
+    be repeated. Warns of what had to be changed. Raises ImageError, UsageError.
     """
     source = Source(photo)
     image = source.halved(exact=exact).photo().to_pil()

@@ -102,7 +102,7 @@ class Photo:
         return Photo(rgb, alpha, self.icc_profile)
 
     def drawn_edges(self) -> Edges:
-        """Edges for `halved`, up to MAX_EDGE, from the system's generator: an original then does not give the half."""
+        """Edges for `halved`, up to MAX_EDGE, from the system's generator: an original is then not the half at once."""
         height, width = self.rgb.shape[:2]
         most = min(MAX_EDGE, max(0, min(height, width) - 2 * MIN_SIDE) / 2)
         left, top, right, bottom = (SystemRandom().uniform(0, most) for _ in range(4))

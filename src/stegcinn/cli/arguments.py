@@ -163,7 +163,7 @@ def parser() -> argparse.ArgumentParser:
             each.add_argument("--halve", action="store_true", help=halve)
             continue
         size = each.add_mutually_exclusive_group()
-        drawn = "; a few pixels at its edges and the phase are drawn at random, so that an original is not the host"
+        drawn = "; a few pixels at its edges and the phase are drawn at random"
         size.add_argument("--halve", action="store_true", help=halve + drawn)
         exact = "the same with nothing drawn, for work that is to be repeated"
         size.add_argument("--exact-halve", action="store_const", const="exact", dest="halve", help=exact)

@@ -25,9 +25,7 @@ def document(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
     """The whole description, for the choices that this version offers."""
     codec: Json = {"enum": [*codecs, None], "description": "how bits become colours; null chooses"}
     color: Json = {"enum": [*colors, None], "description": "null: keep, but generate for a gray photo"}
-    halved = (
-        "scale the photo down to half first; edges of a few pixels are drawn anew each time, so room differs a little"
-    )
+    halved = "scale the photo down to half first; edges are drawn anew each time, so room differs a little"
     halve: Json = {"type": "boolean", "description": halved}
     thorough: Json = {"type": "boolean", "description": "look for codecs, too, that take long to look for"}
     orders = {
