@@ -1,8 +1,9 @@
 """An 8-bit photo, read from anything that Pillow decodes.
 
-Only the pixels, the alpha channel and an RGB colour profile survive reading. All other metadata (EXIF with
-its GPS position, thumbnails, XMP, comments) is dropped on purpose: a container must not tell more about its
-sender than the picture does, and an old thumbnail would show the colours from before the embedding.
+Only the pixels, the alpha channel, an RGB colour profile and a PNG's gamma, colour space and resolution survive
+reading. All other metadata (EXIF with its GPS position, thumbnails, XMP, comments) is dropped on purpose: a container
+must not tell more about its sender than the picture does, and an old thumbnail would show the colours from before the
+embedding.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from stegcinn.carriers.decoded import is_decoded
-from stegcinn.carriers.foreign import MAX_PROFILE, is_raw_preview, readable
+from stegcinn.carriers.foreign import MAX_PROFILE, Chunks, is_raw_preview, readable, shown_by
 from stegcinn.carriers.luma import is_gray, luma_of
 from stegcinn.errors import ImageError, StegcinnError
 from stegcinn.runtime.arrays import UInt8
@@ -39,6 +40,7 @@ Edges = tuple[float, float, float, float]
 class Photo:
     """An 8-bit photo: `rgb` HxWx3 uint8, `alpha` HxW uint8 or None, `icc_profile` an RGB profile or None.
 
+    `shown`: what a PNG file told of how it is to be shown, kept where it is saved as one; see `foreign.shown_by`.
     Its arrays are not to be changed: what is computed of them is kept. Raises ValueError for arrays of another shape
     or dtype. Photos compare by identity.
     """
@@ -46,6 +48,7 @@ class Photo:
     rgb: UInt8
     alpha: UInt8 | None = None
     icc_profile: bytes | None = None
+    shown: Chunks = ()
 
     def __post_init__(self) -> None:
         if self.rgb.dtype != np.uint8 or self.rgb.ndim != 3 or self.rgb.shape[2] != 3:
@@ -99,7 +102,7 @@ class Photo:
         size = int(box[2] - box[0]) // 2, int(box[3] - box[1]) // 2
         _check_size(*size, "half of the photo")
         rgb, alpha = _planes(image.resize(size, Image.Resampling.LANCZOS, box))
-        return Photo(rgb, alpha, self.icc_profile)
+        return Photo(rgb, alpha, self.icc_profile, self.shown)
 
     def drawn_edges(self) -> Edges:
         """Edges for `halved`, up to MAX_EDGE, from the system's generator: an original is then not the half at once."""
@@ -125,7 +128,8 @@ def decode(
         if isinstance(image, Image.Image):
             return _from_pil(image, name, notes, False, largest), notes
         with Image.open(io.BytesIO(readable(image, name, notes))) as opened:
-            return _from_pil(opened, name, notes, upright, largest), notes
+            photo = _from_pil(opened, name, notes, upright, largest)
+        return dataclasses.replace(photo, shown=shown_by(image)), notes
     except StegcinnError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
