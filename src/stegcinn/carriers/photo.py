@@ -1,4 +1,4 @@
-"""An 8-bit photo, read from anything that Pillow decodes.
+"""An 8-bit photo, read from the files that Pillow decodes and the tests cover.
 
 Only the pixels, the alpha channel, an RGB colour profile and a PNG's gamma, colour space and resolution survive
 reading. All other metadata (EXIF with its GPS position, thumbnails, XMP, comments) is dropped on purpose: a container
@@ -22,7 +22,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from stegcinn.carriers.decoded import is_decoded
-from stegcinn.carriers.foreign import MAX_PROFILE, Chunks, is_raw_preview, readable, shown_by
+from stegcinn.carriers.foreign import FORMATS, MAX_PROFILE, Chunks, is_raw_preview, opened, readable, shown_by
 from stegcinn.carriers.luma import is_gray, luma_of
 from stegcinn.errors import ImageError, StegcinnError
 from stegcinn.runtime.arrays import UInt8
@@ -127,8 +127,8 @@ def decode(
     try:
         if isinstance(image, Image.Image):
             return _from_pil(image, name, notes, False, largest), notes
-        with Image.open(io.BytesIO(readable(image, name, notes))) as opened:
-            photo = _from_pil(opened, name, notes, upright, largest)
+        with opened(readable(image, name, notes)) as file:
+            photo = _from_pil(file, name, notes, upright, largest)
         return dataclasses.replace(photo, shown=shown_by(image)), notes
     except StegcinnError:
         raise
@@ -137,14 +137,15 @@ def decode(
     except MemoryError as error:
         raise ImageError(f"{name} needs more memory than there is; use a smaller photo") from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{name} is not a photo in a known format; convert it to PNG first") from error
+        known = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        raise ImageError(f"{name} is not a photo in a known format ({known}); convert it to PNG first") from error
     except Exception as error:  # a damaged file makes the many decoders raise nearly anything
         raise ImageError(f"{name} is damaged or cut short; get an intact copy or export it as PNG") from error
 
 
 def tells_orientation(file: bytes) -> bool:
     """Whether an encoded file has an EXIF orientation that `decode` applies."""
-    with contextlib.suppress(Exception), Image.open(io.BytesIO(file)) as image:
+    with contextlib.suppress(Exception), opened(file) as image:
         return bool(image.getexif().get(ExifTags.Base.Orientation, 1) != 1)
     return False
 
@@ -182,7 +183,7 @@ def _from_pil(image: Image.Image, name: str, notes: list[str], upright: bool, la
     if getattr(image, "is_animated", False):
         notes.append("holds several frames; only the first (of an open image, the current one) is used")
     image.load()
-    _check_size(*image.size, name, largest)  # icon files can hold another size than they announce
+    _check_size(*image.size, name, largest)  # icons can hold another size than they announce
     orientation = None
     with contextlib.suppress(Exception):  # damaged EXIF must not cost the user the photo
         orientation = image.getexif().get(ExifTags.Base.Orientation) if upright else None
