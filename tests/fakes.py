@@ -52,7 +52,7 @@ class LsbCodec(LumaLocked):
     def embed(self, photo: Photo, stream: bytes, keys: Keys, wish: Wish, progress: Progress) -> Embedding[Photo]:
         if len(stream) > (most := self.capacity(photo, wish, progress).most):
             raise CapacityError(len(stream), most)
-        bits = np.unpackbits(np.frombuffer(stream + os.urandom(most - len(stream)), np.uint8))
+        bits = np.unpackbits(np.frombuffer(stream + os.urandom(most + 1 - len(stream)), np.uint8))[: photo.pixels]
         real = np.moveaxis(photo.rgb, 2, 0).astype(np.float64)
         real[0] = (photo.rgb[..., 0] & 254) | bits.reshape(photo.rgb.shape[:2])
         progress(1.0)

@@ -27,7 +27,15 @@ from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import Wish
 from stegcinn.codecs.lumalocked import DECODED
-from stegcinn.errors import CapacityError, ImageError, MachineError, RevealError, SelfCheckError, UsageError
+from stegcinn.errors import (
+    CapacityError,
+    ImageError,
+    MachineError,
+    RevealError,
+    SelfCheckError,
+    StegcinnWarning,
+    UsageError,
+)
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
 
@@ -391,10 +399,23 @@ def test_a_photo_may_be_halved_first(host):
     buffer = io.BytesIO()
     large.save(buffer, "JPEG", quality=95)
     assert stegcinn.capacity(buffer.getvalue()).decoded
-    room = stegcinn.capacity(buffer.getvalue(), halve=True)
+    with pytest.warns(StegcinnWarning, match="halved to"):
+        room = stegcinn.capacity(buffer.getvalue(), halve=True)
     assert not room.decoded
-    container = stegcinn.hide(buffer.getvalue(), b"payload", halve=True)
-    assert (container.image.size, container.pixels) == ((96, 90), 96 * 90)
+    with pytest.warns(StegcinnWarning) as told:
+        container = stegcinn.hide(buffer.getvalue(), b"payload", halve=True)
+    width, height = container.image.size
+    assert any(f"halved to {width}x{height} pixels, its edges and phase" in str(each.message) for each in told)
+    assert 92 <= width <= 96
+    assert 86 <= height <= 90
+    assert container.pixels == width * height
+    half = stegcinn.halved(buffer.getvalue())  # measured and hidden in alike
+    room = stegcinn.capacity(half)
+    with pytest.warns(StegcinnWarning):
+        container = stegcinn.hide(half, np.random.default_rng(0).bytes(room.bytes), codec=room.codec)
+    assert container.image.size == half.size
+    container = stegcinn.hide(stegcinn.halved(buffer.getvalue(), exact=True), b"payload")
+    assert container.image.size == (96, 90)
     assert stegcinn.reveal(container) == b"payload"
     with pytest.raises(ImageError, match="half of the photo is 48x45 pixels"):
         stegcinn.hide(host, b"x", halve=True)

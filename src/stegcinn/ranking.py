@@ -32,15 +32,15 @@ def rank(
 ) -> list[Ranked]:  # fmt: skip
     """Photos that take `payload_size` bytes in a way that tells how much it disturbs, the least disturbed first.
 
-    `hosts`: a folder, with those below it, or photos as `hide` takes them; each halved if wished. `skipped(host,
-    reason)` is called for those that are no photos or do not take as much, `progress` with the share of the work done.
-    UsageError for a path that is no folder.
+    `hosts`: a folder, with those below it, or photos as `hide` takes them; each halved (exactly) if wished.
+    `skipped(host, reason)` is called for those that are no photos or do not take as much, `progress` with the share of
+    the work done. UsageError for a path that is no folder.
     """
     found = []
     hosts = _files(Path(hosts)) if isinstance(hosts, (str, os.PathLike)) else list(hosts)
     for host, report in zip(hosts, portions(progress or silent, len(hosts)), strict=True):
         try:
-            source = Source(host).halved() if halve else Source(host)
+            source = Source(host).halved(exact=True) if halve else Source(host)
             ranked = _ranked(host, source, payload_size, report)
             reason = f"{source.name} does not take {payload_size} bytes in small changes"
         except ImageError as error:

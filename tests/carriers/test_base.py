@@ -12,8 +12,11 @@ import pytest
 from pictures import RGB, H, W, encoded, noise, png, refused
 from PIL import Image
 
+import stegcinn
+from photos import crop
 from stegcinn.carriers import photo
 from stegcinn.carriers.base import Source, read_photo
+from stegcinn.carriers.photo import MAX_EDGE
 from stegcinn.errors import ImageError, StegcinnWarning, UsageError
 
 
@@ -142,12 +145,49 @@ def test_read_photo_warns_of_the_notes() -> None:
 
 def test_half_of_a_source_keeps_its_notes_and_is_no_file() -> None:
     source = Source(encoded(Image.fromarray(noise(128, 150, dtype=np.uint16)), "PNG"))
-    half = source.halved()
+    half = source.halved(exact=True)
     assert half.file is None
     assert half.photo().rgb.shape == (64, 75, 3)
-    assert half.notes == ["the image has more than 8 bits per channel and is reduced to 8 bits"]
+    assert half.notes == [
+        "the image has more than 8 bits per channel and is reduced to 8 bits",
+        "the image is halved to 75x64 pixels, exactly: anyone who has the original has this host",
+    ]
+    assert source.notes == half.notes[:1]
     with pytest.raises(ImageError, match="half of the photo is 75x63 pixels"):
         Source(noise(126, 150, 3)).halved()
+
+
+def test_an_original_does_not_give_the_half_of_it() -> None:
+    photo = crop("chelsea", 200, 300)
+    exact = Source(photo).halved(exact=True).photo()
+    assert np.array_equal(exact.rgb, Source(photo).halved(exact=True).photo().rgb)
+    halves = [Source(photo).halved() for _ in range(3)]
+    lumas = [half.photo().luma for half in halves]
+    for index, luma in enumerate(lumas):
+        assert all(0 <= whole - side <= MAX_EDGE for whole, side in zip(exact.luma.shape, luma.shape, strict=True))
+        for other in (exact.luma, *lumas[index + 1 :]):
+            height, width = np.minimum(luma.shape, other.shape)
+            assert (luma[:height, :width] != other[:height, :width]).mean() > 0.1
+    (note,) = halves[0].notes
+    height, width = lumas[0].shape
+    assert note.startswith(f"the image is halved to {width}x{height} pixels, its edges and phase drawn at random")
+
+
+def test_the_smallest_photos_are_halved_without_a_draw_and_those_beyond_with_little() -> None:
+    for _ in range(5):
+        assert Source(noise(128, 128, 3)).halved().photo().luma.shape == (64, 64)
+        assert min(Source(noise(129, 131, 3)).halved().photo().luma.shape) == 64
+
+
+def test_one_half_for_all_that_is_done_with_it() -> None:
+    photo = crop("chelsea", 200, 300)
+    half = stegcinn.halved(photo)
+    assert isinstance(half, Image.Image)
+    assert half.size != (150, 100) or not np.array_equal(half, stegcinn.halved(photo, exact=True))
+    assert np.array_equal(stegcinn.halved(photo, exact=True), Source(photo).halved(exact=True).photo().rgb)
+    with pytest.warns(StegcinnWarning, match="more than 8 bits") as told:
+        stegcinn.halved(Image.fromarray(noise(128, 150, dtype=np.uint16)))
+    assert [warning.filename for warning in told] == [__file__]
 
 
 def test_pixels_as_they_are_stored_are_told_apart_only_where_a_file_turns_them() -> None:

@@ -65,13 +65,33 @@ def test_nothing_is_safe_in_a_photo_decoded_from_jpeg(run: Run) -> None:
 def test_a_halved_photo(run: Run) -> None:
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(100, 150, (2 * SIDE + 1, 2 * SIDE, 3)).astype(np.uint8)).save("p.jpg", quality=50)
-    room = json.loads(run("capacity", "p.jpg", "--halve", "--json").out)
+    room = json.loads(run("capacity", "p.jpg", "--exact-halve", "--json").out)
     assert (room["decoded"], room["bytes"]) == (False, SIDE * SIDE // 8 - envelope.OVERHEAD)
-    outcome = run("hide", "p.jpg", "-m", "hello", "-o", "o.png", "--halve", "--json")
+    outcome = run("hide", "p.jpg", "-m", "hello", "-o", "o.png", "--exact-halve", "--json")
     assert "JPEG" not in outcome.err
     assert read_photo("o.png").rgb.shape == (SIDE, SIDE, 3)
     assert json.loads(outcome.out)["bpp"] == 8 * 5 / SIDE**2
     assert run("reveal", "o.png", "-o", "-").out == b"hello"
+    exactly = (
+        f"stegcinn: note: p.jpg is halved to {SIDE}x{SIDE} pixels, exactly: anyone who has the original has this host"
+    )
+    assert outcome.notes[0] == exactly
+
+
+def test_a_photo_halved_by_chance(run: Run) -> None:
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(100, 150, (2 * SIDE, 2 * SIDE, 3)).astype(np.uint8)).save("p.jpg", quality=50)
+    lumas = []
+    for name in ("o.png", "p.png"):
+        outcome = run("hide", "p.jpg", "-m", "hello", "-o", name, "--halve")
+        assert outcome.code == 0, outcome
+        lumas.append(read_photo(name).luma)
+        height, width = lumas[-1].shape
+        assert f"p.jpg is halved to {width}x{height} pixels, its edges and phase drawn at random" in outcome.notes[0]
+        assert SIDE - 4 <= min(height, width) <= max(height, width) <= SIDE
+        assert run("reveal", name).out == b"hello"
+    assert not np.array_equal(*lumas)
+    assert run("hide", "p.jpg", "-m", "x", "-o", "q.png", "--halve", "--exact-halve").code == 2
 
 
 def test_no_capacity_is_no_error(run: Run) -> None:

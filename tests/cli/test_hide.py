@@ -46,6 +46,14 @@ def test_message_that_is_not_unicode(host: Path, run: Run) -> None:
     assert run("reveal", "o.png").out == b"\xff\xfe"
 
 
+def test_message_from_standard_input(host: Path, run: Run) -> None:
+    """What stands in the arguments stands in the list of processes, for everyone on the machine."""
+    assert run("hide", host, "-m", "-", "-o", "o.png", stdin=b"meet me\n").code == 0
+    assert run("reveal", "o.png") == Outcome(0, b"meet me\n", "")
+    one_error(run("hide", "-", "-m", "-", "-o", "p.png", stdin=b"x"), 2, "cannot both be standard input")
+    assert "list of processes" in " ".join(run("hide", "--help").out.decode().split())
+
+
 def test_force_overwrites_the_named_output(host: Path, secret: Path, container: Path, run: Run) -> None:
     secret.write_bytes(b"new")
     assert run("hide", host, secret, "-o", container, "--force").code == 0

@@ -235,6 +235,7 @@ def test_errors_are_the_command_lines(client: Client) -> None:
     message, code = client.failure("hide", host=photo, payload=secret, password="")
     assert "the password is empty" in message
     assert code == 2
+    assert "nothing but blanks" in client.failure("hide", host=photo, payload=secret, password=" \u3000")[0]
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded(client: Client) -> None:

@@ -47,13 +47,13 @@ ImageSource = (
 
 
 class Source:
-    """A path, an encoded file in memory, a binary file object, a PIL image or an array of pixels.
+    """A path, an encoded file in memory, a binary file object, a PIL image, an array of pixels, or a photo.
 
     `file` holds the encoded bytes where there are any, and `notes` what decoding had to change, a line each. Raises
     ImageError for a file that cannot be read, UsageError for anything else than those.
     """
 
-    def __init__(self, image: ImageSource, *, upright: bool = True) -> None:
+    def __init__(self, image: ImageSource | Photo, *, upright: bool = True) -> None:
         """`upright`: whether the orientation that a file tells is applied to its picture."""
         self._upright = upright
         self.name = shown(image) if isinstance(image, (str, os.PathLike)) else "the image"
@@ -65,8 +65,8 @@ class Source:
                 self.file = _read(Path(image), self.name)
             case bytes() | bytearray() | memoryview():
                 self.file = bytes(image)
-            case Image.Image() | np.ndarray():
-                self._pixels: Image.Image | np.ndarray[Any, np.dtype[Any]] = image
+            case Image.Image() | np.ndarray() | Photo():
+                self._pixels: Image.Image | np.ndarray[Any, np.dtype[Any]] | Photo = image
             case Readable():
                 self.file = _all_of(image)
             case _:
@@ -86,6 +86,8 @@ class Source:
 
     def _decoded(self, largest: int) -> Photo:
         image = self._pixels if self.file is None else self.file
+        if isinstance(image, Photo):
+            return image
         if isinstance(image, np.ndarray):
             return photo.from_array(image, self.name, largest=largest)
         decoded, notes = photo.decode(image, self.name, upright=self._upright, largest=largest)
@@ -108,10 +110,17 @@ class Source:
         """The picture as the coefficients of its JPEG file, decoded once; ImageError, see `JpegFile.read`."""
         return self._coefficients
 
-    def halved(self) -> Source:
-        """The same at half its width and height, which is no file any more; ImageError if that is of no use."""
-        half = Source(self._decoded(MAX_HALVED).halved().to_pil())
-        half.name, half.notes = self.name, self.notes
+    def halved(self, *, exact: bool = False) -> Source:
+        """The same at half its width and height, which is no file any more; ImageError if that is of no use.
+
+        Up to MAX_EDGE pixels go at each side, and the kernel's phase with them, drawn anew each time; not if `exact`.
+        """
+        whole = self._decoded(MAX_HALVED)
+        picture = whole.halved() if exact else whole.halved(whole.drawn_edges())
+        half = Source(picture)
+        how = "exactly: anyone who has the original has this host" if exact else "its edges and phase drawn at random"
+        height, width = picture.luma.shape
+        half.name, half.notes = self.name, [*self.notes, f"{self.name} is halved to {width}x{height} pixels, {how}"]
         if self.is_jpeg:
             with suppress(ImageError):
                 half.quality = min(max(self._coefficients.quality[0], QUALITY_LEAST), QUALITY_MOST)
@@ -133,6 +142,20 @@ def read_photo(image: ImageSource) -> Photo:
     for note in source.notes:
         warnings.warn(note, StegcinnWarning, stacklevel=2)
     return decoded
+
+
+def halved(photo: ImageSource, *, exact: bool = False) -> Image.Image:
+    """A photo at half its width and height, as `hide` makes it with `halve`: to measure and hide in one and the same.
+
+    It no longer shows how it was compressed. Up to four pixels go at each side, and the kernel's phase with them, drawn
+    anew each time: who has the original does not have the host at once. `exact`: nothing is drawn, for work that is to
+    be repeated. Warns of what had to be changed. Raises ImageError, UsageError.
+    """
+    source = Source(photo)
+    image = source.halved(exact=exact).photo().to_pil()
+    for note in source.notes:
+        warnings.warn(note, StegcinnWarning, stacklevel=2)
+    return image
 
 
 def _read(path: Path, name: str) -> bytes:

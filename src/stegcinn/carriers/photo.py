@@ -1,8 +1,9 @@
-"""An 8-bit photo, read from anything that Pillow decodes.
+"""An 8-bit photo, read from the files that Pillow decodes and the tests cover.
 
-Only the pixels, the alpha channel and an RGB colour profile survive reading. All other metadata (EXIF with
-its GPS position, thumbnails, XMP, comments) is dropped on purpose: a container must not tell more about its
-sender than the picture does, and an old thumbnail would show the colours from before the embedding.
+Only the pixels, the alpha channel, an RGB colour profile and a PNG's gamma, colour space and resolution survive
+reading. All other metadata (EXIF with its GPS position, thumbnails, XMP, comments) is dropped on purpose: a container
+must not tell more about its sender than the picture does, and an old thumbnail would show the colours from before the
+embedding.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import io
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from random import SystemRandom
 from typing import Any
 
 import numpy as np
@@ -20,21 +22,25 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from stegcinn.carriers.decoded import is_decoded
-from stegcinn.carriers.foreign import MAX_PROFILE, is_raw_preview, readable
+from stegcinn.carriers.foreign import FORMATS, MAX_PROFILE, Chunks, is_raw_preview, opened, readable, shown_by
 from stegcinn.carriers.luma import is_gray, luma_of
 from stegcinn.errors import ImageError, StegcinnError
 from stegcinn.runtime.arrays import Bool, UInt8
 
 MIN_SIDE = 64
 MAX_PIXELS = 50_000_000
+MAX_EDGE = 4  # pixels that go at each side of a photo that is halved, at most; nobody misses as few
 
 _STRIP = 256  # rows converted at a time
+
+Edges = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
 class Photo:
     """An 8-bit photo: `rgb` HxWx3 uint8, `alpha` HxW uint8 or None, `icc_profile` an RGB profile or None.
 
+    `shown`: what a PNG file told of how it is to be shown, kept where it is saved as one; see `foreign.shown_by`.
     Its arrays are not to be changed: what is computed of them is kept. Raises ValueError for arrays of another shape
     or dtype. Photos compare by identity.
     """
@@ -42,6 +48,7 @@ class Photo:
     rgb: UInt8
     alpha: UInt8 | None = None
     icc_profile: bytes | None = None
+    shown: Chunks = ()
 
     def __post_init__(self) -> None:
         if self.rgb.dtype != np.uint8 or self.rgb.ndim != 3 or self.rgb.shape[2] != 3:
@@ -95,16 +102,26 @@ class Photo:
             raise ValueError(f"rgb must keep the shape {self.rgb.shape}, not {rgb.shape}")
         return dataclasses.replace(self, rgb=np.ascontiguousarray(rgb))
 
-    def halved(self) -> Photo:
+    def halved(self, edges: Edges = (0.0, 0.0, 0.0, 0.0)) -> Photo:
         """The photo at half its width and height, rounded down (Lanczos): it no longer shows how it was compressed.
 
+        `edges`: how many pixels to leave out at the left, top, right and bottom; fractions move the kernel's phase.
         ImageError if a side would be under MIN_SIDE.
         """
         image = self.to_pil()
-        size = image.width // 2, image.height // 2
+        left, top, right, bottom = edges
+        box = (left, top, image.width - right, image.height - bottom)
+        size = int(box[2] - box[0]) // 2, int(box[3] - box[1]) // 2
         _check_size(*size, "half of the photo")
-        rgb, alpha = _planes(image.resize(size, Image.Resampling.LANCZOS))
-        return Photo(rgb, alpha, self.icc_profile)
+        rgb, alpha = _planes(image.resize(size, Image.Resampling.LANCZOS, box))
+        return Photo(rgb, alpha, self.icc_profile, self.shown)
+
+    def drawn_edges(self) -> Edges:
+        """Edges for `halved`, up to MAX_EDGE, from the system's generator: an original is then not the half at once."""
+        height, width = self.rgb.shape[:2]
+        most = min(MAX_EDGE, max(0, min(height, width) - 2 * MIN_SIDE) / 2)
+        left, top, right, bottom = (SystemRandom().uniform(0, most) for _ in range(4))
+        return left, top, right, bottom
 
 
 def decode(
@@ -122,8 +139,9 @@ def decode(
     try:
         if isinstance(image, Image.Image):
             return _from_pil(image, name, notes, False, largest), notes
-        with Image.open(io.BytesIO(readable(image, name, notes))) as opened:
-            return _from_pil(opened, name, notes, upright, largest), notes
+        with opened(readable(image, name, notes)) as file:
+            photo = _from_pil(file, name, notes, upright, largest)
+        return dataclasses.replace(photo, shown=shown_by(image)), notes
     except StegcinnError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -131,7 +149,8 @@ def decode(
     except MemoryError as error:
         raise ImageError(f"{name} needs more memory than there is; use a smaller photo") from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{name} is not a photo in a known format; convert it to PNG first") from error
+        known = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        raise ImageError(f"{name} is not a photo in a known format ({known}); convert it to PNG first") from error
     except Exception as error:  # a damaged file makes the many decoders raise nearly anything
         if isinstance(image, Image.Image) and ("closed" in str(error) or getattr(image, "fp", image) is None):
             raise ImageError(f"{name} is closed; open it anew, or hide in it before it is closed") from error
@@ -149,7 +168,7 @@ def is_photo(file: bytes) -> bool:
 
 def tells_orientation(file: bytes) -> bool:
     """Whether an encoded file has an EXIF orientation that `decode` applies."""
-    with contextlib.suppress(Exception), Image.open(io.BytesIO(file)) as image:
+    with contextlib.suppress(Exception), opened(file) as image:
         return bool(image.getexif().get(ExifTags.Base.Orientation, 1) != 1)
     return False
 
@@ -187,7 +206,7 @@ def _from_pil(image: Image.Image, name: str, notes: list[str], upright: bool, la
     if getattr(image, "is_animated", False):
         notes.append("holds several frames; only the first (of an open image, the current one) is used")
     image.load()
-    _check_size(*image.size, name, largest)  # icon files can hold another size than they announce
+    _check_size(*image.size, name, largest)  # icons can hold another size than they announce
     orientation = None
     with contextlib.suppress(Exception):  # damaged EXIF must not cost the user the photo
         orientation = image.getexif().get(ExifTags.Base.Orientation) if upright else None

@@ -72,6 +72,8 @@ def parser() -> argparse.ArgumentParser:
         "  tar c folder | stegcinn hide photo.jpg - -o out.png --password-file key.txt",
         "  stegcinn hide - secret.pdf -o - < photo.jpg > out.png",
         "Send the output as a file: what recompresses or resizes it on the way destroys the payload.",
+        "Hide in a photo once, and show it to nobody: two containers of one photo prove each other, as does the photo:",
+        "they have the same gray-scale and not the same colours, whatever the passwords.",
     )
     reveal = command(
         "reveal",
@@ -136,7 +138,8 @@ def parser() -> argparse.ArgumentParser:
     )
     hide.add_argument("host", metavar="HOST", help="photo to hide in; - is stdin")
     hide.add_argument("file", metavar="FILE", nargs="?", help="file to hide; - is stdin")
-    hide.add_argument("-m", "--message", metavar="TEXT", help="hide this text instead of a file")
+    message = "hide this text instead of a file; - reads it from stdin: TEXT itself stands in the list of processes"
+    hide.add_argument("-m", "--message", metavar="TEXT", help=message)
     hide.add_argument("-o", "--output", metavar="OUT", required=True, help="lossless image to write; - is stdout (PNG)")
     reveal.add_argument("image", metavar="IMAGE", help="image to read; - is stdin")
     reveal.add_argument("-o", "--output", metavar="PATH", help="file to write; - is stdout")
@@ -145,7 +148,8 @@ def parser() -> argparse.ArgumentParser:
     capacity.add_argument("host", metavar="HOST", help="photo to measure; - is stdin")
     for each in (hide, reveal):
         password = each.add_mutually_exclusive_group()
-        password.add_argument("--password-file", metavar="P", help="the password is the first line of this file, UTF-8")
+        first = "the password is the first line of this file, UTF-8 (default: that of STEGCINN_PASSWORD_FILE, if set)"
+        password.add_argument("--password-file", metavar="P", help=first)
         password.add_argument("--ask-password", action="store_true", help="ask for the password on the terminal")
         each.add_argument("--force", action="store_true", help="overwrite the file named with -o")
     for each in (hide, capacity):
@@ -155,7 +159,14 @@ def parser() -> argparse.ArgumentParser:
         each.add_argument("--colors", choices=("keep", "generate"), help=colors)
     for each in (hide, capacity, rank):
         halve = "scale the photo down to half first: it no longer shows how it was compressed"
-        each.add_argument("--halve", action="store_true", help=halve)
+        if each is rank:
+            each.add_argument("--halve", action="store_true", help=halve)
+            continue
+        size = each.add_mutually_exclusive_group()
+        drawn = "; a few pixels at its edges and the phase are drawn at random"
+        size.add_argument("--halve", action="store_true", help=halve + drawn)
+        exact = "the same with nothing drawn, for work that is to be repeated"
+        size.add_argument("--exact-halve", action="store_const", const="exact", dest="halve", help=exact)
     for each in (hide, reveal, capacity):
         each.add_argument("--json", action="store_true", help="print the result as one JSON object")
     rank.add_argument("photos", metavar="FOLDER", type=existing_folder, help="folder of photos, with those below it")

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from stegcinn.sealing.envelope import Payload
 
 STANDARD = "-"  # stands for stdin or stdout
+PASSWORD_FILE = "STEGCINN_PASSWORD_FILE"  # a variable that names one; none holds the password itself
+CHUNK = 1 << 20  # bytes read at a time
+MAX_SHOWN = 1 << 20  # bytes of text for a terminal, which takes its time: nobody reads as much there
+# Unicode's Bidi_Control: text with them may be shown in another order than it is in.
+BIDI_CONTROLS = {c: f"\\u{c:04x}" for c in (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
 
 class Ended(BaseException):
@@ -60,7 +65,12 @@ def in_order() -> Iterator[None]:
 
 
 def password(args: argparse.Namespace, *, twice: bool) -> str | None:
-    """Ask for the password, or read it from the first line of its file; None if neither is wanted."""
+    """Ask for the password, or read it from the first line of its file; None if neither is wanted.
+
+    `twice`: as one is chosen, which is asked for again, and must show something.
+    """
+    from stegcinn.sealing.passwords import check_new
+
     if args.password_file is None and not args.ask_password:
         return None
     try:
@@ -81,12 +91,26 @@ def password(args: argparse.Namespace, *, twice: bool) -> str | None:
         raise UsageError(f"{args.password_file or 'the password'} cannot be read ({reason})") from error
     if not password:
         raise UsageError("the password is empty")
+    if twice:
+        check_new(password)
+    if password != password.strip() and not args.ask_password:
+        say(f"note: the password in {args.password_file} begins or ends with a blank, which is part of it")
     return password
+
+
+def choose_password_file(args: argparse.Namespace) -> None:
+    """Let a variable name the password's file where no option tells of a password."""
+    if vars(args).get("password_file", "") is None and not args.ask_password:
+        args.password_file = os.environ.get(PASSWORD_FILE) or None
+        if args.password_file:
+            say(f"note: the password is that of {args.password_file}, as {PASSWORD_FILE} says")
 
 
 def read_payload(args: argparse.Namespace) -> Payload:
     from stegcinn.sealing.envelope import Payload
 
+    if args.message == STANDARD:
+        return Payload(_read_stdin())
     if args.message is not None:
         return Payload(args.message.encode(errors="surrogateescape"))
     if args.file == STANDARD:
@@ -166,13 +190,20 @@ def write(output: str, data: bytes, *, overwrite: bool, private: bool = False) -
 
 
 def print_payload(data: bytes) -> None:
-    """Pass a payload to stdout; to a terminal only as text, as a stranger's control characters could take it over."""
+    """Pass a payload to stdout; to a terminal only as text, as a stranger's control characters could take it over.
+
+    Those that only turn the order of text are shown as escapes there.
+    """
     stream = stdout()
     if stream.isatty():
+        if len(data) > MAX_SHOWN:
+            raise UsageError(
+                f"the payload has {len(data):,} bytes, too many to show; name a file with -o, or use a pipe"
+            )
         text = data.decode(errors="replace").replace("\r\n", "\n")
         if any((unicodedata.category(c) == "Cc" and c not in "\n\t") or c == "\ufffd" for c in text):
             raise UsageError("the payload is not plain text; name a file with -o, or use a pipe")
-        data = text.encode(stream.encoding, "backslashreplace").removesuffix(b"\n") + b"\n"
+        data = text.translate(BIDI_CONTROLS).encode(stream.encoding, "backslashreplace").removesuffix(b"\n") + b"\n"
     stream.buffer.write(data)
 
 

@@ -69,6 +69,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         args.file = rest.pop()  # argparse misses a FILE that does not follow its HOST
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    console.choose_password_file(args)
     return args
 
 
@@ -126,8 +127,8 @@ def _hide(args: argparse.Namespace) -> None:
 
     if (args.file is None) == (args.message is None):
         raise UsageError("give either a FILE to hide or a message with -m")
-    if args.host == args.file == STANDARD:
-        raise UsageError("HOST and FILE cannot both be standard input")
+    if args.host == STANDARD and STANDARD in (args.file, args.message):
+        raise UsageError("HOST and what is to be hidden cannot both be standard input")
     codec, wish = _codec(args), Wish(args.colors)
     suffix = None if args.output == STANDARD else check_suffix(args.output, stego.suffixes(codec))
     console.check_output(args, args.host, args.file)
@@ -139,7 +140,7 @@ def _hide(args: argparse.Namespace) -> None:
     file = source.file or b""
     with status.progress("hiding") as progress:
         try:
-            source = source.halved() if args.halve else source
+            source = source.halved(exact=args.halve == "exact") if args.halve else source
             if warning := stego.colours(source, codec=codec, wish=wish, suffix=suffix):
                 say(f"note: {warning}")  # before the work, while it can still be stopped
             container = stego.conceal(

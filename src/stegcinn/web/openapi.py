@@ -25,7 +25,8 @@ def document(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
     """The whole description, for the choices that this version offers."""
     codec: Json = {"enum": [*codecs, None], "description": "how bits become colours; null chooses"}
     color: Json = {"enum": [*colors, None], "description": "null: keep, but generate for a gray photo"}
-    halve: Json = {"type": "boolean", "description": "scale the photo down to half first"}
+    halved = "scale the photo down to half first; edges are drawn anew each time, so room differs a little"
+    halve: Json = {"type": "boolean", "description": halved}
     thorough: Json = {"type": "boolean", "description": "look for codecs, too, that take long to look for"}
     orders = {
         "look": ("Read a photo: its size, and a `thumbnail`.", _object(photo=ID)),

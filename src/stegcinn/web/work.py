@@ -22,6 +22,7 @@ from stegcinn.errors import MachineError, UsageError
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
+from stegcinn.sealing.passwords import check_new
 
 MAX_REVEALED = 256 << 20  # bytes; what the page can hold, though a small container may unpack to more
 THUMBNAIL_SIDE = 640
@@ -84,6 +85,7 @@ def hide(
     colors: str | None, halve: bool, format: str,
 ) -> Outcome:  # fmt: skip
     """Hide a payload; files: the `container`, and pictures of host and container side by side."""
+    check_new(password)
     source = _opened(host, halve)
     container = stego.conceal(
         source, Payload(payload, name), password=password, codec=codec,

@@ -34,5 +34,5 @@ def coefficients(plane: Float32, quantisation: UInt16) -> Float32:
     rows, columns = (side // SIDE for side in plane.shape)
     waves = np.kron(cosines(), cosines()).astype(np.float32)
     blocks = plane.reshape(rows, SIDE, columns, SIDE).swapaxes(1, 2).reshape(-1, BLOCK)
-    quotient: Float32 = (blocks @ waves.T).reshape(rows, columns, BLOCK) / quantisation.astype(np.float32)
-    return quotient
+    transformed = (blocks @ waves.T).reshape(rows, columns, BLOCK) / quantisation
+    return transformed.astype(np.float32)
