@@ -40,7 +40,7 @@ from stegcinn.errors import (
     StegcinnWarning,
     UsageError,
 )
-from stegcinn.results import Capacity, Container
+from stegcinn.results import Capacity, Container, Route
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Packed, Payload
 from stegcinn.sealing.keys import VERSIONS, Keyring
@@ -122,8 +122,7 @@ def conceal(
     suffix: str | None = None, progress: Progress = silent,
 ) -> Container:  # fmt: skip
     """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned."""
-    asked = replace(wish, convert=codec is not None or suffix is not None)
-    *first, last = _hosts(source, _candidates(codec, wish, suffix), asked)
+    *first, last = _hosts(source, _candidates(codec, wish, suffix), _asked(wish, codec, suffix))
     packed = envelope.pack(payload)
     notes = [*source.notes, *_of_name(packed.payload)]
     task = _Task(notes, Keyring(password), wish, suffix, rising(progress))
@@ -232,11 +231,12 @@ def uncover(
 
 
 def measure(
-    source: Source, *, codec: str | None = None, wish: Wish = AS_USUAL, progress: Progress = silent
-) -> Capacity:
-    """`capacity` of a source."""
+    source: Source, *, codec: str | None = None, wish: Wish = AS_USUAL, suffix: str | None = None,
+    progress: Progress = silent,
+) -> Capacity:  # fmt: skip
+    """`capacity` of a source, in files of a suffix if that is given."""
     progress = rising(progress)  # some begin anew when a sample was not enough
-    opened = _hosts(source, _candidates(codec, wish, None), replace(wish, convert=codec is not None))
+    opened = _hosts(source, _candidates(codec, wish, suffix), _asked(wish, codec, suffix))
     found: list[tuple[Codec[Any], Any, Room]] = []
     failure: MachineError | None = None
     for (each, host), report in zip(opened, portions(progress, len(opened)), strict=True):
@@ -249,10 +249,17 @@ def measure(
     best, host, room = max(found, key=lambda each: each[2].most)
     if room.colors == "generate" and wish.colors is None and room.most:
         source.notes.append(GRAY)
-    sizes = {each.name: max(0, room.most - envelope.OVERHEAD) for each, _, room in found}
-    safe = max(0, *(room.safe - envelope.OVERHEAD for _, _, room in found))
-    bpp, evidence = 8 * sizes[best.name] / host.pixels, best.evidence(host)
-    return Capacity(sizes[best.name], bpp, best.name, room.colors, sizes, safe, evidence is not None, evidence)
+    routes = tuple(
+        Route(each.name, each.formats[0], _payload(room.most), _payload(room.safe), each.evidence(host))
+        for each, host, room in found
+    )
+    (most,) = (route for route in routes if route.codec == best.name)
+    return Capacity(most.bytes, 8 * most.bytes / host.pixels, most.codec, room.colors, routes)
+
+
+def _payload(stream: int) -> int:
+    """Bytes of payload that an envelope of so many bytes holds."""
+    return max(0, stream - envelope.OVERHEAD)
 
 
 def colours(
@@ -261,7 +268,7 @@ def colours(
     """What to know before hiding in a photo without colours, if it is one and would get some."""
     if wish.colors is not None or not source.photo().is_gray:
         return None
-    *_, (last, _) = _opened(source, _candidates(codec, wish, suffix))  # others leave it to this one
+    *_, (last, _) = _hosts(source, _candidates(codec, wish, suffix), wish)  # others leave it to this one
     return GRAY if last.refusal(Wish("generate")) is None else None
 
 
@@ -283,6 +290,11 @@ def _candidates(name: str | None, wish: Wish, suffix: str | None) -> list[Codec[
     if not fitting:
         raise UsageError(f"no codec does all of this in a {suffix} file; choose another format, or fewer options")
     return fitting
+
+
+def _asked(wish: Wish, codec: str | None, suffix: str | None) -> Wish:
+    """A file of another kind is made of the host only for whoever asks for that."""
+    return replace(wish, convert=codec is not None or suffix is not None)
 
 
 def _named(name: str) -> Codec[Any]:

@@ -140,7 +140,12 @@ def parser() -> argparse.ArgumentParser:
     hide.add_argument("file", metavar="FILE", nargs="?", help="file to hide; - is stdin")
     message = "hide this text instead of a file; - reads it from stdin: TEXT itself stands in the list of processes"
     hide.add_argument("-m", "--message", metavar="TEXT", help=message)
-    hide.add_argument("-o", "--output", metavar="OUT", required=True, help="lossless image to write; - is stdout (PNG)")
+    output = "image to write: .jpg (codec jpeg), or lossless .png, .webp, .tif, .bmp; - is stdout (JPEG for a JPEG)"
+    quality = "of a JPEG that is made of another kind of photo (default: 90, or that of the JPEG that is halved)"
+    metadata = "leave EXIF, place, comments and thumbnail out of a JPEG; lossless files never have them"
+    hide.add_argument("-o", "--output", metavar="OUT", required=True, help=output)
+    hide.add_argument("--quality", metavar="Q", type=whole_number(1), help=quality)
+    hide.add_argument("--strip-metadata", action="store_true", help=metadata)
     reveal.add_argument("image", metavar="IMAGE", help="image to read; - is stdin")
     reveal.add_argument("-o", "--output", metavar="PATH", help="file to write; - is stdout")
     thorough = "look for codecs, too, that take long to look for in large images"

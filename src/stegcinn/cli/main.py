@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import io
 import json
 import os
@@ -27,6 +26,7 @@ from stegcinn.errors import ImageError, NoHostError, StegcinnError, UsageError, 
 
 if TYPE_CHECKING:
     from stegcinn.ranking import Ranked
+    from stegcinn.results import Capacity, Route
     from stegcinn.training.cinn.loop import RunProgress
 
 EXTRAS = {
@@ -129,7 +129,8 @@ def _hide(args: argparse.Namespace) -> None:
         raise UsageError("give either a FILE to hide or a message with -m")
     if args.host == STANDARD and STANDARD in (args.file, args.message):
         raise UsageError("HOST and what is to be hidden cannot both be standard input")
-    codec, wish = _codec(args), Wish(args.colors)
+    codec = _codec(args)
+    wish = Wish(args.colors, args.quality, args.strip_metadata)
     suffix = None if args.output == STANDARD else check_suffix(args.output, stego.suffixes(codec))
     console.check_output(args, args.host, args.file)
     if args.output == STANDARD and console.stdout().isatty():
@@ -162,9 +163,10 @@ def _hide(args: argparse.Namespace) -> None:
         print(json.dumps(facts))
     else:
         colors = f", colors {container.colors}" if container.colors else ""
+        unit = "chroma coefficients" if container.suffix == ".jpg" else "pixels"
         say(
             f"hid {size:,} bytes in {'stdout' if args.output == STANDARD else args.output}: {bpp:.3g} bits per pixel, "
-            f"codec {container.codec}{colors}, {container.changed:.1%} of pixels changed"
+            f"codec {container.codec}{colors}, {container.changed:.1%} of {unit} changed"
         )
     _tell(container.notes)
 
@@ -205,20 +207,28 @@ def _capacity(args: argparse.Namespace) -> None:
         source = source.halved() if args.halve else source
         room = stego.measure(source, codec=codec, wish=Wish(args.colors), progress=progress)
     if args.json:
-        print(json.dumps(dataclasses.asdict(room)))
+        print(json.dumps(room.to_json()))
     else:
-        colors = f", colors {room.colors}" if room.colors else ""
-        others = [f"{size:,} with codec {name}" for name, size in room.per_codec.items() if size and name != room.codec]
-        print(
-            f"{room.bytes:,} bytes ({room.bpp:.2f} bits per pixel) with codec {room.codec}{colors}"
-            + (f"; up to {', '.join(others)}" if others else "")
-            + (f", {room.safe_bytes:,} of them as good as unseen" if room.bytes and not room.evidence else "")
-        )
+        several = len({route.suffix for route in room.routes}) > 1
+        for suffix in dict.fromkeys(route.suffix for route in room.routes):
+            routes = [route for route in room.routes if route.suffix == suffix]
+            print(f"{suffix[1:].upper()}: " * several + _takes(routes, room))
     _tell(source.notes)
     if room.bytes == 0:
         say("note: this photo takes no payload; try a larger or more colourful one")
-    elif room.evidence:
-        say(f"note: {room.evidence}")
+    for evidence in dict.fromkeys(route.evidence for route in room.routes if route.evidence):
+        say(f"note: {evidence}")
+
+
+def _takes(routes: list[Route], room: Capacity) -> str:
+    """What the codecs of one kind of file take, in a line."""
+    best, pixels = max(routes, key=lambda route: route.bytes), 8 * room.bytes / room.bpp if room.bytes else 1
+    text = f"{best.bytes:,} bytes ({8 * best.bytes / pixels:.2f} bits per pixel) with codec {best.codec}"
+    text += f", colors {room.colors}" if room.colors and best.codec == room.codec else ""
+    text += "".join(f"; {route.bytes:,} with codec {route.codec}" for route in routes if route.bytes and route != best)
+    if best.bytes and not best.evidence:
+        text += f"; up to {max(route.safe_bytes for route in routes):,} are as good as unseen"
+    return text
 
 
 def _rank(args: argparse.Namespace) -> None:

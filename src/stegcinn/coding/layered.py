@@ -7,6 +7,7 @@ with the bits of the layers before (Filler, Judas, Fridrich 2011, section VII: m
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple, Protocol, Self
@@ -93,7 +94,10 @@ def write(
     costs = labels.of_lowest_layers(choices.costs(price, places), layers)
     settled, start = np.zeros(len(places), np.uint8), 0
     for layer, size in enumerate(sizes(len(message), told)):
-        bits = stc.encode(*labels.preferences(costs, settled, layer), message[start : start + size])
+        likelier, flips = labels.preferences(costs, settled, layer)
+        either = flips == 0  # as +1 and -1 often are: to prefer one of them always would be seen
+        likelier[either] = np.frombuffer(os.urandom(int(np.count_nonzero(either))), np.uint8) & 1
+        bits = stc.encode(likelier, flips, message[start : start + size])
         if bits is None:
             return None
         settled |= bits << np.uint8(layer)

@@ -66,6 +66,7 @@ class Measure:
     codec: str | None = None
     colors: str | None = None
     halve: bool = False
+    format: str = "png"
 
 
 @dataclass(frozen=True)

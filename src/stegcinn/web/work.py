@@ -59,19 +59,24 @@ def look(progress: Progress, *, photo: bytes) -> Outcome:
     image = source.photo()
     small = image.to_pil()
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    return Outcome({**_size(image), "gray": image.is_gray, "notes": source.notes}, {"thumbnail": _png(small)})
+    return Outcome(
+        {**_size(image), "gray": image.is_gray, "jpeg": source.is_jpeg, "notes": source.notes},
+        {"thumbnail": _png(small)},
+    )
 
 
 def _opened(photo: bytes, halve: bool) -> Source:
     return Source(photo).halved() if halve else Source(photo)
 
 
-def measure(progress: Progress, *, photo: bytes, codec: str | None, colors: str | None, halve: bool) -> Outcome:
+def measure(
+    progress: Progress, *, photo: bytes, codec: str | None, colors: str | None, halve: bool, format: str
+) -> Outcome:
     """Measure how much a photo takes, and what an attacker makes of payloads up to which size."""
     wish = Wish(cast(Colors | None, colors))
-    room = stego.measure(_opened(photo, halve), codec=codec, wish=wish, progress=progress)
+    room = stego.measure(_opened(photo, halve), codec=codec, wish=wish, suffix=f".{format}", progress=progress)
     sizes = sorted({room.safe_bytes, room.bytes} - {0})
-    return Outcome({**asdict(room), "judgements": [{"up_to": size, **asdict(room.judge(size))} for size in sizes]})
+    return Outcome({**room.to_json(), "judgements": [{"up_to": size, **asdict(room.judge(size))} for size in sizes]})
 
 
 def weigh(progress: Progress, *, payload: bytes) -> Outcome:

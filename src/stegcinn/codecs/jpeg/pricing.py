@@ -2,7 +2,8 @@
 
 A coefficient is expected to be as large as its block and those around are busy, and as its mode is in the whole plane:
 the energy of UERD (Guo, Ni, Su, Tang, Shi 2015), spread over modes by the plane's own spectrum. Its distribution is
-taken for a Laplacian, rounded. The Fisher information of that for changes by one, I, tells how much a change is seen.
+taken for a Laplacian, rounded, and I is the Fisher information of that for changes by one: what an ideal detector of
+such a distribution would see. Real ones see less of what is rare, so prices and disturbance grow with powers of I.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ HEADER_SHARE = 16  # one coefficient in so many is the header's, within these bo
 HEADER_LEAST, HEADER_MOST = 2048, 65536
 LOAD = 1.0  # bits per chroma AC coefficient that is not zero, at most
 RESERVE = 1.3  # of the room that a sample shows, over what is promised: the key chooses other places
-POWER = 0.5  # of the information, that is the price
+POWER = 0.25  # of the information, that is the price: by measurement (docs/decisions/jpeg.md)
+SEEN_POWER = 0.5  # of the information, by which what attackers see grows
 FORBIDDING = 1e9  # at any price; finite, so that the code may still cross a wide flat area
 AROUND = 0.25  # weight of each of the eight blocks around, by UERD
 BLACK, WHITE = 2, 253  # mean luma of blocks that are as good as that; a colour there is seen at once
@@ -126,19 +128,19 @@ def undisturbing(every: Coefficients) -> int:
 def deflection(sample: Coefficients, price: float, count: int, layers: int = LAYERS) -> float:
     """SEEN times the deflection, for `count` coefficients like the sample's, of a detector that knows all prices.
 
-    A change by +-1 with chances b / 2 each moves the rounded distribution by b / 2 times its second difference, so the
-    sum of b**2 I / 4, and its root.
+    A change by +-1 with chances b / 2 each moves the rounded distribution by b / 2 times its second difference, so an
+    ideal one would be the root of the sum of b**2 I / 4; I has the power SEEN_POWER here.
     """
     costs = labels.of_lowest_layers(sample.costs(price), layers)
     stay = (sample.values & 3).astype(np.int64)[:, None]
     changed: Float64 = 1 - np.take_along_axis(labels.chances(costs), stay, axis=1)[:, 0].astype(np.float64)
-    seen = np.square(changed) * np.power(sample.prices.astype(np.float64), 1 / POWER)
+    seen = np.square(changed) * np.power(sample.prices.astype(np.float64), SEEN_POWER / POWER)
     return SEEN * math.sqrt(float(seen.sum()) * count / len(sample) / 4)
 
 
 def _evenly(every: Coefficients) -> Coefficients:
     """A sample of coefficients of all modes."""
-    count = min(len(every), 8 * SAMPLE)
+    count = min(len(every), 2 * SAMPLE)
     return every.taken((np.arange(count) * (len(every) / count)).astype(np.int64))
 
 
