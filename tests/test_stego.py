@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import stegcinn
-from fakes import keys_of
+from fakes import LsbCodec, keys_of, load_fake, pixels
 from photos import crop
 from stegcinn import stego
 from stegcinn.carriers import formats
@@ -38,6 +38,7 @@ from stegcinn.errors import (
 )
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
+from stegcinn.sealing.keys import Keys, derive
 
 # Notes come as warnings; the tests of notes catch them.
 pytestmark = pytest.mark.filterwarnings("ignore::stegcinn.StegcinnWarning")
@@ -236,6 +237,47 @@ def test_the_name_is_kept_if_there_is_room_and_dropped_if_not(host):
     assert container.name is None
     assert "the name notes.txt was left out to make the payload fit" in container.notes
     assert uncovered(container) == Payload(full.data)
+
+
+@pytest.mark.parametrize("short", [6, 5, 1, 0, -1])
+def test_a_name_is_dropped_for_its_last_byte_too(monkeypatch, short):
+    """It takes a byte more than it has, for its size."""
+    monkeypatch.setattr(stego, "load_codec", load_fake)
+    source = Source(pixels())
+    room = stego.measure(source, codec="exact").bytes
+    payload = Payload(np.random.default_rng(0).bytes(room - short), "name")
+    if short < 0:
+        with pytest.raises(CapacityError) as error:
+            stego.conceal(source, payload, codec="exact")
+        assert (error.value.needed, error.value.available) == (room + 1, room)
+        return
+    container = stego.conceal(source, payload, codec="exact")
+    assert container.name == ("name" if short >= 5 else None)
+    assert uncovered(container) == Payload(payload.data, container.name)
+
+
+def test_the_newest_version_is_tried_first_and_no_version_before_there_was_the_codec(monkeypatch):
+    """Each under keys of its own, over what that version sees of the photo."""
+    tried: list[tuple[str, int, Keys]] = []
+
+    class Spy(LsbCodec):
+        def extract(self, photo, keys, size, *, strict=False):
+            tried.append((self.name, keys.version, keys))
+            return super().extract(photo, keys, size, strict=strict)
+
+    def load(name: str) -> LsbCodec:
+        codec = Spy()
+        codec.name, codec.first_version = name, 2 if name == "cinn" else 1
+        return codec
+
+    monkeypatch.setattr(stego, "load_codec", load)
+    rgba = np.dstack([pixels(), np.arange(96 * 96).reshape(96, 96) % 7]).astype(np.uint8)
+    with pytest.raises(RevealError):
+        stegcinn.reveal(rgba)
+    assert [each[:2] for each in tried] == [("stealth", 2), ("exact", 2), ("cinn", 2), ("stealth", 1), ("exact", 1)]
+    bare, full = (derive(None, LsbCodec().salt(Source(rgba).photo(), version), version) for version in (2, 1))
+    assert bare.root != full.root
+    assert [keys for *_, keys in tried] == [bare] * 3 + [full] * 2
 
 
 def test_a_jpeg_of_the_container_reveals_nothing(host):

@@ -133,7 +133,7 @@ def conceal(
     try:
         return _conceal(task, packed, *last)
     except CapacityError as error:
-        name_size = len(packed.name)
+        name_size = packed.name_field
         if name_size == 0 or error.needed - name_size > error.available:  # leaving the name out would not help
             raise _of_payload(error, name_size) from None
     try:
@@ -332,7 +332,7 @@ def _source(image: ImageSource | Container, halve: bool = False) -> Source:
 
 
 def _of_payload(error: CapacityError, name_size: int) -> CapacityError:
-    """The same in bytes of payload, as users count: without what the envelope and a name of `name_size` bytes add."""
+    """The same in bytes of payload, as users count: without what the envelope and `name_size` bytes of a name add."""
     return CapacityError(error.needed - name_size - envelope.OVERHEAD, max(0, error.available - envelope.OVERHEAD))
 
 

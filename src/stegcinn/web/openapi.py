@@ -155,10 +155,7 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
             bytes=COUNT,
             bpp=NUMBER,
             **chosen,
-            routes={
-                "type": "array",
-                "items": _object(codec=TEXT, suffix=TEXT, bytes=COUNT, safe_bytes=COUNT, evidence=why),
-            },
+            routes={"type": "array", "items": route},
             per_codec={"type": "object", "additionalProperties": COUNT},
             safe_bytes=COUNT,
             decoded={"type": "boolean"},
