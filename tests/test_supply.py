@@ -98,8 +98,10 @@ def test_a_wheels_bill_has_every_file_every_release_and_every_package_that_is_as
     ]
     about = f"Name: stegcinn\nVersion: 1.2\nSummary: What\nLicense-Expression: MIT\n{''.join(asked)}\nText\n"
     contents = {
-        "stegcinn/x.py": b"x", "stegcinn/weights/new-1/config.json": b"{}", "stegcinn-1.2.dist-info/METADATA": about.encode(),
-    }  # fmt: skip
+        "stegcinn/x.py": b"x",
+        "stegcinn/weights/new-1/config.json": b"{}",
+        "stegcinn-1.2.dist-info/METADATA": about.encode(),
+    }
     wheel = tmp_path / "stegcinn-1.2-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for name, data in contents.items():

@@ -86,10 +86,10 @@ def main() -> None:
             look(f"{megapixels} megapixels of {value}", png(flat))
     look("50 megapixels of noise", png(rng.integers(0, 256, (*shape(50), 3), np.uint8)))
     look(f"{arguments.megapixels:g} megapixels of cinn beyond repair", busy(arguments.megapixels, rng))
-    with mock.patch.object(console, "stdout", lambda: mock.Mock(isatty=lambda: True, encoding="utf-8")):
-        print(
-            f"the largest text to a terminal: {seconds(lambda: console.print_payload(b'a' * console.MAX_SHOWN)):.2f} s"
-        )
+    terminal = mock.Mock(isatty=lambda: True, encoding="utf-8")
+    with mock.patch.object(console, "stdout", return_value=terminal):
+        shown = seconds(lambda: console.print_payload(b"a" * console.MAX_SHOWN))
+        print(f"the largest text to a terminal: {shown:.2f} s")
         refused = seconds(lambda: console.print_payload(b"a" * (128 << 20)), UsageError)
         print(f"128 MiB of text to a terminal: refused in {refused:.2f} s")
 
