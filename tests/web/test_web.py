@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import json
 import multiprocessing
 import os
 import socket
@@ -383,6 +384,36 @@ def test_cancelling_ends_the_process_and_the_next_job_is_done() -> None:
         rest = children() - before
     assert rest
     assert gone(rest)  # the end of the server is the end of them all
+
+
+def test_a_job_that_takes_too_long_is_ended_and_the_next_is_done() -> None:
+    before = children()
+    with running(time_limit=3) as client:
+        name = slow(client)
+        client.wait(name, lambda job: job["progress"] > 0)
+        busy = children() - before
+        job = client.wait(name)
+        assert (job["state"], job["files"], job["error"]["code"]) == ("failed", [], 1)
+        assert "took more than 3 seconds" in job["error"]["message"]
+        assert "--time-limit" in job["error"]["message"]
+        assert gone(busy)
+        hidden(client)
+
+
+def test_an_upload_that_stalls_is_given_up(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for stalled, whole in ((0.5, 60.0), (60.0, 0.5)):
+        monkeypatch.setattr(api, "STALLED_SECONDS", stalled)
+        monkeypatch.setattr(api, "UPLOAD_SECONDS", whole)
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)) as connection:
+            connection.putrequest("POST", "/api/uploads")
+            connection.putheader("authorization", f"Bearer {web_server.TOKEN}")
+            connection.putheader("content-type", "application/octet-stream")
+            connection.putheader("content-length", "1000")
+            connection.endheaders(b"begun")
+            response = connection.getresponse()
+            assert (response.status, response.headers["connection"]) == (408, "close")
+            assert "did not go on" in json.loads(response.read())["error"]["message"]
+            assert connection.sock is None  # it is closed
 
 
 def test_quick_jobs_do_not_wait_for_slow_ones() -> None:

@@ -167,10 +167,12 @@ class Client:
 
 
 @contextlib.contextmanager
-def running(prepare: Callable[[], None] | None = install, host: str = "127.0.0.1") -> Iterator[Client]:
+def running(
+    prepare: Callable[[], None] | None = install, host: str = "127.0.0.1", time_limit: float = PATIENCE
+) -> Iterator[Client]:
     """A server in a thread of its own."""
     listener = server.listen("127.0.0.1", 0)
-    instance = server.server_for(server.guarded(api.application(prepare), host, TOKEN))
+    instance = server.server_for(server.guarded(api.application(prepare, time_limit=time_limit), host, TOKEN))
     thread = threading.Thread(target=instance.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

@@ -211,6 +211,8 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", metavar="N", type=int, default=0, help="port to listen on (default: a free one)")
     serve.add_argument("--host", metavar="H", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     serve.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
+    limit = "end a job that takes longer (default: %(default)s)"
+    serve.add_argument("--time-limit", metavar="SECONDS", type=whole_number(1), default=1800, help=limit)
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="for which shell")
     return top
 

@@ -377,7 +377,7 @@ def _serve(args: argparse.Namespace) -> None:
         say("hide and reveal at this address; it is good until Ctrl-C ends the server")
 
     with contextlib.suppress(KeyboardInterrupt, console.Ended), console.in_order():  # the usual end
-        server.serve(args.host, args.port, announce=announce, browser=not args.no_browser)
+        server.serve(args.host, args.port, announce=announce, browser=not args.no_browser, time_limit=args.time_limit)
 
 
 def _completion(args: argparse.Namespace) -> None:
