@@ -47,7 +47,7 @@ class LsbCodec(LumaLocked):
         time.sleep(self.seconds)
         progress(1.0)
         size = photo.pixels // 8 if photo.rgb.min() > 20 and photo.rgb.max() < 235 else 0
-        return Room(size, 0 if photo.is_decoded else size // 2, chosen_colors(photo, wish))
+        return Room(size, 0 if photo.evidence else size // 2, chosen_colors(photo, wish))
 
     def embed(self, photo: Photo, stream: bytes, keys: Keys, wish: Wish, progress: Progress) -> Embedding[Photo]:
         if len(stream) > (most := self.capacity(photo, wish, progress).most):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import stegcinn
-from photos import crop
+from photos import resized
 from stegcinn.codecs.base import SAFE
 from stegcinn.errors import UsageError
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::stegcinn.StegcinnWarning")
 
 @pytest.fixture(scope="module")
 def host() -> Image.Image:
-    return Image.fromarray(crop("chelsea", 90, 96, 60, 100))
+    return Image.fromarray(resized("chelsea", 90, 96))
 
 
 @pytest.fixture(scope="module")

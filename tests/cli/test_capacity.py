@@ -13,9 +13,10 @@ from PIL import Image
 from fakes import SIDE, LsbCodec, load_fake
 from stegcinn import stego
 from stegcinn.carriers.base import read_photo
+from stegcinn.carriers.evidence.search import as_decoded
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs.base import Progress, Room, Wish
-from stegcinn.codecs.lumalocked import DECODED, chosen_colors
+from stegcinn.codecs.lumalocked import chosen_colors
 from stegcinn.sealing import envelope
 
 pytestmark = pytest.mark.usefixtures("workplace")
@@ -57,9 +58,9 @@ def test_nothing_is_safe_in_a_photo_decoded_from_jpeg(run: Run) -> None:
     Image.fromarray(noise).save("photo.jpg", quality=50)
     outcome = run("capacity", "photo.jpg", "--codec", "stealth")
     assert outcome.out.endswith(b" with codec stealth, colors keep\n")
-    assert outcome.notes == [f"stegcinn: note: {DECODED}"]
+    assert outcome.notes == [f"stegcinn: note: {as_decoded('JPEG')}"]
     room = json.loads(run("capacity", "photo.jpg", "--json").out)
-    assert (room["safe_bytes"], room["decoded"], room["evidence"]) == (0, True, DECODED)
+    assert (room["safe_bytes"], room["decoded"], room["evidence"]) == (0, True, as_decoded("JPEG"))
 
 
 def test_a_halved_photo(run: Run) -> None:

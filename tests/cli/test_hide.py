@@ -12,8 +12,8 @@ from command import SECRET, Outcome, Run, one_error
 from PIL import Image
 
 from fakes import SIDE, LsbCodec, pixels
+from stegcinn.carriers.evidence.search import as_decoded
 from stegcinn.cli import console
-from stegcinn.codecs.lumalocked import DECODED
 from stegcinn.sealing import envelope
 
 pytestmark = pytest.mark.usefixtures("workplace")
@@ -88,7 +88,7 @@ def test_a_photo_straight_from_a_jpeg_file_is_noted(secret: Path, run: Run) -> N
     rng = np.random.default_rng(0)
     rgb = np.kron(rng.integers(60, 200, (12, 12, 3)), np.ones((8, 8, 1))).astype(np.uint8)
     Image.fromarray(rgb).save("photo.jpg", quality=90)
-    assert run("hide", "photo.jpg", secret, "-o", "o.png").notes[0] == f"stegcinn: note: {DECODED}"
+    assert run("hide", "photo.jpg", secret, "-o", "o.png").notes[0] == f"stegcinn: note: {as_decoded('JPEG')}"
 
 
 @pytest.mark.parametrize(

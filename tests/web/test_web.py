@@ -25,9 +25,9 @@ from web_server import CRASHING, SLOW, STARVING, Client, png, running
 
 from stegcinn import stego
 from stegcinn.carriers.base import Source
+from stegcinn.carriers.evidence.search import as_decoded
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import COLORS, judge, judge_disturbance
-from stegcinn.codecs.lumalocked import DECODED
 from stegcinn.sealing.envelope import Payload
 from stegcinn.web import api, work
 
@@ -115,11 +115,11 @@ def test_a_photo_as_a_decoder_left_it_is_told(client: Client) -> None:
     Image.fromarray(noise).save(buffer, "JPEG", quality=50)
     photo = client.upload(buffer.getvalue())
     room = client.done("measure", photo=photo)["facts"]
-    assert (room["decoded"], room["evidence"], room["safe_bytes"]) == (True, DECODED, 0)
-    assert room["judgements"] == [{"up_to": room["bytes"], "verdict": "provable", "reason": DECODED}]
+    assert (room["decoded"], room["evidence"], room["safe_bytes"]) == (True, as_decoded("JPEG"), 0)
+    assert room["judgements"] == [{"up_to": room["bytes"], "verdict": "provable", "reason": as_decoded("JPEG")}]
     job = client.done("hide", host=photo, payload=client.upload(SECRET), password="p")
-    assert job["facts"]["judgement"] == {"verdict": "provable", "reason": DECODED}
-    assert job["facts"]["notes"] == [DECODED]
+    assert job["facts"]["judgement"] == {"verdict": "provable", "reason": as_decoded("JPEG")}
+    assert job["facts"]["notes"] == [as_decoded("JPEG")]
 
 
 def test_a_photo_that_takes_nothing_has_nothing_to_judge(client: Client) -> None:

@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from stegcinn.carriers.decoded import is_decoded
+from stegcinn.carriers.evidence.lossy import lossy_kind
+from stegcinn.carriers.evidence.search import find_evidence
 from stegcinn.carriers.foreign import FORMATS, MAX_PROFILE, Chunks, is_raw_preview, opened, readable, shown_by
 from stegcinn.carriers.luma import is_gray, luma_of
 from stegcinn.errors import ImageError, StegcinnError
@@ -41,6 +42,7 @@ class Photo:
     """An 8-bit photo: `rgb` HxWx3 uint8, `alpha` HxW uint8 or None, `icc_profile` an RGB profile or None.
 
     `shown`: what a PNG file told of how it is to be shown, kept where it is saved as one; see `foreign.shown_by`.
+    `lossy` says of what kind the lossy file was whose pixels these are, as in "JPEG"; None if they come from elsewhere.
     Its arrays are not to be changed: what is computed of them is kept. Raises ValueError for arrays of another shape
     or dtype. Photos compare by identity.
     """
@@ -49,6 +51,7 @@ class Photo:
     alpha: UInt8 | None = None
     icc_profile: bytes | None = None
     shown: Chunks = ()
+    lossy: str | None = None
 
     def __post_init__(self) -> None:
         if self.rgb.dtype != np.uint8 or self.rgb.ndim != 3 or self.rgb.shape[2] != 3:
@@ -85,9 +88,9 @@ class Photo:
         return is_gray(self.rgb)
 
     @cached_property
-    def is_decoded(self) -> bool:
-        """Whether it is as a JPEG decoder left it, so that any change can be proved; see `decoded`."""
-        return is_decoded(self.rgb)
+    def evidence(self) -> str | None:
+        """Why any change to it can be proved, in one line that says what to do; None if nothing is found."""
+        return find_evidence(self.rgb, self.lossy)
 
     def to_pil(self) -> Image.Image:
         """Return a PIL image of mode RGB, or RGBA with alpha; a profile is in `info["icc_profile"]`."""
@@ -100,7 +103,7 @@ class Photo:
         """Return the same photo with other colours: HxWx3 uint8 of the same size, else ValueError."""
         if rgb.shape != self.rgb.shape:
             raise ValueError(f"rgb must keep the shape {self.rgb.shape}, not {rgb.shape}")
-        return dataclasses.replace(self, rgb=np.ascontiguousarray(rgb))
+        return dataclasses.replace(self, rgb=np.ascontiguousarray(rgb), lossy=None)
 
     def halved(self, edges: Edges = (0.0, 0.0, 0.0, 0.0)) -> Photo:
         """The photo at half its width and height, rounded down (Lanczos): it no longer shows how it was compressed.
@@ -140,8 +143,9 @@ def decode(
         if isinstance(image, Image.Image):
             return _from_pil(image, name, notes, False, largest), notes
         with opened(readable(image, name, notes)) as file:
+            lossy = lossy_kind(file, image)
             photo = _from_pil(file, name, notes, upright, largest)
-        return dataclasses.replace(photo, shown=shown_by(image)), notes
+        return dataclasses.replace(photo, shown=shown_by(image), lossy=lossy), notes
     except StegcinnError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:

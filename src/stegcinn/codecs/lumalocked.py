@@ -15,8 +15,6 @@ from stegcinn.errors import ImageError, SelfCheckError
 from stegcinn.runtime.arrays import Bool, UInt8
 from stegcinn.sealing.keys import VERSION, Keys
 
-DECODED = "this photo is as a JPEG decoder left it, and experts can prove any change; halve it first to be safer"
-
 
 class LumaLocked(ABC):
     """A codec over photos whose containers have their hosts' luma, from which the keys are derived, and lose nothing.
@@ -64,8 +62,8 @@ class LumaLocked(ABC):
         return int(self.max_bpp * photo.pixels) // 8
 
     def evidence(self, photo: Photo) -> str | None:
-        """That of a decoder's colours, which any change leaves."""
-        return DECODED if photo.is_decoded else None
+        """The photo's own: a structure that any change to its pixels leaves."""
+        return photo.evidence
 
     def disturbance(self, photo: Photo, size: int, progress: Progress = silent) -> float | None:
         """It cannot tell."""
