@@ -62,10 +62,11 @@ def main() -> None:
         if count < LEAST:
             print(f"{embedder}: left out, as only {count} hosts take it", flush=True)
             continue
-        for attacker, found in detections(covers, stegos, a.attackers, a.seeds).items():
+        each = Parallel(a.jobs)(delayed(detections)(covers, stegos, [attacker], a.seeds) for attacker in a.attackers)
+        for attacker, found in ((name, detection) for one in each for name, detection in one.items()):
             rows.append({"embedder": str(embedder), "attacker": attacker, "hosts": count, **asdict(found)})
             seeds = " ".join(f"{100 * seed:.1f}" for seed in found.seeds)
-            print(f"{embedder!s:22} {attacker:5} {count:4} hosts  {100 * found.accuracy:.1f} +- {100 * found.half:.1f}"
+            print(f"{embedder!s:22} {attacker:7} {count:4} hosts  {100 * found.accuracy:.1f} +- {100 * found.half:.1f}"
                   f"  (seeds {seeds})", flush=True)  # fmt: skip
         if a.out:
             about = {"folder": a.folder.name, "hosts_420": a.hosts_420, "photos": len(hosts), "rows": rows}

@@ -126,7 +126,7 @@ def _by_program(program: str, jpeg: JpegFile, payload: bytes) -> bytes:
         done = subprocess.run(list(map(str, line)), capture_output=True, text=True, errors="replace", check=False)
         if done.returncode or not out.exists():
             said = (done.stderr or done.stdout).strip()
-            if re.search("too short|too large|too big|not enough|exceed|cannot find", said.lower()):
+            if re.search("too short|too large|larger than|cannot find", said.lower()):
                 raise CapacityError(len(payload), 0)
             raise StegcinnError(f"{program} failed: {said[-200:]}")
         return out.read_bytes()
