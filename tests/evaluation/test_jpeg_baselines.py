@@ -6,9 +6,9 @@ import io
 
 import numpy as np
 import pytest
-from jpegs import picture, saved
 from PIL import Image
 
+from jpegs import picture, saved
 from stegcinn.carriers.jpegfile import dct
 from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.errors import CapacityError
@@ -69,7 +69,7 @@ def test_the_wavelet_is_orthonormal() -> None:
     for taps in (juniward.HIGH, juniward.LOW):
         assert (taps**2).sum() == pytest.approx(1)
     assert juniward.HIGH.sum() == pytest.approx(0, abs=1e-6)
-    assert juniward.LOW @ juniward.HIGH == pytest.approx(0, abs=1e-6)
+    assert pytest.approx(0, abs=1e-6) == juniward.LOW @ juniward.HIGH
 
 
 def test_juniward_costs_are_relative_changes_of_wavelets() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from jpegs import picture, saved
 from PIL import Image
 
+from jpegs import picture, saved
 from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.errors import CapacityError, UsageError
 from stegcinn.evaluation.baselines.jpeg import embed

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from jpegs import picture, saved
 
+from jpegs import picture, saved
 from stegcinn.carriers.jpegfile import dct
 from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.evaluation.steganalysis import dctr, jpegrich

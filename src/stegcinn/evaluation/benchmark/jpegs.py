@@ -141,35 +141,57 @@ def made_420(path: Path, quality: int) -> bytes:
     return buffer.getvalue()
 
 
-def pixels(jpeg: JpegFile) -> UInt8:
-    """The picture (height, width, 3) uint8 RGB: chroma repeated where it is coarser, rounded once, at the end."""
+def ycbcr(jpeg: JpegFile) -> Float32:
+    """Its decoded planes (height, width, 3) float32, not rounded, about 0: chroma is repeated where it is coarser."""
     planes = []
     for c in jpeg.components:
-        plane = dct.samples(c.visible, c.quantisation)
         down, along = jpeg.luma.v // c.v, jpeg.luma.h // c.h
-        planes.append(plane.repeat(down, 0).repeat(along, 1)[: jpeg.height, : jpeg.width])
-    y, cb, cr = planes
-    rgb = y + 128 + np.stack([1.402 * cr, -0.344136 * cb - 0.714136 * cr, 1.772 * cb])  # JFIF 1.02
-    rounded: UInt8 = np.clip(np.rint(np.moveaxis(rgb, 0, -1)), 0, 255).astype(np.uint8)
+        plane = dct.samples(c.visible, c.quantisation).repeat(down, 0).repeat(along, 1)
+        planes.append(plane[: jpeg.height, : jpeg.width])
+    return np.stack(planes, axis=-1)
+
+
+def pixels(jpeg: JpegFile) -> UInt8:
+    """The picture (height, width, 3) uint8 RGB, rounded once, at the end."""
+    y, cb, cr = np.moveaxis(ycbcr(jpeg), -1, 0)
+    rgb = np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], axis=-1)  # JFIF 1.02
+    return _bytes(rgb)
+
+
+def learnt_from(jpeg: JpegFile) -> UInt8:
+    """What a network is shown: the planes of `ycbcr`, rounded, (height, width, 3) uint8."""
+    return _bytes(ycbcr(jpeg))
+
+
+def _bytes(planes: Float32) -> UInt8:
+    rounded: UInt8 = np.clip(np.rint(planes + 128), 0, 255).astype(np.uint8)
     return rounded
 
 
-def features_of(host: bytes, embedder: JpegEmbedder | None, cache: Path, seed: int = 0) -> Features | None:
-    """All FEATURES of a host, or of its stego by an embedder; None if the host does not take the load.
+def made_of(host: bytes, embedder: JpegEmbedder | None, seed: int = 0) -> JpegFile:
+    """A host, or its stego by an embedder, which depends on its bytes, the embedder and `seed` alone.
 
-    Kept in the folder `cache` until the code that computes them changes. A host's stego depends on its bytes, the
-    embedder and `seed` alone, but for what real methods draw by themselves.
+    But for what real methods draw by themselves. CapacityError if the host does not take the load.
     """
-    key = hashlib.sha256(host).hexdigest()[:24]
+    jpeg = JpegFile.read(host, "a host")
+    if embedder is None:
+        return jpeg
+    return embedder.stego(jpeg, np.random.default_rng((seed, int(_digest(host), 16), *str(embedder).encode())))
+
+
+def features_of(host: bytes, embedder: JpegEmbedder | None, cache: Path, seed: int = 0) -> Features | None:
+    """All FEATURES of what `made_of` makes; None if the host does not take the load.
+
+    Kept in the folder `cache` until the code that computes them changes.
+    """
+    key = _digest(host)
     path = cache / _version() / (str(embedder) if embedder else "host") / f"{key}-{seed}.npz"
     if path.exists():
         with np.load(path, allow_pickle=False) as kept:
             return dict(kept) or None
-    jpeg = JpegFile.read(host, "a host")
     found: Features = {}
     with suppress(CapacityError):
-        if embedder is not None:
-            jpeg = embedder.stego(jpeg, np.random.default_rng((seed, int(key, 16), *str(embedder).encode())))
+        jpeg = made_of(host, embedder, seed)
         found = {kind: compute(jpeg) for kind, compute in FEATURES.items()}
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **found)  # type: ignore[arg-type]
@@ -191,6 +213,10 @@ def detections(
         )
         found[attacker] = ensemble.detect(cover, stego, range(seeds))
     return found
+
+
+def _digest(host: bytes) -> str:
+    return hashlib.sha256(host).hexdigest()[:24]
 
 
 def _version() -> str:
