@@ -72,7 +72,7 @@ def _of_tile(rgb: UInt8) -> Decoder | None:
     for each in decoders():
         if each.is_plain:
             continue
-        whole: Bool = _tiles(each.makes(rgb[coarse]) | silent[coarse], TILE // _STEP).all(axis=-1)
+        whole = np.asarray(_tiles(each.makes(rgb[coarse]) | silent[coarse], TILE // _STEP).all(axis=-1))
         for tile in np.flatnonzero(_many(tiles, whole)):
             row, column = (TILE * int(at) for at in divmod(tile, rgb.shape[1] // TILE))
             part = np.s_[row : row + TILE, column : column + TILE]

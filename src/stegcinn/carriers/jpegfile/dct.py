@@ -23,8 +23,7 @@ def cosines() -> Float64:
 def samples(coefficients: Int16, quantisation: UInt16) -> Float32:
     """The plane (8 rows, 8 columns) float32 of blocks (rows, columns, 64) in natural order, about 0, not clipped."""
     rows, columns, _ = coefficients.shape
-    waves = np.kron(cosines(), cosines()).astype(np.float32)  # (64 coefficients, 64 samples)
-    blocks = (coefficients * quantisation.astype(np.float32)).reshape(-1, BLOCK) @ waves
+    blocks = (coefficients * quantisation.astype(np.float32)).reshape(-1, BLOCK) @ _waves()
     plane = blocks.reshape(rows, columns, SIDE, SIDE).swapaxes(1, 2).reshape(rows * SIDE, columns * SIDE)
     return np.ascontiguousarray(plane)
 
@@ -32,7 +31,17 @@ def samples(coefficients: Int16, quantisation: UInt16) -> Float32:
 def coefficients(plane: Float32, quantisation: UInt16) -> Float32:
     """What quantisation would round: blocks (rows, columns, 64) of a plane (8 rows, 8 columns) about 0; float32."""
     rows, columns = (side // SIDE for side in plane.shape)
-    waves = np.kron(cosines(), cosines()).astype(np.float32)
     blocks = plane.reshape(rows, SIDE, columns, SIDE).swapaxes(1, 2).reshape(-1, BLOCK)
+<<<<<<< HEAD
     transformed = (blocks @ waves.T).reshape(rows, columns, BLOCK) / quantisation
     return transformed.astype(np.float32)
+=======
+    transformed: Float32 = np.divide(blocks @ _waves().T, quantisation, dtype=np.float32)
+    return transformed.reshape(rows, columns, BLOCK)
+
+
+def _waves() -> Float32:
+    """All samples of a block, by coefficient: (64, 64)."""
+    waves: Float32 = np.kron(cosines(), cosines()).astype(np.float32)
+    return waves
+>>>>>>> 6edcf61769e5e7fa3fdc46d3683043f3e2787333

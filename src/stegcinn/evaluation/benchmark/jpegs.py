@@ -9,7 +9,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -18,12 +19,14 @@ import numpy as np
 from PIL import Image
 
 from stegcinn.carriers.base import Source
+from stegcinn.carriers.jpegfile import dct
 from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.errors import CapacityError, StegcinnError, UsageError
 from stegcinn.evaluation.baselines.jpeg import embed, juniward, uerd
-from stegcinn.evaluation.steganalysis import jpegrich
+from stegcinn.evaluation.steganalysis import dctr, ensemble, jpegrich, rich
+from stegcinn.evaluation.steganalysis.ensemble import Detection
 from stegcinn.files import replacing
-from stegcinn.runtime.arrays import Float32
+from stegcinn.runtime.arrays import Float32, UInt8
 from stegcinn.sealing.envelope import Payload
 from stegcinn.stego import conceal
 
@@ -34,13 +37,30 @@ SIMULATED: dict[str, Simulate] = {
     "uerd": lambda jpeg, bits, rng: embed.at_bound(jpeg, uerd.costs, bits, rng),
     "juniward": lambda jpeg, bits, rng: embed.at_bound(jpeg, juniward.costs, bits, rng),
     "juniward-all": lambda jpeg, bits, rng: embed.at_bound(jpeg, juniward.costs, bits, rng, embed.ALL),
+    "juniward-thirds": lambda jpeg, bits, rng: _in_thirds(jpeg, bits, rng),
 }
 CODEC, STEGHIDE, OUTGUESS = "jpeg", "steghide", "outguess"
 PROGRAMS = (STEGHIDE, OUTGUESS)
 METHODS = (*SIMULATED, CODEC, *PROGRAMS)
 PROOF = "flat@0.2"  # an attacker that does not see this proves nothing about others
-FEATURES: dict[str, Callable[[JpegFile], Float32]] = {"jrm": jpegrich.features}
+Features = dict[str, Float32]
+FEATURES: dict[str, Callable[[JpegFile], Float32]] = {
+    "jrm": jpegrich.features,
+    "dctr": dctr.features,
+    "jrm-luma": jpegrich.luma_features,
+    "dctr-luma": dctr.luma_features,
+    "rich": lambda jpeg: rich.features(pixels(jpeg)).astype(np.float32),
+}
+ATTACKERS = {  # and what they look at
+    "jrm": ("jrm",),
+    "dctr": ("dctr",),
+    "chroma": ("jrm", "dctr"),
+    "luma": ("jrm-luma", "dctr-luma"),
+    "colour": ("jrm", "dctr", "jrm-luma", "dctr-luma"),
+    "rich": ("rich",),
+}
 MEGA = 1_000_000
+LEAST = 2 * ensemble.FOLDS  # hosts
 
 
 @dataclass(frozen=True)
@@ -87,6 +107,13 @@ class JpegEmbedder:
         return JpegFile.read(made, f"what {self.method} made")
 
 
+def _in_thirds(jpeg: JpegFile, bits: float, rng: np.random.Generator) -> JpegFile:
+    """J-UNIWARD with a third of the bits in each component, as the program hstego does it."""
+    for plane in embed.ALL:
+        jpeg = embed.at_bound(jpeg, juniward.costs, bits / 3, rng, (plane,))
+    return jpeg
+
+
 def _by_program(program: str, jpeg: JpegFile, payload: bytes) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         host, secret, out = (Path(folder, name) for name in ("host.jpg", "secret", "out.jpg"))
@@ -99,15 +126,10 @@ def _by_program(program: str, jpeg: JpegFile, payload: bytes) -> bytes:
         done = subprocess.run(list(map(str, line)), capture_output=True, text=True, errors="replace", check=False)
         if done.returncode or not out.exists():
             said = (done.stderr or done.stdout).strip()
-            if re.search("too short|too large|too big|not enough|exceed|cannot find", said.lower()):
+            if re.search("too short|too large|larger than|cannot find", said.lower()):
                 raise CapacityError(len(payload), 0)
             raise StegcinnError(f"{program} failed: {said[-200:]}")
         return out.read_bytes()
-
-
-def read_host(path: Path) -> bytes:
-    """A JPEG file as it is."""
-    return path.read_bytes()
 
 
 def made_420(path: Path, quality: int) -> bytes:
@@ -119,32 +141,86 @@ def made_420(path: Path, quality: int) -> bytes:
     return buffer.getvalue()
 
 
-def features_of(host: bytes, embedder: JpegEmbedder | None, kind: str, cache: Path, seed: int = 0) -> Float32 | None:
-    """Features of a host, or of its stego by an embedder; None if the host does not take the load.
+def ycbcr(jpeg: JpegFile) -> Float32:
+    """Its decoded planes (height, width, 3) float32, not rounded, about 0: chroma is repeated where it is coarser."""
+    planes = []
+    for c in jpeg.components:
+        down, along = jpeg.luma.v // c.v, jpeg.luma.h // c.h
+        plane = dct.samples(c.visible, c.quantisation).repeat(down, 0).repeat(along, 1)
+        planes.append(plane[: jpeg.height, : jpeg.width])
+    return np.stack(planes, axis=-1)
 
-    Kept in the folder `cache` until the code that computes them changes. A host's stego depends on its bytes, the
-    embedder and `seed` alone.
+
+def pixels(jpeg: JpegFile) -> UInt8:
+    """The picture (height, width, 3) uint8 RGB, rounded once, at the end."""
+    y, cb, cr = np.moveaxis(ycbcr(jpeg), -1, 0)
+    rgb = np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], axis=-1)  # JFIF 1.02
+    return _bytes(rgb)
+
+
+def learnt_from(jpeg: JpegFile) -> UInt8:
+    """What a network is shown: the planes of `ycbcr`, rounded, (height, width, 3) uint8."""
+    return _bytes(ycbcr(jpeg))
+
+
+def _bytes(planes: Float32) -> UInt8:
+    rounded: UInt8 = np.clip(np.rint(planes + 128), 0, 255).astype(np.uint8)
+    return rounded
+
+
+def made_of(host: bytes, embedder: JpegEmbedder | None, seed: int = 0) -> JpegFile:
+    """A host, or its stego by an embedder, which depends on its bytes, the embedder and `seed` alone.
+
+    But for what real methods draw by themselves. CapacityError if the host does not take the load.
     """
-    key = hashlib.sha256(host).hexdigest()[:24]
-    folder = cache / f"{kind}-{_version()}" / (str(embedder) if embedder else "host")
-    path = folder / f"{key}-{seed}.npy"
-    if path.exists():
-        found = cast(Float32, np.load(path, allow_pickle=False))
-        return found if found.size else None
     jpeg = JpegFile.read(host, "a host")
-    try:
-        if embedder is not None:
-            jpeg = embedder.stego(jpeg, np.random.default_rng((seed, int(key, 16), *str(embedder).encode())))
-        found = FEATURES[kind](jpeg)
-    except CapacityError:
-        found = np.zeros(0, np.float32)
+    if embedder is None:
+        return jpeg
+    return embedder.stego(jpeg, np.random.default_rng((seed, int(_digest(host), 16), *str(embedder).encode())))
+
+
+def features_of(host: bytes, embedder: JpegEmbedder | None, cache: Path, seed: int = 0) -> Features | None:
+    """All FEATURES of what `made_of` makes; None if the host does not take the load.
+
+    Kept in the folder `cache` until the code that computes them changes.
+    """
+    key = _digest(host)
+    path = cache / _version() / (str(embedder) if embedder else "host") / f"{key}-{seed}.npz"
+    if path.exists():
+        with np.load(path, allow_pickle=False) as kept:
+            return dict(kept) or None
+    found: Features = {}
+    with suppress(CapacityError):
+        jpeg = made_of(host, embedder, seed)
+        found = {kind: compute(jpeg) for kind, compute in FEATURES.items()}
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, found)
-    return found if found.size else None
+        np.savez(file, **found)  # type: ignore[arg-type]
+    return found or None
+
+
+def detections(
+    covers: Sequence[Features | None], stegos: Sequence[Features | None], attackers: Sequence[str], seeds: int
+) -> dict[str, Detection]:
+    """Accuracy of attackers on the hosts that have a stego; UsageError if they are too few."""
+    pairs = [(a, b) for a, b in zip(covers, stegos, strict=True) if a is not None and b is not None]
+    if len(pairs) < LEAST:
+        raise UsageError(f"only {len(pairs)} hosts take the load; {LEAST} are needed")
+    found = {}
+    for attacker in attackers:
+        cover, stego = (
+            np.stack([np.concatenate([pair[side][kind] for kind in ATTACKERS[attacker]]) for pair in pairs])
+            for side in range(2)
+        )
+        found[attacker] = ensemble.detect(cover, stego, range(seeds))
+    return found
+
+
+def _digest(host: bytes) -> str:
+    return hashlib.sha256(host).hexdigest()[:24]
 
 
 def _version() -> str:
     """Of the code that is behind the features."""
-    modules = (jpegrich, embed, juniward, uerd)
+    modules = (dct, jpegrich, dctr, rich, embed, juniward, uerd)
     code = b"".join(Path(os.fspath(cast(str, module.__file__))).read_bytes() for module in modules)
     return hashlib.sha256(code).hexdigest()[:8]

@@ -16,7 +16,7 @@ from stegcinn.runtime.arrays import Bool, Float32, Int64
 LEARNERS = 80
 SUBSPACE = 300  # features of a learner
 FOLDS = 10
-RIDGE = 1e-2  # added to the variances, relative to their mean
+RIDGE = 1e-3  # added to the variances, relative to their mean
 TINY = 1e-9
 NORMAL = 1.96  # quantile of the normal distribution for 95 %
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stegcinn.carriers.jpegfile import dct
-from stegcinn.carriers.jpegfile.file import JpegFile
+from stegcinn.carriers.jpegfile.file import Component, JpegFile
 from stegcinn.runtime.arrays import Bool, Float32, Float64, Int16
 
 SIDE = dct.SIDE
@@ -34,12 +34,12 @@ def features(jpeg: JpegFile) -> Float32:
     ValueError if the picture is too small to have neighbouring blocks when it is cropped.
     """
     planes = [c.visible for c in jpeg.components]
-    cropped = [
-        np.rint(dct.coefficients(_cropped(dct.samples(c.visible, c.quantisation)), c.quantisation)).astype(np.int16)
-        for c in jpeg.components
-    ]
-    found: Float32 = np.sqrt(np.concatenate([counts(planes), counts(cropped)])).astype(np.float32)
-    return found
+    return _roots([counts(planes), counts([_calibrated(c) for c in jpeg.components])])
+
+
+def luma_features(jpeg: JpegFile) -> Float32:
+    """The same of the luma alone, for those who change that."""
+    return _roots([plane_counts(jpeg.luma.visible), plane_counts(_calibrated(jpeg.luma))])
 
 
 def counts(planes: Sequence[Int16]) -> Float64:
@@ -47,19 +47,28 @@ def counts(planes: Sequence[Int16]) -> Float64:
     if min(side for plane in planes for side in plane.shape[:2]) < 3:
         raise ValueError("a rich model needs three rows and columns of blocks at least")
     y, cb, cr = (plane.reshape(*plane.shape[:2], SIDE, SIDE) for plane in planes)
-    found = [_within(cb), _within(cr), _joint(cb, cr)]
+    found = [plane_counts(planes[1]), plane_counts(planes[2]), _joint(cb, cr)]
     found += [_with_luma(_summed(np.abs(y), chroma), np.abs(chroma)) for chroma in (cb, cr)]
     return np.concatenate(found)
 
 
-def _cropped(plane: Float32) -> Float32:
-    """Without the first samples, and without as many of the last as make whole blocks."""
+def _roots(tables: Sequence[Float64]) -> Float32:
+    found: Float32 = np.sqrt(np.concatenate(tables)).astype(np.float32)
+    return found
+
+
+def _calibrated(component: Component) -> Int16:
+    """The coefficients when the first samples are cut off, and as many of the last as do not fill a block."""
+    plane = dct.samples(component.visible, component.quantisation)
     height, width = ((side - CROP) // SIDE * SIDE for side in plane.shape)
-    return plane[CROP : CROP + height, CROP : CROP + width]
+    cropped = plane[CROP : CROP + height, CROP : CROP + width]
+    found: Int16 = np.rint(dct.coefficients(cropped, component.quantisation)).astype(np.int16)
+    return found
 
 
-def _within(blocks: Int16) -> Float64:
-    """Of one component (rows, columns, v, u): the sum over the picture and its transposed self."""
+def plane_counts(plane: Int16) -> Float64:
+    """Relative frequencies in the coefficients (rows, columns, 64) of one component, natural order; a vector."""
+    blocks = plane.reshape(*plane.shape[:2], SIDE, SIDE)
     both = [_one_way(np.ascontiguousarray(turned)) for turned in (blocks, blocks.transpose(1, 0, 3, 2))]
     return (both[0] + both[1]) / 2
 
