@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from stegcinn import stego
 from stegcinn.carriers.base import ImageSource, Source
-from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import Judgement, Progress, judge_disturbance, portions, silent
 from stegcinn.errors import ImageError, UsageError
 from stegcinn.files import shown
@@ -61,8 +61,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _ranked(host: ImageSource, source: Source, size: int, progress: Progress) -> Ranked | None:
     """By the first codec that can tell."""
-    for codec in map(load_codec, CODECS):
-        carrier = codec.open(source)
+    for codec, carrier in stego.hosts(source):
         disturbance = codec.disturbance(carrier, size + envelope.OVERHEAD, progress)
         if disturbance is not None:
             judgement = judge_disturbance(codec.evidence(carrier), disturbance)

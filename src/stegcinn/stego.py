@@ -122,7 +122,7 @@ def conceal(
     suffix: str | None = None, progress: Progress = silent,
 ) -> Container:  # fmt: skip
     """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned."""
-    *first, last = _hosts(source, _candidates(codec, wish, suffix), _asked(wish, codec, suffix))
+    *first, last = hosts(source, _asked(wish, codec, suffix), _candidates(codec, wish, suffix))
     packed = envelope.pack(payload)
     notes = [*source.notes, *_of_name(packed.payload)]
     task = _Task(notes, Keyring(password), wish, suffix, rising(progress))
@@ -236,7 +236,7 @@ def measure(
 ) -> Capacity:  # fmt: skip
     """`capacity` of a source, in files of a suffix if that is given."""
     progress = rising(progress)  # some begin anew when a sample was not enough
-    opened = _hosts(source, _candidates(codec, wish, suffix), _asked(wish, codec, suffix))
+    opened = hosts(source, _asked(wish, codec, suffix), _candidates(codec, wish, suffix))
     found: list[tuple[Codec[Any], Any, Room]] = []
     failure: MachineError | None = None
     for (each, host), report in zip(opened, portions(progress, len(opened)), strict=True):
@@ -262,13 +262,32 @@ def _payload(stream: int) -> int:
     return max(0, stream - envelope.OVERHEAD)
 
 
+def hosts(
+    source: Source, wish: Wish = AS_USUAL, codecs: list[Codec[Any]] | None = None
+) -> list[tuple[Codec[Any], Any]]:
+    """Codecs that can hide in the source, of those given or all that may be chosen, each with its carrier.
+
+    ImageError if there are none.
+    """
+    found: list[tuple[Codec[Any], Any]] = []
+    failure: ImageError | None = None
+    for codec in _candidates(None, wish, None) if codecs is None else codecs:
+        try:
+            found.append((codec, codec.host(source, wish)))
+        except ImageError as error:
+            failure = error
+    if failure and not found:
+        raise failure
+    return found
+
+
 def colours(
     source: Source, *, codec: str | None = None, wish: Wish = AS_USUAL, suffix: str | None = None
 ) -> str | None:
     """What to know before hiding in a photo without colours, if it is one and would get some."""
     if wish.colors is not None or not source.photo().is_gray:
         return None
-    *_, (last, _) = _hosts(source, _candidates(codec, wish, suffix), wish)  # others leave it to this one
+    *_, (last, _) = hosts(source, wish, _candidates(codec, wish, suffix))  # others leave it to this one
     return GRAY if last.refusal(Wish("generate")) is None else None
 
 
@@ -301,20 +320,6 @@ def _named(name: str) -> Codec[Any]:
     if name not in CODECS:
         raise UsageError(f"unknown codec {name!r}; choose one of {', '.join(CODECS)}")
     return load_codec(name)
-
-
-def _hosts(source: Source, codecs: list[Codec[Any]], wish: Wish) -> list[tuple[Codec[Any], Any]]:
-    """Those of the codecs that can hide in the source, with the carrier; ImageError if there are none."""
-    found: list[tuple[Codec[Any], Any]] = []
-    failure: ImageError | None = None
-    for codec in codecs:
-        try:
-            found.append((codec, codec.host(source, wish)))
-        except ImageError as error:
-            failure = error
-    if failure and not found:
-        raise failure
-    return found
 
 
 def _opened(source: Source, codecs: list[Codec[Any]]) -> list[tuple[Codec[Any], Any]]:

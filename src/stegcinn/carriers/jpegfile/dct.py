@@ -32,10 +32,6 @@ def coefficients(plane: Float32, quantisation: UInt16) -> Float32:
     """What quantisation would round: blocks (rows, columns, 64) of a plane (8 rows, 8 columns) about 0; float32."""
     rows, columns = (side // SIDE for side in plane.shape)
     blocks = plane.reshape(rows, SIDE, columns, SIDE).swapaxes(1, 2).reshape(-1, BLOCK)
-<<<<<<< HEAD
-    transformed = (blocks @ waves.T).reshape(rows, columns, BLOCK) / quantisation
-    return transformed.astype(np.float32)
-=======
     transformed: Float32 = np.divide(blocks @ _waves().T, quantisation, dtype=np.float32)
     return transformed.reshape(rows, columns, BLOCK)
 
@@ -44,4 +40,3 @@ def _waves() -> Float32:
     """All samples of a block, by coefficient: (64, 64)."""
     waves: Float32 = np.kron(cosines(), cosines()).astype(np.float32)
     return waves
->>>>>>> 6edcf61769e5e7fa3fdc46d3683043f3e2787333

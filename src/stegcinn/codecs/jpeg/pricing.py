@@ -29,7 +29,7 @@ SEEN_POWER = 0.5  # of the information, by which what attackers see grows
 FORBIDDING = 1e9  # at any price; finite, so that the code may still cross a wide flat area
 AROUND = 0.25  # weight of each of the eight blocks around, by UERD
 BLACK, WHITE = 2, 253  # mean luma of blocks that are as good as that; a colour there is seen at once
-SEEN = 1.0  # disturbance that a deflection of one stands for, with the attackers measured (docs/security.md)
+SEEN = 6.0  # disturbance that a deflection of one stands for, with the attackers measured (docs/security.md)
 
 _FINENESS = 8  # entries of the table per octave
 _SMALLEST, _LARGEST = -24, 9  # octaves of mean absolute values
