@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 
 from stegcinn.carriers.base import Source
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import load_codec
-from stegcinn.codecs.base import Embedding, Extraction, Progress, Room, StreamSize, Wish, silent
+from stegcinn.codecs.base import Codec, Embedding, Extraction, Progress, Room, StreamSize, Wish, silent
 from stegcinn.codecs.cinn.chroma import quantise
 from stegcinn.codecs.lumalocked import LumaLocked, chosen_colors, embedding
 from stegcinn.errors import CapacityError
@@ -30,7 +31,7 @@ def pixels(seed: int = 0, side: int = SIDE) -> UInt8:
 def keys_of(codec: str, rgb: UInt8, password: str | None) -> Keys:
     """The keys that a codec has for a picture (H, W, 3)."""
     each = load_codec(codec)
-    return Keyring(password)(each.salt(each.open(Source(rgb))))
+    return Keyring(password)(each.salt(each.host(Source(rgb), Wish(convert=True))))
 
 
 class LsbCodec(LumaLocked):
@@ -65,8 +66,10 @@ class LsbCodec(LumaLocked):
         return Extraction(np.packbits(photo.rgb[..., 0] & 1).tobytes(), 1.0)
 
 
-def load_fake(name: str) -> LsbCodec:
-    """LsbCodec in the place of the codec called `name`, as `load_codec` gives it."""
+def load_fake(name: str) -> Codec[Any]:
+    """LsbCodec in the place of the codec called `name`, as `load_codec` gives it; JPEG files keep theirs."""
+    if name == "jpeg":
+        return load_codec(name)
     codec = LsbCodec()
     codec.name, codec.auto = name, name != "cinn"
     return codec

@@ -10,6 +10,7 @@ import sys
 import warnings
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import stegcinn
-from fakes import LsbCodec, keys_of, load_fake, pixels
+from fakes import LsbCodec, load_fake, pixels
 from photos import resized
 from stegcinn import stego
 from stegcinn.carriers import formats
@@ -26,7 +27,7 @@ from stegcinn.carriers.base import Source
 from stegcinn.carriers.evidence.search import as_decoded
 from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs import CODECS, load_codec
-from stegcinn.codecs.base import Wish
+from stegcinn.codecs.base import Codec, Wish, silent
 from stegcinn.errors import (
     CapacityError,
     ImageError,
@@ -38,7 +39,7 @@ from stegcinn.errors import (
 )
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
-from stegcinn.sealing.keys import Keys, derive
+from stegcinn.sealing.keys import Keyring, Keys, derive
 
 # Notes come as warnings; the tests of notes catch them.
 pytestmark = pytest.mark.filterwarnings("ignore::stegcinn.StegcinnWarning")
@@ -95,11 +96,11 @@ def test_reveal_needs_not_be_told_the_codec(host, codec):
     assert room.codec == container.codec == codec
     assert uncovered(container, "p") == Payload(b"x" * 100, "a.txt")
     assert load_codec(codec).name == codec
-    saved = Source(container.file)
-    for other in set(CODECS) - {codec}:
-        keys = keys_of(other, saved.photo().rgb, "p")
+    for other in map(load_codec, set(CODECS) - {codec, "jpeg"}):
+        saved = Source(container.file).photo()
+        keys = Keyring("p")(other.salt(saved))
         with pytest.raises(RevealError):
-            load_codec(other).extract(saved.photo(), keys, partial(envelope.stream_size, keys=keys))
+            other.extract(saved, keys, partial(envelope.stream_size, keys=keys))
 
 
 def test_the_smallest_change_that_takes_the_payload_is_the_default(host):
@@ -107,8 +108,7 @@ def test_the_smallest_change_that_takes_the_payload_is_the_default(host):
     room = stego.measure(source)
     small = stego.measure(source, codec="stealth")
     exact = stego.measure(source, codec="exact")
-    per_codec = {"stealth": small.bytes, "exact": exact.bytes}
-    assert room == replace(exact, per_codec=per_codec, safe_bytes=small.safe_bytes)
+    assert room == replace(exact, routes=(*small.routes, *exact.routes))
     assert (small.per_codec, exact.per_codec) == ({"stealth": small.bytes}, {"exact": exact.bytes})
     assert exact.safe_bytes == 0 < small.safe_bytes < small.bytes < room.bytes
     random = np.random.default_rng(0)
@@ -136,16 +136,18 @@ def test_photos_as_a_decoder_left_them_are_told(host):
     buffer = io.BytesIO()
     host.save(buffer, "JPEG", quality=95)
     for image, decoded in ((buffer.getvalue(), True), (host, False)):
-        container = stego.conceal(Source(image), Payload(b"x"))
+        container = stego.conceal(Source(image), Payload(b"x"), codec="stealth")
         assert (container.judgement.verdict == "provable", as_decoded("JPEG") in container.notes) == (decoded, decoded)
-        room = stego.measure(Source(image))
+        room = stego.measure(Source(image), codec="stealth")
         assert (room.decoded, room.evidence) == (decoded, as_decoded("JPEG") if decoded else None)
         assert (room.safe_bytes == 0) == decoded
 
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_no_codec_takes_more_than_it_says(host, codec):
-    assert 0 < stego.measure(Source(host), codec=codec).bpp <= load_codec(codec).max_bpp
+    source, each = Source(host), load_codec(codec)
+    limit = each.limit(each.host(source, Wish(convert=True)))
+    assert 0 < stego.measure(source, codec=codec).bytes <= limit - envelope.OVERHEAD
 
 
 def test_codecs_are_asked_for_what_they_might_take(host, monkeypatch):
@@ -261,11 +263,13 @@ def test_the_newest_version_is_tried_first_and_no_version_before_there_was_the_c
     tried: list[tuple[str, int, Keys]] = []
 
     class Spy(LsbCodec):
-        def extract(self, photo, keys, size, *, strict=False):
+        def extract(self, photo, keys, size, *, strict=False, progress=silent):
             tried.append((self.name, keys.version, keys))
             return super().extract(photo, keys, size, strict=strict)
 
-    def load(name: str) -> LsbCodec:
+    def load(name: str) -> Codec[Any]:
+        if name == "jpeg":
+            return load_codec(name)
         codec = Spy()
         codec.name, codec.first_version = name, 2 if name == "cinn" else 1
         return codec
@@ -322,7 +326,7 @@ def test_a_damaged_file_is_not_returned(host, monkeypatch):
     monkeypatch.setattr(formats, "encode_photo", noisy)
     with pytest.raises(SelfCheckError):
         stegcinn.hide(host, np.random.default_rng(3).bytes(1000))
-    assert len(damaged) == len(AUTO) * stego.ATTEMPTS
+    assert len(damaged) == len([name for name in AUTO if name != "jpeg"]) * stego.ATTEMPTS
 
 
 @pytest.mark.parametrize(("codec", "colors"), [("none", None), (None, "loud"), ("", None)])
@@ -354,7 +358,7 @@ def test_running_never_imports_pytorch(codec):
 import sys
 import numpy as np
 import stegcinn
-host = np.random.default_rng(0).integers(60, 200, (64, 64, 3), dtype=np.uint8)
+host = np.random.default_rng(0).integers(60, 200, (128, 128, 3), dtype=np.uint8)
 assert stegcinn.reveal(stegcinn.hide(host, b"x", codec={codec!r})) == b"x"
 assert "torch" not in sys.modules and "stegcinn.training" not in sys.modules
 """
@@ -430,7 +434,7 @@ def test_the_format_is_a_choice(host, asked, suffix, kind):
     assert stegcinn.reveal(container) == b"x"
 
 
-@pytest.mark.parametrize("asked", ["jpg", "gif", "", "docx", "png/x"])
+@pytest.mark.parametrize("asked", ["avif", "gif", "", "docx", "png/x"])
 def test_formats_that_lose_the_payload_are_refused(host, asked):
     with pytest.raises(UsageError, match=r"\.png"):
         stegcinn.hide(host, b"x", format=asked)

@@ -70,7 +70,7 @@ class Capacity:
     def judge(self, size: int) -> Judgement:
         """What an attacker would make of a payload of `size` bytes, as it is stored."""
         taking = [route for route in self.routes if size <= route.bytes] or [self.routes[-1]]
-        return judge(taking[0].evidence, safe=size <= taking[0].safe_bytes)
+        return judge(taking[0].evidence, safe=size <= taking[0].safe_bytes, colors=self.colors)
 
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON has it."""

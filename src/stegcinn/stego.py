@@ -246,7 +246,7 @@ def measure(
             failure = error  # worth telling, should no other codec run
     if failure and not found:
         raise failure
-    best, host, room = max(found, key=lambda each: each[2].most)
+    best, host, room = max(reversed(found), key=lambda each: each[2].most)
     if room.colors == "generate" and wish.colors is None and room.most:
         source.notes.append(GRAY)
     routes = tuple(

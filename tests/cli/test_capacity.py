@@ -11,6 +11,7 @@ from command import Outcome, Run, one_error
 from PIL import Image
 
 from fakes import SIDE, LsbCodec, load_fake
+from jpegs import picture
 from stegcinn import stego
 from stegcinn.carriers.base import read_photo
 from stegcinn.carriers.evidence.search import as_decoded
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("workplace")
 
 
 def test_capacity(host: Path, run: Run) -> None:
-    line = b"1,093 bytes (0.95 bits per pixel) with codec exact, colors keep, 517 of them as good as unseen\n"
+    line = b"1,124 bytes (0.98 bits per pixel) with codec exact, colors keep; up to 548 are as good as unseen\n"
     outcome = run("capacity", host, "--codec", "exact")
     assert outcome == run("capacity", "-", "--codec", "exact", stdin=host.read_bytes()) == Outcome(0, line, "")
 
@@ -37,10 +38,10 @@ def test_the_codecs_that_may_be_chosen_are_told_apart(host: Path, run: Run, monk
 
     monkeypatch.setattr(stego, "load_codec", lambda name: Small() if name == "stealth" else load_fake(name))
     assert run("capacity", host).out == (
-        b"1,093 bytes (0.95 bits per pixel) with codec exact, colors keep; up to 517 with codec stealth, "
-        b"517 of them as good as unseen\n"
+        b"1,124 bytes (0.98 bits per pixel) with codec exact, colors keep; 548 with codec stealth; "
+        b"up to 548 are as good as unseen\n"
     )
-    assert json.loads(run("capacity", host, "--json").out)["per_codec"] == {"stealth": 517, "exact": 1093}
+    assert json.loads(run("capacity", host, "--json").out)["per_codec"] == {"stealth": 548, "exact": 1124}
 
 
 def test_json_of_capacity(host: Path, run: Run) -> None:
@@ -48,6 +49,7 @@ def test_json_of_capacity(host: Path, run: Run) -> None:
     expected = {
         "bytes": size, "bpp": 8 * size / SIDE**2, "codec": "cinn", "colors": "generate", "per_codec": {"cinn": size},
         "safe_bytes": safe, "decoded": False, "evidence": None,
+        "routes": [{"codec": "cinn", "suffix": ".png", "bytes": size, "safe_bytes": safe, "evidence": None}],
     }  # fmt: skip
     outcome = run("capacity", host, "--json", "--codec", "cinn", "--colors", "generate")
     assert json.loads(outcome.out) == expected
@@ -59,8 +61,23 @@ def test_nothing_is_safe_in_a_photo_decoded_from_jpeg(run: Run) -> None:
     outcome = run("capacity", "photo.jpg", "--codec", "stealth")
     assert outcome.out.endswith(b" with codec stealth, colors keep\n")
     assert outcome.notes == [f"stegcinn: note: {as_decoded('JPEG')}"]
-    room = json.loads(run("capacity", "photo.jpg", "--json").out)
+    room = json.loads(run("capacity", "photo.jpg", "--json", "--codec", "stealth").out)
     assert (room["safe_bytes"], room["decoded"], room["evidence"]) == (0, True, as_decoded("JPEG"))
+
+
+def test_a_jpeg_may_stay_one(run: Run) -> None:
+    Image.fromarray(picture(480, 320)).save("photo.jpg", quality=85)
+    outcome = run("capacity", "photo.jpg")
+    assert outcome.notes == [f"stegcinn: note: {as_decoded('JPEG')}"]
+    first, second = outcome.out.decode().splitlines()
+    assert first.startswith("JPG: ")
+    assert "with codec jpeg" in first
+    assert second.startswith("PNG: ")
+    assert "unseen" not in second
+    room = json.loads(run("capacity", "photo.jpg", "--json").out)
+    assert (room["decoded"], room["evidence"], room["routes"][0]["evidence"]) == (True, None, None)
+    assert room["safe_bytes"] == room["routes"][0]["safe_bytes"] > 0
+    assert f"up to {room['safe_bytes']:,} are as good as unseen" in first
 
 
 def test_a_halved_photo(run: Run) -> None:

@@ -123,7 +123,7 @@ def test_numbers_out_of_range(run: Run, argv: str, words: str) -> None:
         ("reveal host.png -o /dev/null --force", "not a regular file"),
         ("hide host.png nowhere.bin -o o.png", "nowhere.bin cannot be read (No such file"),
         ("hide host.png folder.png -o o.png", "folder.png is a directory; hide an archive"),
-        ("capacity host.png --codec nonsense", "'nonsense'; choose from auto, stealth, exact, cinn"),
+        ("capacity host.png --codec nonsense", "'nonsense'; choose from auto, jpeg, stealth, exact, cinn"),
     ],
 )
 def test_refusals(host: Path, secret: Path, run: Run, argv: str, word: str) -> None:

@@ -112,7 +112,9 @@ class JpegCodec:
         every = self._coefficients(chroma)
         progress(0.5)
         most = pricing.capacity(every, pricing.busy(chroma.file))
-        return Room(most, min(most, pricing.undisturbing(every)), "keep")
+        safe = min(most, pricing.undisturbing(every))
+        progress(1.0)
+        return Room(most, safe, "keep")
 
     def disturbance(self, chroma: Chroma, size: int, progress: Progress = silent) -> float | None:
         """From the expected distributions."""
@@ -134,6 +136,7 @@ class JpegCodec:
             written = self._with_values(chroma.file, values)
             lacking = written.missing_symbols()
             if not lacking.symbols:
+                progress(1.0)
                 changed = float(np.mean(values != every.values))
                 return Embedding(Chroma(written), changed, pricing.disturbance(every, len(stream)), "keep")
             for plane, row, column in lacking.places.tolist():  # those blocks stay as they are
