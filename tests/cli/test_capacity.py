@@ -115,7 +115,7 @@ def test_a_photo_halved_by_chance(run: Run) -> None:
 def test_no_capacity_is_no_error(run: Run) -> None:
     Image.new("RGB", (SIDE, SIDE)).save("black.png")
     outcome = run("capacity", "black.png")
-    assert (outcome.code, outcome.out) == (0, b"0 bytes (0.00 bits per pixel) with codec stealth, colors generate\n")
+    assert (outcome.code, outcome.out) == (0, b"0 bytes (0.00 bits per pixel) with codec exact, colors generate\n")
     assert "takes no payload" in outcome.notes[0]
 
 

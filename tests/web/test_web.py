@@ -66,12 +66,12 @@ def test_hide_and_reveal(client: Client, monkeypatch: pytest.MonkeyPatch) -> Non
     }  # fmt: skip
     assert client.file(revealed, "payload") == SECRET
 
-    monkeypatch.setattr(stego, "load_codec", web_server.PageCodec)
+    monkeypatch.setattr(stego, "load_codec", web_server.load_page)
     assert stego.uncover(Source(container), password="correct horse") == Payload(SECRET, "report.pdf")
 
 
 def test_the_server_reveals_what_the_library_hid(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stego, "load_codec", web_server.PageCodec)
+    monkeypatch.setattr(stego, "load_codec", web_server.load_page)
     container = stego.conceal(Source(png()), Payload(b"meet me at noon"), suffix=".webp").file
     job = client.done("reveal", image=client.upload(container))
     assert job["facts"]["name"] is None

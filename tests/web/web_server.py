@@ -21,7 +21,8 @@ from PIL import Image
 from fakes import LsbCodec
 from stegcinn import stego
 from stegcinn.carriers.photo import Photo
-from stegcinn.codecs.base import Embedding, Progress, Room, Wish
+from stegcinn.codecs import load_codec
+from stegcinn.codecs.base import Codec, Embedding, Progress, Room, Wish
 from stegcinn.sealing.keys import Keys
 from stegcinn.web import api, server
 
@@ -62,10 +63,15 @@ class PageCodec(LsbCodec):
             raise MemoryError
 
 
+def load_page(name: str) -> Codec[Any]:
+    """PageCodec in the place of the codec called `name`; JPEG files keep theirs."""
+    return load_codec(name) if name == "jpeg" else PageCodec(name)
+
+
 def install() -> None:
     """Put the codec in place, in a process of the server, and let it write no file from here on."""
     global forbid_writing
-    stego.load_codec = PageCodec
+    stego.load_codec = load_page
     sys.dont_write_bytecode = True
     Image.init()  # loads its plugins, some of which open what they find
     forbid_writing = True
