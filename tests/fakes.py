@@ -59,6 +59,9 @@ class LsbCodec(LumaLocked):
         progress(1.0)
         return embedding(photo, quantise(photo.luma, real), chosen_colors(photo, wish), self.disturbs)
 
+    def disturbance(self, photo: Photo, size: int, progress: Progress = silent) -> float | None:
+        return self.disturbs if size <= self.capacity(photo, Wish(), progress).most else None
+
     def extract(
         self, photo: Photo, keys: Keys, size: StreamSize, *, strict: bool = False, progress: Progress = silent
     ) -> Extraction:

@@ -121,7 +121,7 @@ def test_json_of_hide_and_reveal(host: Path, secret: Path, run: Run) -> None:
 # refusals
 
 
-@pytest.mark.parametrize("output", ["o.jpg", "other.png", "host.png", "nowhere/o.png"])
+@pytest.mark.parametrize("output", ["o.avif", "other.png", "host.png", "nowhere/o.png"])
 def test_outputs_are_judged_before_any_work(
     host: Path, secret: Path, run: Run, output: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

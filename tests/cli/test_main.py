@@ -105,7 +105,7 @@ def test_numbers_out_of_range(run: Run, argv: str, words: str) -> None:
         ("hide - - -o o.png", "both"),
         ("hide host.png secret.bin -o - --json", "--json"),
         ("reveal host.png -o - --json", "--json"),
-        ("hide host.png secret.bin -o o.jpg", ".jpg alters colours"),
+        ("hide host.png secret.bin -o o.avif", ".avif alters colours"),
         ("hide host.png secret.bin -o o.xyz", "not the suffix"),
         ("hide host.png secret.bin -o o", "not the suffix"),
         ("hide host.png secret.bin -o other.png", "other.png already exists; choose another name, or --force"),

@@ -147,7 +147,7 @@ def test_options_are_the_libraries(client: Client) -> None:
 
 @pytest.mark.parametrize("kind", api.choices()["format"])
 def test_every_format_is_written(client: Client, kind: str) -> None:
-    job = hidden(client, format=kind)
+    job = hidden(client, b"x", format=kind)
     names = {"tif": "TIFF", "jpg": "JPEG"}
     assert Image.open(io.BytesIO(client.file(job, "container"))).format == names.get(kind, kind.upper())
 

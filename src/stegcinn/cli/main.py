@@ -204,7 +204,7 @@ def _capacity(args: argparse.Namespace) -> None:
 
     codec, source = _codec(args), console.open_source(args.host)
     with status.progress("measuring") as progress:
-        source = source.halved() if args.halve else source
+        source = source.halved(exact=args.halve == "exact") if args.halve else source
         room = stego.measure(source, codec=codec, wish=Wish(args.colors), progress=progress)
     if args.json:
         print(json.dumps(room.to_json()))
