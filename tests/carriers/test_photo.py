@@ -425,6 +425,30 @@ def test_photo_validates_and_takes_other_colours() -> None:
     assert Photo(RGB, None, None).to_pil().mode == "RGB"
 
 
+def test_fully_transparent_pixels_are_not_seen() -> None:
+    """Others are, and count with the colours that they have."""
+    alpha = GRAY.copy()
+    alpha[:5], alpha[5] = 0, 1
+    photo = Photo(RGB, alpha, SRGB)
+    assert np.array_equal(photo.visible, alpha > 0)
+    assert np.array_equal(photo.bared.rgb, np.where(alpha[..., None] > 0, RGB, 0))
+    assert (photo.bared.alpha is alpha, photo.bared.icc_profile) == (True, SRGB)
+    assert np.array_equal(photo.rgb, RGB)
+    for whole in (Photo(RGB), Photo(RGB, np.full_like(GRAY, 1))):
+        assert whole.visible.shape == GRAY.shape
+        assert whole.visible.all()
+        assert whole.bared is whole
+
+
+def test_a_photo_is_gray_if_what_is_seen_is() -> None:
+    rgb, alpha = gray3(GRAY), np.full_like(GRAY, 255)
+    rgb[3, 4] = (1, 2, 3)
+    assert not Photo(rgb, alpha).is_gray
+    alpha[3, 4] = 0
+    assert Photo(rgb, alpha).is_gray
+    assert Photo(RGB, np.zeros_like(GRAY)).is_gray
+
+
 def test_half_of_a_photo() -> None:
     """Under transparent pixels there may be any colour: it must not bleed into what is seen."""
     rgb = np.zeros((129, 200, 3), np.uint8)

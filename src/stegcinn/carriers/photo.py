@@ -84,8 +84,8 @@ class Photo:
 
     @cached_property
     def is_gray(self) -> bool:
-        """True if R == G == B at every pixel."""
-        return is_gray(self.rgb)
+        """True if R == G == B at every pixel that is seen."""
+        return is_gray(self.bared.rgb)
 
     @cached_property
     def evidence(self) -> str | None:

@@ -30,7 +30,7 @@ VERSION = 2  # of the container format, that writers use
 VERSIONS = (2, 1)  # that readers try, in this order
 
 # Fixed by the format, as nothing is readable before the password is stretched. Memory is 128 * N * r = 128 MiB (64 in
-# version 1); one guess costs 0.5 s on one 2.8 GHz core (0.25).
+# version 1); one guess costs 0.36 s of one core (0.18; docs/decisions/sealing.md).
 SCRYPT_N = {1: 1 << 16, 2: 1 << 17}
 SCRYPT_R = 8
 SCRYPT_P = 1
@@ -120,7 +120,7 @@ class Keyring:
 def derive(password: str | bytes | None, salt: bytes, version: int = VERSION) -> Keys:
     """Derive the keys of a carrier that has the 32-byte `salt`, see `codecs.base.Codec.salt`.
 
-    With a password this takes 0.5 s and 128 MiB; without one the keys are public. An empty password or one that is
+    With a password this takes 0.36 s and 128 MiB; without one the keys are public. An empty password or one that is
     not Unicode text raises UsageError, a salt of another size ValueError.
     """
     if len(salt) != KEY_SIZE:

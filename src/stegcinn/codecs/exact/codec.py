@@ -86,8 +86,8 @@ class ExactCodec(LumaLocked):
         random = keys.Keystream(key, "rehearsal")
         settled = []
         for report in portions(progress, REHEARSALS[colors]):
-            base = self._base(photo.rgb, photo.luma, colors, random)
             load, where = fitted.full(colors), photo.visible
+            base = self._base(photo.rgb, photo.luma, where, colors, random)
             settled.append(self._paint(base, photo.luma, where, b"", load, fitted.calibration, key, random, report))
         margin = math.ceil(MARGIN * math.sqrt(sum(pixels_of(photo.visible))) / 8)
         return max(0, min(settled) - SURE - margin)
@@ -101,7 +101,7 @@ class ExactCodec(LumaLocked):
         except NoRoomError:
             raise CapacityError(len(stream), 0) from None
         for load in loads(where, len(stream), fitted, colors):
-            painted = self._base(host.rgb, host.luma, colors, os.urandom)
+            painted = self._base(host.rgb, host.luma, where, colors, os.urandom)
             settled = self._paint(
                 painted, host.luma, where, stream, load, fitted.calibration, key, os.urandom, progress
             )
@@ -138,8 +138,8 @@ class ExactCodec(LumaLocked):
         gray = ((rows * 5 + columns * 3 + (rows // 8 * columns // 8) % 2 * 60) % 256).astype(np.uint8)
         key = keys.derive(None, bytes(keys.KEY_SIZE), version=1)  # of the format when the weights were released
         random = keys.Keystream(key, "known answer")
-        painted = self._base(np.repeat(gray[..., None], 3, axis=-1), gray, "generate", random)
         every = np.ones(gray.shape, np.bool_)
+        painted = self._base(np.repeat(gray[..., None], 3, axis=-1), gray, every, "generate", random)
         self._paint(painted, gray, every, b"", FULL, Calibration.none(), key, random, silent)
         return hashlib.sha256(painted.tobytes()).hexdigest()
 
@@ -190,22 +190,23 @@ class ExactCodec(LumaLocked):
             for part in self.model.parts(rgb, luma, *step, chosen):
                 yield part, tables
 
-    def _base(self, rgb: UInt8, luma: UInt8, colors: Colors, random: RandomBytes) -> UInt8:
-        """What is painted over: the host, or for `generate` its gray-scale with coarse colours drawn from the model."""
+    def _base(self, rgb: UInt8, luma: UInt8, where: Bool, colors: Colors, random: RandomBytes) -> UInt8:
+        """What is painted over: the host, or for `generate` its gray-scale with coarse colours drawn from the model.
+
+        None are drawn where pixels are not usable: a reader sees none there.
+        """
         if colors == "keep":
             return rgb.copy()
         painted = np.repeat(luma[..., None], 3, axis=-1)
         top = (max(luma.shape) - 1).bit_length()  # the lattice of this level is one pixel
         cooler = (np.arange(256) + COOLING).clip(0, 255).astype(np.uint8)
         cooled = np.stack([cooler] * mixture.SYMBOLS)
-        corner = luma[:1, :1]
-        Decoder(random(FILLING + rangecoder.HEAD)).draw(
-            self._tables(top, cooled), self.model.root(corner), painted[:1, :1]
-        )
+        root = self.model.root(luma[:1, :1])._replace(chosen=where[:1, :1])
+        Decoder(random(FILLING + rangecoder.HEAD)).draw(self._tables(top, cooled), root, painted[:1, :1])
         for level, phase in ((level, phase) for level in reversed(range(top)) for phase in range(len(PHASES))):
             if (level, phase) == CODED_PHASES[FULL.first]:
                 break
-            for part in self.model.parts(painted, luma, level, phase):
+            for part in self.model.parts(painted, luma, level, phase, plane(where, level, phase)):
                 filling = random(FILLING * part.tile.luma.size + rangecoder.HEAD)
                 Decoder(filling).draw(self._tables(level, cooled), part.tile, part.rgb)
         return painted

@@ -51,7 +51,7 @@ class StealthCodec(LumaLocked):
             return Room(0, colors="keep")
         host = _seen(self._pixels(photo, progress), photo)
         most = pricing.capacity(host)
-        safe = 0 if self.evidence(photo) else min(most, pricing.undisturbing(host))
+        safe = 0 if most == 0 or self.evidence(photo) else min(most, pricing.undisturbing(host))
         return Room(most, safe, "keep")
 
     def embed(self, photo: Photo, stream: bytes, key: Keys, wish: Wish, progress: Progress) -> Embedding[Photo]:
@@ -108,7 +108,8 @@ class StealthCodec(LumaLocked):
         if not _suits(photo, Wish()):
             return None
         host = _seen(self._pixels(photo, progress), photo)
-        return pricing.disturbance(host, size) if size <= pricing.capacity(host) else None
+        most = pricing.capacity(host)
+        return pricing.disturbance(host, size) if size <= most and most else None
 
     def _pixels(self, photo: Photo, progress: Progress) -> Pixels:
         """All pixels in raster order. One level's change is priced at one over the predicted variance.
