@@ -24,7 +24,7 @@ from photos import resized
 from stegcinn import stego
 from stegcinn.carriers import formats
 from stegcinn.carriers.base import Source
-from stegcinn.carriers.evidence.search import as_decoded
+from stegcinn.carriers.evidence.search import PALETTE, as_decoded
 from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import Codec, Wish, silent
@@ -141,6 +141,17 @@ def test_photos_as_a_decoder_left_them_are_told(host):
         room = stego.measure(Source(image), codec="stealth")
         assert (room.decoded, room.evidence) == (decoded, as_decoded("JPEG") if decoded else None)
         assert (room.safe_bytes == 0) == decoded
+
+
+def test_a_host_that_proves_any_change_is_told_through_every_door(host):
+    palette = np.array(host.quantize(64).convert("RGB"))
+    room = stego.measure(Source(palette))
+    assert (room.decoded, room.evidence, room.safe_bytes) == (True, PALETTE, 0)
+    container = stego.conceal(Source(palette), Payload(b"x"))
+    assert (container.judgement.verdict, container.judgement.reason) == ("provable", PALETTE)
+    assert PALETTE in container.notes
+    (ranked,) = stegcinn.rank([palette], 1)
+    assert ranked.judgement == container.judgement
 
 
 @pytest.mark.parametrize("codec", CODECS)

@@ -31,6 +31,7 @@ FILTERS = {
     each.name.lower(): each for each in (Image.Resampling.LANCZOS, Image.Resampling.BICUBIC, Image.Resampling.BOX)
 }
 NEAREST = Image.Resampling.NEAREST
+LARGE = 1_000_000  # pixels of photos that are timed
 SEPIA = (0.39, 0.77, 0.19, 0, 0.35, 0.69, 0.17, 0, 0.27, 0.53, 0.13, 0)
 COARSE = [value & mask for mask in (248, 252, 248) for value in range(256)]
 Make = Callable[[Image.Image], Image.Image]
@@ -175,8 +176,9 @@ class Tally:
     def add(self, name: str, rgb: UInt8) -> None:
         start = time.process_time()
         note = find_evidence(rgb)
-        self.seconds += time.process_time() - start
-        self.pixels += rgb[..., 0].size
+        if rgb[..., 0].size >= LARGE:
+            self.seconds += time.process_time() - start
+            self.pixels += rgb[..., 0].size
         self.photos[name] += 1
         self.told[name] += note is not None
         if note is not None:
@@ -188,7 +190,10 @@ class Tally:
             mostly = self.notes[name].most_common(1)[0][0] if name in self.notes else ""
             print(f"| {name} | {count:,} | {100 * self.told[name] / count:.1f} % | {mostly} |")
         all_photos, all_told = sum(self.photos.values()), sum(self.told.values())
-        print(f"\n{all_told:,} of {all_photos:,} in all; {1e6 * self.seconds / self.pixels:.3f} s per megapixel\n")
+        print(f"\n{all_told:,} of {all_photos:,} in all")
+        if self.pixels:
+            print(f"{1e6 * self.seconds / self.pixels:.3f} s per megapixel, of photos that have one and more")
+        print()
 
 
 def main() -> None:

@@ -248,12 +248,15 @@ def _rank(args: argparse.Namespace) -> None:
     for photo in found:
         verdict, path = photo.judgement.verdict, console.printable(str(photo.host))
         print(f"{photo.disturbance:11.2f}  {photo.bpp:10.3f}  {verdict:10}  {path}")
+    for reason in dict.fromkeys(photo.judgement.reason for photo in found if photo.judgement.verdict == "provable"):
+        say(f"note: provable: {reason}")
 
 
 def _ranked(photo: Ranked) -> dict[str, object]:
     return {
         "path": str(photo.host), "codec": photo.codec, "disturbance": photo.disturbance, "bpp": photo.bpp,
         "judgement": photo.judgement.verdict, "decoded": photo.judgement.verdict == "provable",
+        "reason": photo.judgement.reason,
     }  # fmt: skip
 
 

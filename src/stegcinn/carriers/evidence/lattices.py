@@ -2,7 +2,7 @@
 
 A photo that nobody decoded has some of them by chance: of the colours in any area a quarter to two thirds. Pixels of
 flat areas are all alike, so it is different colours that are counted: their differences of channels, of which a
-decoder's chroma makes few. A decoded tile of TILE x TILE pixels has 40 and more, none of them off the lattice.
+decoder's chroma makes few.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ from stegcinn.carriers.evidence.decoders import SPAN, Decoder, decoders, pairs_o
 from stegcinn.carriers.evidence.parts import TILE, bands, codes, sample, telling
 from stegcinn.runtime.arrays import Bool, Int32, UInt8, UInt16
 
-TILE_PAIRS = (
-    12  # of a tile that is on a lattice throughout; other photos have up to 7, but for pixels that scaling copied
-)
-PHOTO_PAIRS = 20  # of a photo, each seen twice or more; with fewer, chance is too coarse
+TILE_PAIRS = 12  # of a tile that is all on a lattice; other photos have up to 7, but where scaling copied pixels
+PHOTO_PAIRS = 12  # of a photo, each seen twice or more; with fewer, chance is too coarse
 PHOTO_SHARE = 0.75  # of them on the lattice: 0.85 of decoders near those that we know, up to 0.64 of other photos
 
 _SAMPLE = 1 << 16  # pixels by which a photo is judged
@@ -72,7 +70,8 @@ def _of_tile(rgb: UInt8) -> Decoder | None:
     for each in decoders():
         if each.is_plain:
             continue
-        whole = np.asarray(_tiles(each.makes(rgb[coarse]) | silent[coarse], TILE // _STEP).all(axis=-1))
+        made: Bool = each.makes(rgb[coarse]) | silent[coarse]
+        whole = np.logical_and.reduce(_tiles(made, TILE // _STEP), axis=-1)
         for tile in np.flatnonzero(_many(tiles, whole)):
             row, column = (TILE * int(at) for at in divmod(tile, rgb.shape[1] // TILE))
             part = np.s_[row : row + TILE, column : column + TILE]

@@ -8,11 +8,13 @@ from stegcinn.carriers.evidence.parts import TILE, bands, codes
 from stegcinn.runtime.arrays import Int32, Int64, UInt8
 
 LENGTH = 2 * TILE  # pixels that are compared at a time
-VARIED = 7  # steps along a column at which its colour changes, that it tells anything
+VARIED = 7  # steps along a column at which its colour changes by some levels, that it tells anything
 COLOURS = 6  # different ones of a column, likewise
 COPIES = 10  # of LENGTH columns side by side: enlarged by half or more
 SHARE = 0.04  # of all columns that tell anything
 FEW = 8  # columns; with fewer, chance is too coarse
+
+_COARSE = 0xFCFCFC  # bits of a colour by which it is another: slow gradients copy columns by single levels
 
 
 def is_enlarged(rgb: UInt8) -> bool:
@@ -34,10 +36,11 @@ def _copies(pixels: Int32) -> tuple[Int64, int, int]:
     """Columns of LENGTH pixels that repeat the one on their left: by tile of LENGTH, and in all; those that tell."""
     height, width = (side // LENGTH for side in pixels.shape)
     strips = pixels[: height * LENGTH].reshape(height, LENGTH, pixels.shape[1])
-    varied = (strips[:, 1:] != strips[:, :-1]).sum(axis=1) >= VARIED
+    coarse = strips & _COARSE
+    varied = (coarse[:, 1:] != coarse[:, :-1]).sum(axis=1) >= VARIED
     copies = np.zeros_like(varied)
     copies[:, 1:] = (strips[..., 1:] == strips[..., :-1]).all(axis=1) & varied[:, 1:]
-    ordered = np.sort(strips.swapaxes(1, 2)[copies], axis=1)
+    ordered = np.sort(coarse.swapaxes(1, 2)[copies], axis=1)
     copies[copies] = (ordered[:, 1:] != ordered[:, :-1]).sum(axis=1) >= COLOURS - 1
     tiles = copies[:, : width * LENGTH].reshape(height, width, LENGTH).sum(axis=2)
     return tiles, int(np.count_nonzero(copies)), int(np.count_nonzero(varied))
