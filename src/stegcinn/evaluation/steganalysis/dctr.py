@@ -15,6 +15,7 @@ from stegcinn.runtime.arrays import Bool, Float32, Int64
 
 SIDE = dct.SIDE
 LAST = 4  # last step told apart, T of section IV
+TIE = 1e-3  # what is less than this below the middle of two steps is rounded up: in the grid of blocks, many are there
 FOLDED = SIDE // 2 + 1  # phases along one side: n and 8 - n are mirror images
 
 
@@ -52,7 +53,8 @@ def plane_features(plane: Float32, step: float) -> Float32:
         residuals = waves @ shifted  # of all u
         np.abs(residuals, out=residuals)
         residuals *= np.float32(1 / step)
-        np.rint(residuals, out=residuals)
+        residuals += np.float32(0.5 + TIE)
+        np.floor(residuals, out=residuals)
         np.minimum(residuals, LAST, out=residuals)
         tables[v] = np.bincount((places + residuals.astype(np.int64)).ravel(), minlength=SIDE * cells).reshape(
             tables[v].shape
