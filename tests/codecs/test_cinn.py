@@ -120,7 +120,7 @@ def test_a_photo_without_a_header_is_read_once(cinn, host, container, monkeypatc
     dithered = []
     real = Painter.latents
 
-    def latents(self, rgb, lattice, *, dither=False):
+    def latents(self, rgb, lattice, *, dither=False, progress=silent):
         dithered.append(dither)
         return real(self, rgb, lattice, dither=dither)
 
@@ -137,7 +137,7 @@ def test_a_photo_without_a_header_is_read_once(cinn, host, container, monkeypatc
 def test_a_header_is_found_where_a_quarter_of_the_signs_are_wrong(cinn, container, monkeypatch):
     real, rng = Painter.latents, np.random.default_rng(0)
 
-    def latents(self, rgb, lattice, *, dither=False):
+    def latents(self, rgb, lattice, *, dither=False, progress=silent):
         return [z * np.where(rng.random(z.shape) < 0.25, -1, 1) for z in real(self, rgb, lattice)]
 
     monkeypatch.setattr(Painter, "latents", latents)

@@ -246,6 +246,7 @@ def test_generate_leaves_no_colour_of_the_host(exact, host):
     assert painted.rgb[..., 0].mean() < rgb[..., 0].mean() - 20
 
 
+@pytest.mark.filterwarnings("ignore::stegcinn.StegcinnWarning")
 def test_a_gray_host_is_coloured_by_default():
     gray = np.repeat(photo("chelsea", 80, 90, 64, 70).luma[..., None], 3, axis=-1)
     container = conceal(gray, b"x")

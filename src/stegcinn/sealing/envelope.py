@@ -190,7 +190,7 @@ def safe_name(name: str) -> str | None:
     for c, following in pairwise([*shown, ""]):
         if c not in _JOINERS:
             kept += " " if c.isspace() or c in _BLANKS else c
-        elif kept and _may_be_joined(kept[-1]) and _may_be_joined(following):
+        elif kept and _may_be_joined(kept[-1]) and _may_be_joined(following) and following not in _BLANKS:
             kept += c
     start = next((i for i, c in enumerate(kept) if _may_begin(c)), len(kept))
     safe = _cut(kept[start:].rstrip(" ."))

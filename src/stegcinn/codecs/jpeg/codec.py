@@ -169,6 +169,8 @@ class JpegCodec:
         """The header tells the whole length. There is nothing to be strict about: bits are right, or altered."""
         values, blocks = _values(chroma.file), _blocks(chroma.file)
         split, pieces = pricing.header_places(values.size), coefficients.order(blocks, key)
+        if values.size < 2 * split:
+            raise RevealError
         first: list[UInt32] = []
         while sum(map(len, first)) < split:
             first.append(next(pieces))
