@@ -360,7 +360,7 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
 
 
 def jpegs() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]]:
-    """Name, facts and bytes of every JPEG file; sequential, so that a simple decoder is enough to check another reader."""
+    """Name, facts and bytes of every JPEG file, all sequential: a simple decoder is enough to check another reader."""
     payload, photo = named(20), Photo(host(136, 168, 20, 29))
 
     def plain(quality: int = 90, **options: Any) -> bytes:
@@ -414,7 +414,7 @@ def _jpeg(rgb: UInt8) -> bytes:
 
 def _without_check(make: Callable[[], bytes]) -> bytes:
     """What `make` hides though it cannot be read back."""
-    with mock.patch.object(stego, "_verify", lambda *_: 1.0):
+    with mock.patch.object(stego, "_verify", return_value=1.0):
         return make()
 
 

@@ -14,6 +14,7 @@ import math
 import struct
 import unicodedata
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -695,7 +696,7 @@ def read_jpeg(file, password):
     blocks, most = jpegs.read_baseline(data), [max(each[k] for each in layers) for k in (1, 2)]
     seen = []
     for (_, h, v, _), plane in zip(layers, blocks, strict=True):
-        rows, columns = (-(-(-(-side * f // m)) // 8) for side, f, m in ((height, v, most[1]), (width, h, most[0])))
+        rows, columns = (ceil(ceil(a * f / m) / 8) for a, f, m in ((height, v, most[1]), (width, h, most[0])))
         seen.append(plane[:rows, :columns])
     digest = hashlib.sha256(f"stegcinn jpeg {width}x{height}\n".encode())
     for *_, table in layers:
