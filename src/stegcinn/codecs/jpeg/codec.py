@@ -19,7 +19,7 @@ from stegcinn.carriers.jpegfile.entropy import MINUS, PLUS
 from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.carriers.jpegfile.making import QUALITIES, QUALITY, make
 from stegcinn.carriers.jpegfile.metadata import stripped, tells_position
-from stegcinn.codecs.base import Embedding, Extraction, Progress, Room, StreamSize, Wish, silent
+from stegcinn.codecs.base import Embedding, Extraction, Progress, Room, StreamSize, Wish, rising, silent
 from stegcinn.codecs.jpeg import coefficients, pricing
 from stegcinn.codecs.jpeg.coefficients import LAYERS, MODES, Coefficients
 from stegcinn.coding import layered, layerheader
@@ -109,6 +109,8 @@ class JpegCodec:
 
     def capacity(self, chroma: Chroma, wish: Wish, progress: Progress) -> Room:
         """The least of two bounds: a load that is hard to see, and a share of what there is room for."""
+        if self.refusal(wish):
+            return Room(0, colors="keep")
         every = self._coefficients(chroma)
         progress(0.5)
         most = pricing.capacity(every, pricing.busy(chroma.file))
@@ -125,10 +127,13 @@ class JpegCodec:
         self, chroma: Chroma, stream: bytes, key: Keys, wish: Wish, progress: Progress = silent
     ) -> Embedding[Chroma]:
         """Takes no more than `capacity`, even where more would fit."""
+        if self.refusal(wish):
+            raise CapacityError(len(stream), 0)
         every = self._coefficients(chroma)
         available = pricing.capacity(every, pricing.busy(chroma.file))
         if len(stream) > available:
             raise CapacityError(len(stream), available)
+        progress = rising(progress)  # as some embed again
         progress(PRICING_SHARE)
         order = self._order(chroma, key)
         for _ in range(RECODINGS):
@@ -155,8 +160,9 @@ class JpegCodec:
     def check(self, host: Chroma, saved: Chroma) -> None:
         """Neither luma coefficients nor tables nor size may change, and no chroma coefficient by more than one."""
         before, after = host.file, saved.file
-        same = (before.width, before.height) == (after.width, after.height)
         pairs = list(zip(before.components, after.components, strict=True))
+        same = (before.width, before.height) == (after.width, after.height)
+        same &= all(a.coefficients.shape == b.coefficients.shape for a, b in pairs)
         same &= all(np.array_equal(a.quantisation, b.quantisation) for a, b in pairs)
         if not same or not np.array_equal(before.luma.coefficients, after.luma.coefficients):
             raise SelfCheckError("the luma of the container is not the host's; please report this")
@@ -169,7 +175,7 @@ class JpegCodec:
         """The header tells the whole length. There is nothing to be strict about: bits are right, or altered."""
         values, blocks = _values(chroma.file), _blocks(chroma.file)
         split, pieces = pricing.header_places(values.size), coefficients.order(blocks, key)
-        if values.size < 2 * split:
+        if values.size < 2 * split:  # so small a picture has no room for one
             raise RevealError
         first: list[UInt32] = []
         while sum(map(len, first)) < split:
@@ -193,12 +199,12 @@ class JpegCodec:
             plane = file.components[index]
             prices.append(pricing.prices(plane, pricing.dry_blocks(file, index)))
             ways.append(file.codable(index)[: plane.visible_rows, : plane.visible_columns].reshape(-1))
-        values = _values(file)
-        if chroma.errors is None:
-            errors = np.zeros(values.size, np.int8)
-        else:
-            errors = np.concatenate([each.reshape(-1) for each in chroma.errors])
-        return Coefficients(values, np.concatenate(prices), errors, np.concatenate(ways) & np.uint8(PLUS | MINUS))
+        values, price = _values(file), np.concatenate(prices)
+        errors = np.zeros(values.size, np.int8)
+        if chroma.errors is not None:  # what is forbidden stays so, even where it was rounded halfway
+            np.concatenate([each.reshape(-1) for each in chroma.errors], out=errors)
+            errors[price >= pricing.FORBIDDING] = 0
+        return Coefficients(values, price, errors, np.concatenate(ways) & np.uint8(PLUS | MINUS))
 
     def _order(self, chroma: Chroma, key: Keys) -> UInt32:
         return np.concatenate(list(coefficients.order(_blocks(chroma.file), key)))
