@@ -114,14 +114,15 @@ class JpegCodec:
         every = self._coefficients(chroma)
         progress(0.5)
         most = pricing.capacity(every, pricing.busy(chroma.file))
-        safe = min(most, pricing.undisturbing(every))
+        safe = min(most, pricing.undisturbing(every)) if most else 0
         progress(1.0)
         return Room(most, safe, "keep")
 
     def disturbance(self, chroma: Chroma, size: int, progress: Progress = silent) -> float | None:
         """From the expected distributions."""
         every = self._coefficients(chroma)
-        return pricing.disturbance(every, size) if size <= pricing.capacity(every, pricing.busy(chroma.file)) else None
+        most = pricing.capacity(every, pricing.busy(chroma.file))
+        return pricing.disturbance(every, size) if size <= most > 0 else None
 
     def embed(
         self, chroma: Chroma, stream: bytes, key: Keys, wish: Wish, progress: Progress = silent
@@ -131,7 +132,7 @@ class JpegCodec:
             raise CapacityError(len(stream), 0)
         every = self._coefficients(chroma)
         available = pricing.capacity(every, pricing.busy(chroma.file))
-        if len(stream) > available:
+        if not available or len(stream) > available:
             raise CapacityError(len(stream), available)
         progress = rising(progress)  # as some embed again
         progress(PRICING_SHARE)
