@@ -54,6 +54,7 @@ class Container:
     pixels: int
     changed: float  # share of pixels that are not the host's any more
     raw_accuracy: float  # share of embedded bits that read back right before error correction
+    stored: int  # bytes of the payload as it is stored: compressed, if that makes it smaller
     notes: tuple[str, ...]  # what whoever hid the payload should know, a line each
 
     @cached_property

@@ -135,11 +135,11 @@ def conceal(
     except CapacityError as error:
         name_size = len(packed.name)
         if name_size == 0 or error.needed - name_size > error.available:  # leaving the name out would not help
-            raise _of_payload(error, name_size) from None
+            raise _of_payload(error, name_size, payload, source) from None
     try:
         return _conceal(task, packed.without_name(), *last)
     except CapacityError as error:
-        raise _of_payload(error, 0) from None
+        raise _of_payload(error, 0, payload, source) from None
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def _conceal(task: _Task, packed: Packed, codec: Codec[C], host: C) -> Container
             notes.append(PUBLIC)
         return Container(
             file, suffix, packed.payload.name, codec.name, embedding.colors, judgement, embedding.disturbance,
-            host.pixels, embedding.changed, raw_accuracy, tuple(notes),
+            host.pixels, embedding.changed, raw_accuracy, len(packed.stored), tuple(notes),
         )  # fmt: skip
     raise SelfCheckError(
         "the container could not be read back with the margin we ask for; try a smaller payload or another photo"
@@ -306,9 +306,10 @@ def _source(image: ImageSource | Container, halve: bool = False) -> Source:
     return source.halved() if halve else source
 
 
-def _of_payload(error: CapacityError, name_size: int) -> CapacityError:
+def _of_payload(error: CapacityError, name_size: int, payload: Payload, source: Source) -> CapacityError:
     """The same in bytes of payload, as users count: without what the envelope and a name of `name_size` bytes add."""
-    return CapacityError(error.needed - name_size - envelope.OVERHEAD, max(0, error.available - envelope.OVERHEAD))
+    needed, available = error.needed - name_size - envelope.OVERHEAD, max(0, error.available - envelope.OVERHEAD)
+    return CapacityError(needed, available, size=len(payload.data), halved=source.is_halved)
 
 
 def _of_name(payload: Payload) -> list[str]:

@@ -56,6 +56,7 @@ class Source:
         self.name = shown(image) if isinstance(image, (str, os.PathLike)) else "the image"
         self.file: bytes | None = None
         self.notes: list[str] = []
+        self.is_halved = False
         match image:
             case str() | os.PathLike():
                 self.file = _read(Path(image), self.name)
@@ -102,7 +103,7 @@ class Source:
     def halved(self) -> Source:
         """The same at half its width and height, which is no file any more; ImageError if that is of no use."""
         half = Source(self._decoded(MAX_HALVED).halved().to_pil())
-        half.name, half.notes = self.name, self.notes
+        half.name, half.notes, half.is_halved = self.name, self.notes, True
         return half
 
     def as_stored(self) -> Source | None:

@@ -42,7 +42,7 @@ def losses(photo: Photo, suffix: str) -> list[str]:
     if options is _BMP and photo.alpha is not None:
         raise UsageError("a .bmp file cannot hold transparency; use .png, .webp or .tif")
     if options is _WEBP and max(photo.rgb.shape) > _WEBP_MAX_SIDE:
-        raise UsageError(f"a .webp file takes sides up to {_WEBP_MAX_SIDE} pixels; use .png, .tif or .bmp")
+        raise UsageError(f"a .webp file takes sides up to {_WEBP_MAX_SIDE:,} pixels; use .png, .tif or .bmp")
     if options is _BMP and photo.icc_profile is not None:
         return ["a .bmp file cannot hold the colour profile: dropped"]
     return []

@@ -26,6 +26,7 @@ from stegcinn.cli.console import STANDARD, say
 from stegcinn.errors import ImageError, NoHostError, StegcinnError, UsageError, describe
 
 if TYPE_CHECKING:
+    from stegcinn.carriers.base import Source
     from stegcinn.ranking import Ranked
     from stegcinn.training.cinn.loop import RunProgress
 
@@ -153,7 +154,8 @@ def _hide(args: argparse.Namespace) -> None:
     size, bpp = len(payload.data), 8 * len(payload.data) / container.pixels
     if args.json:
         facts = {
-            "output": args.output, "bytes": size, "bpp": bpp, "name": container.name, "codec": container.codec,
+            "output": args.output, "bytes": size, "stored_bytes": container.stored, "bpp": bpp,
+            "name": container.name, "codec": container.codec,
             "colors": container.colors, "raw_accuracy": container.raw_accuracy, "changed_pixels": container.changed,
             "disturbance": container.disturbance, "judgement": container.judgement.verdict,
             "seconds": time.monotonic() - started,
@@ -162,10 +164,22 @@ def _hide(args: argparse.Namespace) -> None:
     else:
         colors = f", colors {container.colors}" if container.colors else ""
         say(
-            f"hid {size:,} bytes in {'stdout' if args.output == STANDARD else args.output}: {bpp:.3g} bits per pixel, "
+            f"hid {_sizes(size, container.stored)} in {'stdout' if args.output == STANDARD else args.output}"
+            f"{_halved(source)}: {bpp:.3g} bits per pixel, "
             f"codec {container.codec}{colors}, {container.changed:.1%} of pixels changed"
         )
     _tell(container.notes)
+
+
+def _sizes(size: int, stored: int) -> str:
+    """How large a payload is, and how large as it is stored."""
+    return f"{size:,} bytes" + (f", {stored:,} compressed," if stored < size else "")
+
+
+def _halved(source: Source) -> str:
+    """What is left of a photo that was scaled down."""
+    height, width = source.photo().luma.shape
+    return f", halved to {width:,}x{height:,} pixels" if source.is_halved else ""
 
 
 def _reveal(args: argparse.Namespace) -> None:
@@ -212,6 +226,7 @@ def _capacity(args: argparse.Namespace) -> None:
             f"{room.bytes:,} bytes ({room.bpp:.2f} bits per pixel) with codec {room.codec}{colors}"
             + (f"; up to {', '.join(others)}" if others else "")
             + (f", {room.safe_bytes:,} of them as good as unseen" if room.bytes and not room.evidence else "")
+            + _halved(source)
         )
     _tell(source.notes)
     if room.bytes == 0:

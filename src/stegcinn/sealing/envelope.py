@@ -99,7 +99,7 @@ class _Head(NamedTuple):
 def pack(payload: Payload) -> Packed:
     """Compress a payload and make its name safe, once for all envelopes; data above MAX_PAYLOAD raises UsageError."""
     if len(payload.data) > MAX_PAYLOAD:
-        raise UsageError(f"the file has {len(payload.data)} bytes; at most {MAX_PAYLOAD} can be hidden")
+        raise UsageError(f"the file has {len(payload.data):,} bytes; at most {MAX_PAYLOAD:,} can be hidden")
     return Packed(_safely_named(payload.data, payload.name or ""), *_stored(payload.data))
 
 
