@@ -10,7 +10,7 @@ and in its containers.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -119,10 +119,13 @@ def capacity(
 
 def conceal(
     source: Source, payload: Payload, *, password: str | None = None, codec: str | None = None, wish: Wish = AS_USUAL,
-    suffix: str | None = None, progress: Progress = silent,
+    suffix: str | None = None, among: Sequence[Codec[Any]] | None = None, progress: Progress = silent,
 ) -> Container:  # fmt: skip
-    """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned."""
-    *first, last = _opened(source, _candidates(codec, wish, suffix))
+    """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned.
+
+    `among`: the codecs that there are, instead of those that ship.
+    """
+    *first, last = _opened(source, _candidates(codec, wish, suffix, among))
     packed = envelope.pack(payload)
     notes = [*source.notes, *_of_name(packed.payload)]
     task = _Task(notes, Keyring(password), wish, suffix, rising(progress))
@@ -198,12 +201,13 @@ def _verify(file: bytes, host: C, payload: Payload, keyring: Keyring, codec: Cod
 
 
 def uncover(
-    source: Source, *, password: str | None = None, thorough: bool = False, progress: Progress = silent
-) -> Payload:
-    """`open_payload` of a source."""
+    source: Source, *, password: str | None = None, thorough: bool = False, among: Sequence[Codec[Any]] | None = None,
+    progress: Progress = silent,
+) -> Payload:  # fmt: skip
+    """`open_payload` of a source; `among`: the codecs to look for, instead of those that ship."""
     keyring = Keyring(password)
     failure: RevealError | MachineError = RevealError()
-    codecs = [load_codec(name) for name in CODECS]  # nothing in the image tells which one it was
+    codecs = among or [load_codec(name) for name in CODECS]  # nothing in the image tells which one it was
     opened = _opened(source, codecs)
     if stored := source.as_stored():  # some program may have turned it, by a flag or with one
         opened = _opened(stored, codecs) + opened
@@ -252,12 +256,13 @@ def measure(
 
 
 def colours(
-    source: Source, *, codec: str | None = None, wish: Wish = AS_USUAL, suffix: str | None = None
-) -> str | None:
+    source: Source, *, codec: str | None = None, wish: Wish = AS_USUAL, suffix: str | None = None,
+    among: Sequence[Codec[Any]] | None = None,
+) -> str | None:  # fmt: skip
     """What to know before hiding in a photo without colours, if it is one and would get some."""
     if wish.colors is not None or not source.photo().is_gray:
         return None
-    *_, (last, _) = _opened(source, _candidates(codec, wish, suffix))  # others leave it to this one
+    *_, (last, _) = _opened(source, _candidates(codec, wish, suffix, among))  # others leave it to this one
     return GRAY if last.refusal(Wish("generate")) is None else None
 
 
@@ -267,27 +272,35 @@ def suffixes(codec: str | None = None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(suffix for each in codecs for suffix in each.formats))
 
 
-def _candidates(name: str | None, wish: Wish, suffix: str | None) -> list[Codec[Any]]:
+def _candidates(
+    name: str | None, wish: Wish, suffix: str | None, among: Sequence[Codec[Any]] | None = None
+) -> list[Codec[Any]]:
     """Codecs to try in turn: the one that is asked for, or all that may be chosen and do what is wished."""
     if name is not None:
-        codec = _named(name)
+        codec = _named(name, among)
         if refusal := codec.refusal(wish):
             raise UsageError(f"codec {name} cannot do that: {refusal}; leave one of the two choices out")
         return [codec]
-    usual = [codec for codec in map(load_codec, CODECS) if codec.auto and codec.refusal(wish) is None]
+    there = among or [codec for codec in map(load_codec, CODECS) if codec.auto]
+    usual = [codec for codec in there if codec.refusal(wish) is None]
     fitting = [codec for codec in usual if suffix is None or suffix in codec.formats]
     if not fitting:
         raise UsageError(f"no codec does all of this in a {suffix} file; choose another format, or fewer options")
     return fitting
 
 
-def _named(name: str) -> Codec[Any]:
+def _named(name: str, among: Sequence[Codec[Any]] | None = None) -> Codec[Any]:
+    if among is not None:
+        for codec in among:
+            if codec.name == name:
+                return codec
+        raise UsageError(f"codec {name} has no use for these weights; {', '.join(each.name for each in among)} has")
     if name not in CODECS:
         raise UsageError(f"unknown codec {name!r}; choose one of {', '.join(CODECS)}")
     return load_codec(name)
 
 
-def _opened(source: Source, codecs: list[Codec[Any]]) -> list[tuple[Codec[Any], Any]]:
+def _opened(source: Source, codecs: Sequence[Codec[Any]]) -> list[tuple[Codec[Any], Any]]:
     """Those of the codecs whose carrier is in the source, with it; ImageError if there are none."""
     opened = []
     failure: ImageError | None = None

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from stegcinn.codecs import CODECS
 from stegcinn.errors import UsageError
+from stegcinn.training.cinn.config import PRESETS
 
 TRAIN_COLOURS = "train colours"
 EXIT_CODES = "exit codes: 0 done, 1 unexpected, 2 usage, 3 does not fit, 4 no payload or wrong password, 5 bad image"
@@ -147,6 +148,8 @@ def parser() -> argparse.ArgumentParser:
         password = each.add_mutually_exclusive_group()
         password.add_argument("--password-file", metavar="P", help="the password is the first line of this file, UTF-8")
         password.add_argument("--ask-password", action="store_true", help="ask for the password on the terminal")
+        weights = "for experiments: networks of your own that `stegcinn export` wrote, in place of those that ship"
+        each.add_argument("--weights", metavar="FOLDER", type=existing_folder, help=weights)
         each.add_argument("--force", action="store_true", help="overwrite the file named with -o")
     for each in (hide, capacity):
         codec = f"how bits become colours: {', '.join(CODECS)} or auto (default: auto)"
@@ -166,7 +169,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", metavar="DIR", default="demo", help="folder for the images (default: demo)")
     train.add_argument("data", metavar="DATA", nargs="*", type=weighted_folder, help="FOLDER or FOLDER=WEIGHT")
     train.add_argument("-o", "--output", metavar="RUN", required=True, help="folder of the run")
-    train.add_argument("--preset", metavar="NAME", help="default, paper or condition (default: default)")
+    train.add_argument("--preset", metavar="NAME", help=f"{', '.join(PRESETS)} (default: default)")
     train.add_argument("--config", metavar="TOML", help="a configuration of your own instead of a preset")
     setting = "change one key of it: seed=7, rounds.rounds=0 (may be repeated)"
     train.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help=setting)

@@ -12,6 +12,7 @@ import dataclasses
 import io
 import json
 import os
+import shlex
 import sys
 import time
 import traceback
@@ -123,6 +124,7 @@ def _hide(args: argparse.Namespace) -> None:
     from stegcinn import stego
     from stegcinn.carriers.formats import check_suffix
     from stegcinn.carriers.photo import is_photo
+    from stegcinn.codecs import codecs_over
     from stegcinn.codecs.base import Wish
 
     if (args.file is None) == (args.message is None):
@@ -130,6 +132,7 @@ def _hide(args: argparse.Namespace) -> None:
     if args.host == args.file == STANDARD:
         raise UsageError("HOST and FILE cannot both be standard input")
     codec, wish = _codec(args), Wish(args.colors)
+    among = codecs_over(args.weights) if args.weights else None
     suffix = None if args.output == STANDARD else check_suffix(args.output, stego.suffixes(codec))
     console.check_output(args, args.host, args.file)
     if args.output == STANDARD and console.stdout().isatty():
@@ -141,11 +144,12 @@ def _hide(args: argparse.Namespace) -> None:
     with status.progress("hiding") as progress:
         try:
             source = source.halved() if args.halve else source
-            if warning := stego.colours(source, codec=codec, wish=wish, suffix=suffix):
+            if warning := stego.colours(source, codec=codec, wish=wish, suffix=suffix, among=among):
                 say(f"note: {warning}")  # before the work, while it can still be stopped
             container = stego.conceal(
-                source, payload, password=password, codec=codec, wish=wish, suffix=suffix, progress=progress
-            )
+                source, payload, password=password, codec=codec, wish=wish, suffix=suffix, among=among,
+                progress=progress,
+            )  # fmt: skip
         except ImageError as error:
             if not args.file or is_photo(file) or not is_photo(payload.data):
                 raise
@@ -169,6 +173,8 @@ def _hide(args: argparse.Namespace) -> None:
             f"codec {container.codec}{colors}, {container.changed:.1%} of pixels changed"
         )
     _tell(container.notes)
+    if among:
+        say(f"note: only `stegcinn reveal --weights {args.weights}` reads this, with the very same networks")
 
 
 def _sizes(size: int, stored: int) -> str:
@@ -184,13 +190,15 @@ def _halved(source: Source) -> str:
 
 def _reveal(args: argparse.Namespace) -> None:
     from stegcinn import stego
+    from stegcinn.codecs import codecs_over
 
     console.check_output(args, args.image)
+    among = codecs_over(args.weights) if args.weights else None
     password = console.password(args, twice=False)
     started = time.monotonic()
     source = console.open_source(args.image)
     with status.progress("revealing") as progress:
-        payload = stego.uncover(source, password=password, thorough=args.thorough, progress=progress)
+        payload = stego.uncover(source, password=password, thorough=args.thorough, among=among, progress=progress)
     _tell(source.notes)
     output = args.output or payload.name or STANDARD
     if output == STANDARD:
@@ -349,6 +357,7 @@ def _export(args: argparse.Namespace) -> None:
         print(json.dumps(facts))
     else:
         say(f"exported {args.run} to {args.output}")
+        say(f"next, to try it: stegcinn hide photo.jpg -m hello -o out.png --weights {shlex.quote(args.output)}")
 
 
 def _benchmark(args: argparse.Namespace) -> None:
