@@ -23,6 +23,7 @@ from stegcinn.codecs.base import (
     C,
     Codec,
     Colors,
+    Mapped,
     Progress,
     Room,
     Wish,
@@ -41,6 +42,7 @@ from stegcinn.errors import (
     UsageError,
 )
 from stegcinn.results import Capacity, Container
+from stegcinn.runtime.arrays import Float32
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Packed, Payload
 from stegcinn.sealing.keys import Keyring
@@ -253,6 +255,18 @@ def measure(
     safe = max(0, *(room.safe - envelope.OVERHEAD for _, _, room in found))
     bpp, evidence = 8 * sizes[best.name] / host.pixels, best.evidence(host)
     return Capacity(sizes[best.name], bpp, best.name, room.colors, sizes, safe, evidence is not None, evidence)
+
+
+def noisiness(source: Source, progress: Progress = silent) -> Float32:
+    """How many levels of noise are expected at each pixel (H, W): where there are more, changes are harder to see.
+
+    ImageError for a photo in which no codec hides small changes.
+    """
+    for codec, carrier in _opened(source, [load_codec(name) for name in CODECS]):
+        levels = codec.noisiness(carrier, progress) if isinstance(codec, Mapped) else None
+        if levels is not None:
+            return levels
+    raise ImageError(f"{source.name} has no colours in which small changes could be hidden; choose a colour photo")
 
 
 def colours(

@@ -144,6 +144,8 @@ def parser() -> argparse.ArgumentParser:
     thorough = "look for codecs, too, that take long to look for in large images"
     reveal.add_argument("--thorough", action="store_true", help=thorough)
     capacity.add_argument("host", metavar="HOST", help="photo to measure; - is stdin")
+    heat = "draw where the photo can hide, over its gray-scale: a .png to write"
+    capacity.add_argument("--map", metavar="PNG", help=heat)
     for each in (hide, reveal):
         password = each.add_mutually_exclusive_group()
         password.add_argument("--password-file", metavar="P", help="the password is the first line of this file, UTF-8")
@@ -165,6 +167,8 @@ def parser() -> argparse.ArgumentParser:
     rank.add_argument(
         "--payload", metavar="BYTES", type=whole_number(0), required=True, help="size of what is to be hidden"
     )
+    sheet = "draw the first photos, with what is safe in each, as a picture: a .png to write"
+    rank.add_argument("--sheet", metavar="PNG", help=sheet)
     rank.add_argument("--json", action="store_true", help="print a list of JSON objects, one for each photo")
     demo.add_argument("--out", metavar="DIR", default="demo", help="folder for the images (default: demo)")
     train.add_argument("data", metavar="DATA", nargs="*", type=weighted_folder, help="FOLDER or FOLDER=WEIGHT")

@@ -12,24 +12,21 @@ import dataclasses
 import io
 import json
 import os
-import shlex
 import sys
 import time
 import traceback
 import warnings
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stegcinn.cli import arguments, console, status
+from stegcinn.cli import arguments, console, networks, status
 from stegcinn.cli.console import STANDARD, say
 from stegcinn.errors import ImageError, NoHostError, StegcinnError, UsageError, describe
 
 if TYPE_CHECKING:
     from stegcinn.carriers.base import Source
     from stegcinn.ranking import Ranked
-    from stegcinn.training.cinn.loop import RunProgress
 
 EXTRAS = {
     "demo": "demo",
@@ -39,7 +36,6 @@ EXTRAS = {
     "benchmark": "eval",
     "serve": "web",
 }
-LOADING = "loading PyTorch"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -219,12 +215,18 @@ def _reveal(args: argparse.Namespace) -> None:
 
 def _capacity(args: argparse.Namespace) -> None:
     from stegcinn import stego
+    from stegcinn.cli import pictures
     from stegcinn.codecs.base import Wish
 
+    pictures.check(args.map)
     codec, source = _codec(args), console.open_source(args.host)
     with status.progress("measuring") as progress:
         source = source.halved() if args.halve else source
         room = stego.measure(source, codec=codec, wish=Wish(args.colors), progress=progress)
+    if args.map:
+        with status.progress("drawing") as progress:
+            picture = pictures.heat(source, progress)
+        console.write(args.map, picture, overwrite=False)
     if args.json:
         print(json.dumps(dataclasses.asdict(room)))
     else:
@@ -245,7 +247,9 @@ def _capacity(args: argparse.Namespace) -> None:
 
 def _rank(args: argparse.Namespace) -> None:
     from stegcinn import ranking
+    from stegcinn.cli import pictures
 
+    pictures.check(args.sheet)
     with status.progress("ranking") as progress:
         found = ranking.rank(
             args.photos, args.payload, halve=args.halve, progress=progress,
@@ -253,6 +257,10 @@ def _rank(args: argparse.Namespace) -> None:
         )  # fmt: skip
     if not found:
         raise NoHostError(f"no photo in {args.photos} takes {args.payload:,} bytes in small changes; hide less")
+    if args.sheet:
+        with status.progress("drawing") as progress:
+            picture = pictures.sheet(found, args.halve, progress)
+        console.write(args.sheet, picture, overwrite=False)
     if args.json:
         print(json.dumps([_ranked(photo) for photo in found]))
         return
@@ -279,107 +287,6 @@ def _demo(args: argparse.Namespace) -> None:
         raise StegcinnError("the revealed file differs from the hidden one; please report this")
 
 
-def _train(args: argparse.Namespace) -> None:
-    with status.activity(LOADING) as now:
-        from stegcinn.training import checkpoint
-        from stegcinn.training.cinn import config, loop
-
-        now("reading photos")
-        out = Path(args.output)
-        if args.resume:
-            if args.data or args.preset or args.config or args.set or args.start:
-                raise UsageError("--resume takes everything from the run's folder; only --device may be given with it")
-            settings, folders = loop.resume_config(out)
-        else:
-            if not args.data:
-                raise UsageError("name at least one folder of photos")
-            if args.preset and args.config:
-                raise UsageError("give either --preset or --config")
-            if (out / checkpoint.FILE).exists():
-                raise UsageError(f"{out} holds a run already; go on with --resume, or name a new folder")
-            settings = config.load(Path(args.config)) if args.config else config.preset(args.preset or "default")
-            settings = config.override(settings, args.set)
-            folders = args.data
-        start = None if args.start is None else Path(args.start)
-
-        def announce(plan: str) -> None:
-            say(plan)
-            now("the first step")
-
-        def report(progress: RunProgress) -> None:
-            line = _line(progress)
-            now(line)
-            if progress.saved:
-                say(line)
-
-        try:  # Ctrl-C passes: the last checkpoint stays, and --resume goes on from there
-            with console.in_order():
-                loop.train(settings, folders, out, start=start, device=args.device, report=report, announce=announce)
-        except FloatingPointError as error:  # a loss that is not finite
-            raise StegcinnError(str(error)) from error
-
-
-def _line(progress: RunProgress) -> str:
-    """A run's progress in one line."""
-    left = timedelta(seconds=round(progress.seconds_left))
-    accuracy = "" if progress.accuracy is None else f", accuracy {progress.accuracy:.4f}"
-    stage = f"round {progress.round}" if progress.round else "stage 1"
-    where = f"{progress.step / progress.steps:.0%} {stage}, step {progress.step:,}/{progress.steps:,}"
-    return f"{where}: loss {progress.loss:.4f}{accuracy}, {progress.images_per_second:.1f} images/s, {left} left"
-
-
-def _train_colours(args: argparse.Namespace) -> None:
-    with status.activity(LOADING) as now:
-        from stegcinn.training.colourmodel.train import ColoursConfig, train
-
-        now("reading photos")
-        config = ColoursConfig(minutes=args.minutes, batch=args.batch)
-        try:  # Ctrl-C passes: the last checkpoint stays, and the same command goes on from there
-            with console.in_order():
-                train(args.photos, Path(args.output), config, report=say, working=now, stop_after=args.stop_after)
-        except (ValueError, FloatingPointError) as error:
-            raise StegcinnError(str(error)) from error
-
-
-def _export(args: argparse.Namespace) -> None:
-    from stegcinn.training.cinn.release import export
-    from stegcinn.training.colourmodel.release import release
-    from stegcinn.training.colourmodel.train import CHECKPOINT
-
-    run, out = Path(args.run), Path(args.output)
-    if (run / CHECKPOINT).exists():
-        if args.noise is not None:
-            raise UsageError("--noise is for runs of a pyramid; this is one of the colour model")
-        facts = release(run, out, [folder for folder, _ in args.data])
-    else:
-        facts = export(run, out, folders=args.data or None, noise=args.noise)
-    if args.json:
-        print(json.dumps(facts))
-    else:
-        say(f"exported {args.run} to {args.output}")
-        say(f"next, to try it: stegcinn hide photo.jpg -m hello -o out.png --weights {shlex.quote(args.output)}")
-
-
-def _benchmark(args: argparse.Namespace) -> None:
-    out = Path(args.output)
-    with status.activity(LOADING) as now:
-        from stegcinn.evaluation.benchmark import run as benchmark
-        from stegcinn.evaluation.benchmark.plans import PLANS
-
-        def report(line: str) -> None:
-            say(line)
-            now("working on what is next")
-
-        try:  # Ctrl-C passes: what is finished stays, and the same command goes on from there
-            benchmark.run(
-                args.photos, out, PLANS[args.preset], jobs=args.jobs, hyperiqa=args.hyperiqa, vgg=args.vgg,
-                report=report,
-            )  # fmt: skip
-        except (ValueError, FloatingPointError) as error:
-            raise StegcinnError(str(error)) from error
-    say(f"results are in {out / 'results.json'} and {out / 'tables.md'}")
-
-
 def _serve(args: argparse.Namespace) -> None:
     from stegcinn.web import server
 
@@ -400,9 +307,9 @@ def _completion(args: argparse.Namespace) -> None:
 
 
 COMMANDS = {
-    "hide": _hide, "reveal": _reveal, "capacity": _capacity, "rank": _rank, "demo": _demo, "train": _train,
-    "train colours": _train_colours,
-    "export": _export, "benchmark": _benchmark, "serve": _serve, "completion": _completion,
+    "hide": _hide, "reveal": _reveal, "capacity": _capacity, "rank": _rank, "demo": _demo, "train": networks.train,
+    "train colours": networks.train_colours,
+    "export": networks.export, "benchmark": networks.benchmark, "serve": _serve, "completion": _completion,
 }  # fmt: skip
 
 

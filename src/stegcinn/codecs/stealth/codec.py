@@ -26,7 +26,7 @@ from stegcinn.codecs.stealth.pricing import FILLS, FORBIDDING, LOAD, SAMPLE
 from stegcinn.coding import stc
 from stegcinn.colourmodel.networks import ColourModel
 from stegcinn.errors import CapacityError, RevealError
-from stegcinn.runtime.arrays import UInt8
+from stegcinn.runtime.arrays import Float32, UInt8
 from stegcinn.sealing.keys import Keys
 
 Places = npt.NDArray[np.integer]
@@ -108,6 +108,14 @@ class StealthCodec(LumaLocked):
             return None
         host = self._pixels(photo, progress)
         return pricing.disturbance(host, size) if size <= pricing.capacity(host) else None
+
+    def noisiness(self, photo: Photo, progress: Progress) -> Float32 | None:
+        """One over the root of what a level's change costs: nothing where all pixels around have the same colour."""
+        if not _suits(photo, Wish()):
+            return None
+        prices = self._pixels(photo, progress).prices[:, 1]
+        levels: Float32 = np.where(prices < FORBIDDING, prices**-0.5, 0).astype(np.float32).reshape(photo.luma.shape)
+        return levels
 
     def _pixels(self, photo: Photo, progress: Progress) -> Pixels:
         """All pixels in raster order. One level's change is priced at one over the predicted variance.
