@@ -76,11 +76,12 @@ class Source:
     def _photo(self) -> Photo:
         return self._decoded(MAX_PIXELS)
 
-    def _decoded(self, largest: int) -> Photo:
+    def _decoded(self, largest: int, *, halve: bool = False) -> Photo:
         image = self._pixels if self.file is None else self.file
         if isinstance(image, np.ndarray):
-            return photo.from_array(image, self.name, largest=largest)
-        decoded, notes = photo.decode(image, self.name, upright=self._upright, largest=largest)
+            whole = photo.from_array(image, self.name, largest=largest)
+            return whole.halved() if halve else whole
+        decoded, notes = photo.decode(image, self.name, upright=self._upright, largest=largest, halve=halve)
         self.notes += [f"{self.name} {note}" for note in notes]
         return decoded
 
@@ -102,7 +103,7 @@ class Source:
 
     def halved(self) -> Source:
         """The same at half its width and height, which is no file any more; ImageError if that is of no use."""
-        half = Source(self._decoded(MAX_HALVED).halved().to_pil())
+        half = Source(self._decoded(MAX_HALVED, halve=True).to_pil())
         half.name, half.notes, half.is_halved = self.name, self.notes, True
         return half
 

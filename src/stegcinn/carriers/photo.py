@@ -88,15 +88,12 @@ class Photo:
 
         ImageError if a side would be under MIN_SIDE.
         """
-        image = self.to_pil()
-        size = image.width // 2, image.height // 2
-        _check_size(*size, "half of the photo")
-        rgb, alpha = _planes(image.resize(size, Image.Resampling.LANCZOS))
+        rgb, alpha = _planes(_half(self.to_pil()))
         return Photo(rgb, alpha, self.icc_profile)
 
 
 def decode(
-    image: bytes | Image.Image, name: str, *, upright: bool = True, largest: int = MAX_PIXELS
+    image: bytes | Image.Image, name: str, *, upright: bool = True, largest: int = MAX_PIXELS, halve: bool = False
 ) -> tuple[Photo, list[str]]:
     """A photo from an encoded file or a PIL image, and what had to be changed on the way, a note each.
 
@@ -104,14 +101,15 @@ def decode(
     shares no memory with the source. CMYK and LAB become sRGB, through the embedded profile where there is one. Of
     several frames, the first is read (of a PIL image, the current one). Samples of more than 8 bits are reduced. Raises
     ImageError, calling the source `name`, for anything that cannot be read in full, for a side under MIN_SIDE, and for
-    more than `largest` pixels (judged by the header, before any pixel is decoded).
+    more than `largest` pixels (judged by the header, before any pixel is decoded). With `halve` it is that photo's
+    `halved`, for which less memory is needed.
     """
     notes: list[str] = []
     try:
         if isinstance(image, Image.Image):
-            return _from_pil(image, name, notes, False, largest), notes
+            return _from_pil(image, name, notes, False, largest, halve), notes
         with Image.open(io.BytesIO(readable(image, name, notes))) as opened:
-            return _from_pil(opened, name, notes, upright, largest), notes
+            return _from_pil(opened, name, notes, upright, largest, halve), notes
     except StegcinnError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -164,7 +162,18 @@ def from_array(array: npt.NDArray[Any], name: str, *, largest: int = MAX_PIXELS)
     return Photo(np.array(array[..., :3], order="C"), array[..., 3].copy() if shape[2] == 4 else None, None)
 
 
-def _from_pil(image: Image.Image, name: str, notes: list[str], upright: bool, largest: int) -> Photo:
+def _half(image: Image.Image) -> Image.Image:
+    """An image of mode L, RGB or RGBA at half its size.
+
+    A JPEG is not decoded at half its scale instead (libjpeg's, Pillow's `draft`): what comes of that is a decoder's
+    work like the whole, and any change to it can be proved.
+    """
+    size = image.width // 2, image.height // 2
+    _check_size(*size, "half of the photo")
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def _from_pil(image: Image.Image, name: str, notes: list[str], upright: bool, largest: int, halve: bool) -> Photo:
     """Decode an open image into a Photo, appending to `notes` what the user should be warned of."""
     if is_raw_preview(image):
         raise ImageError(f"{name} is a raw photo, of which only a small preview can be read; develop it to PNG first")
@@ -189,6 +198,10 @@ def _from_pil(image: Image.Image, name: str, notes: list[str], upright: bool, la
         image = _gray_to_8_bits(image, peak, name)
     elif image.mode == "La":  # converts to nothing else
         image = image.convert("LA")
+    if halve:
+        if image.mode not in ("L", "RGB", "RGBA") or image.has_transparency_data:
+            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        image = _half(image)
     rgb, alpha = _planes(image)
     # The header of a profile names its colour space; one for gray would be wrong for RGB output.
     if not (isinstance(profile, bytes) and profile[16:20] == b"RGB "):
