@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from stegcinn.carriers.formats import check_suffix
+from stegcinn.carriers.formats import FRAGILE, LOSSLESS, check_suffix
 from stegcinn.codecs.base import Colors, Judgement, judge
 from stegcinn.files import write_atomic
 
@@ -63,6 +63,11 @@ class Container:
         image = Image.open(BytesIO(self.file))
         image.load()
         return image
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What is true of all containers in such a format, a line each."""
+        return (FRAGILE,) if self.suffix in LOSSLESS else ()
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the file, in full or not at all; UsageError for a name of another format, or one that is taken."""

@@ -67,8 +67,9 @@ def hide(
     gray-scale; default keep, but generate for a gray host. `format`: of the file, as in "png", "webp" or "tif".
     `progress` is called with the share of the work done. Without a password anyone with stegcinn can read the payload.
 
-    Warns with StegcinnWarning of all that is in the container's `notes`. Raises CapacityError, ImageError, UsageError,
-    SelfCheckError if the container could not be verified, or MachineError where a codec cannot run.
+    Warns with StegcinnWarning of all that is in the container's `notes`, and that it is to be sent as it is. Raises
+    CapacityError, ImageError, UsageError, SelfCheckError if the container could not be verified, or MachineError where
+    a codec cannot run.
     """
     if not isinstance(payload, (bytes, bytearray, memoryview)):
         raise UsageError(f"the payload must be bytes, not {type(payload).__name__}")
@@ -77,7 +78,7 @@ def hide(
         _source(host, halve), Payload(bytes(payload)), password=password, codec=codec, wish=Wish(colors), suffix=suffix,
         progress=progress or silent,
     )  # fmt: skip
-    _warn(container.notes)
+    _warn((*container.notes, *container.advice))
     return container
 
 

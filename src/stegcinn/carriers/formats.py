@@ -21,6 +21,7 @@ _BMP: dict[str, Any] = {"format": "BMP"}
 _SAVE_OPTIONS = {".png": _PNG, ".webp": _WEBP, ".tif": _TIFF, ".bmp": _BMP}
 _SPELLINGS = {".tiff": ".tif"}
 LOSSLESS = tuple(_SAVE_OPTIONS)
+FRAGILE = "send this file as it is: JPEG, resizing and most messengers destroy what is hidden"
 _LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx", ".jxl", ".gif"}
 _WEBP_MAX_SIDE = 16383
 

@@ -168,7 +168,7 @@ def _hide(args: argparse.Namespace) -> None:
             f"{_halved(source)}: {bpp:.3g} bits per pixel, "
             f"codec {container.codec}{colors}, {container.changed:.1%} of pixels changed"
         )
-    _tell(container.notes)
+    _tell((*container.notes, *container.advice))
     if among:
         say(f"note: only `stegcinn reveal --weights {args.weights}` reads this, with the very same networks")
 
