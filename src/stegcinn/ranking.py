@@ -42,7 +42,7 @@ def rank(
         try:
             source = Source(host).halved(exact=True) if halve else Source(host)
             ranked = _ranked(host, source, payload_size, report)
-            reason = f"{source.name} does not take {payload_size} bytes in small changes"
+            reason = f"{source.name} does not take {payload_size:,} bytes in small changes"
         except ImageError as error:
             ranked, reason = None, str(error)
         if ranked is not None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from stegcinn.carriers.formats import check_suffix
+from stegcinn.carriers.formats import FRAGILE, FRAGILE_JPEG, LOSSLESS, check_suffix
 from stegcinn.codecs.base import Colors, Judgement, judge
 from stegcinn.files import write_atomic
 
@@ -92,6 +92,7 @@ class Container:
     pixels: int
     changed: float  # share of pixels, or of chroma coefficients in a JPEG, that are not the host's any more
     raw_accuracy: float  # share of embedded bits that read back right before error correction
+    stored: int  # bytes of the payload as it is stored: compressed, if that makes it smaller
     notes: tuple[str, ...]  # what whoever hid the payload should know, a line each
 
     @cached_property
@@ -100,6 +101,11 @@ class Container:
         image = Image.open(BytesIO(self.file))
         image.load()
         return image
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What is true of all containers in such a format, a line each."""
+        return (FRAGILE if self.suffix in LOSSLESS else FRAGILE_JPEG,)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the file, in full or not at all; UsageError for a name of another format, or one that is taken."""

@@ -10,7 +10,7 @@ and in its containers.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +23,7 @@ from stegcinn.codecs.base import (
     C,
     Codec,
     Colors,
+    Mapped,
     Progress,
     Room,
     Wish,
@@ -41,6 +42,7 @@ from stegcinn.errors import (
     UsageError,
 )
 from stegcinn.results import Capacity, Container, Route
+from stegcinn.runtime.arrays import Float32
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Packed, Payload
 from stegcinn.sealing.keys import VERSIONS, Keyring
@@ -65,8 +67,9 @@ def hide(
     gray-scale; default keep, but generate for a gray host. `format`: of the file, as in "png", "webp" or "tif".
     `progress` is called with the share of the work done. Without a password anyone with stegcinn can read the payload.
 
-    Warns with StegcinnWarning of all that is in the container's `notes`. Raises CapacityError, ImageError, UsageError,
-    SelfCheckError if the container could not be verified, or MachineError where a codec cannot run.
+    Warns with StegcinnWarning of all that is in the container's `notes`, and that it is to be sent as it is. Raises
+    CapacityError, ImageError, UsageError, SelfCheckError if the container could not be verified, or MachineError where
+    a codec cannot run.
     """
     if not isinstance(payload, (bytes, bytearray, memoryview)):
         raise UsageError(f"the payload must be bytes, not {type(payload).__name__}")
@@ -75,7 +78,7 @@ def hide(
         _source(host, halve), Payload(bytes(payload)), password=password, codec=codec, wish=Wish(colors), suffix=suffix,
         progress=progress or silent,
     )  # fmt: skip
-    _warn(container.notes)
+    _warn((*container.notes, *container.advice))
     return container
 
 
@@ -119,10 +122,13 @@ def capacity(
 
 def conceal(
     source: Source, payload: Payload, *, password: str | None = None, codec: str | None = None, wish: Wish = AS_USUAL,
-    suffix: str | None = None, progress: Progress = silent,
+    suffix: str | None = None, among: Sequence[Codec[Any]] | None = None, progress: Progress = silent,
 ) -> Container:  # fmt: skip
-    """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned."""
-    *first, last = hosts(source, _asked(wish, codec, suffix), _candidates(codec, wish, suffix))
+    """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned.
+
+    `among`: the codecs that there are, instead of those that ship.
+    """
+    *first, last = hosts(source, _asked(wish, codec, suffix), _candidates(codec, wish, suffix, among))
     packed = envelope.pack(payload)
     notes = [*source.notes, *_of_name(packed.payload)]
     task = _Task(notes, Keyring(password), wish, suffix, rising(progress))
@@ -135,11 +141,11 @@ def conceal(
     except CapacityError as error:
         name_size = packed.name_field
         if name_size == 0 or error.needed - name_size > error.available:  # leaving the name out would not help
-            raise _of_payload(error, name_size) from None
+            raise _of_payload(error, name_size, payload, source) from None
     try:
         return _conceal(task, packed.without_name(), *last)
     except CapacityError as error:
-        raise _of_payload(error, 0) from None
+        raise _of_payload(error, 0, payload, source) from None
 
 
 @dataclass(frozen=True)
@@ -179,7 +185,7 @@ def _conceal(task: _Task, packed: Packed, codec: Codec[C], host: C) -> Container
             notes.append(PUBLIC)
         return Container(
             file, suffix, packed.payload.name, codec.name, embedding.colors, judgement, embedding.disturbance,
-            host.pixels, embedding.changed, raw_accuracy, tuple(notes),
+            host.pixels, embedding.changed, raw_accuracy, len(packed.stored), tuple(notes),
         )  # fmt: skip
     raise SelfCheckError(
         "the container could not be read back with the margin we ask for; try a smaller payload or another photo"
@@ -198,12 +204,13 @@ def _verify(file: bytes, host: C, payload: Payload, keyring: Keyring, codec: Cod
 
 
 def uncover(
-    source: Source, *, password: str | None = None, thorough: bool = False, progress: Progress = silent
-) -> Payload:
-    """`open_payload` of a source."""
+    source: Source, *, password: str | None = None, thorough: bool = False, among: Sequence[Codec[Any]] | None = None,
+    progress: Progress = silent,
+) -> Payload:  # fmt: skip
+    """`open_payload` of a source; `among`: the codecs to look for, instead of those that ship."""
     keyring = Keyring(password)
     failure: RevealError | MachineError = RevealError()
-    codecs = [load_codec(name) for name in CODECS]  # nothing in the image tells which one it was
+    codecs = among or [load_codec(name) for name in CODECS]  # nothing in the image tells which one it was
     opened = _opened(source, codecs)
     if stored := source.as_stored():  # some program may have turned it, by a flag or with one
         opened = _opened(stored, codecs) + opened
@@ -263,7 +270,7 @@ def _payload(stream: int) -> int:
 
 
 def hosts(
-    source: Source, wish: Wish = AS_USUAL, codecs: list[Codec[Any]] | None = None
+    source: Source, wish: Wish = AS_USUAL, codecs: Sequence[Codec[Any]] | None = None
 ) -> list[tuple[Codec[Any], Any]]:
     """Codecs that can hide in the source, of those given or all that may be chosen, each with its carrier.
 
@@ -281,13 +288,27 @@ def hosts(
     return found
 
 
+def noisiness(source: Source, progress: Progress = silent) -> Float32:
+    """How many levels of noise are expected at each pixel (H, W): where there are more, changes are harder to see.
+
+    ImageError for a photo in which no codec hides small changes.
+    """
+    mapped = [codec for codec in map(load_codec, CODECS) if isinstance(codec, Mapped)]
+    for codec, carrier in hosts(source, AS_USUAL, mapped):
+        levels = codec.noisiness(carrier, progress)
+        if levels is not None:
+            return levels
+    raise ImageError(f"{source.name} has no colours in which small changes could be hidden; choose a colour photo")
+
+
 def colours(
-    source: Source, *, codec: str | None = None, wish: Wish = AS_USUAL, suffix: str | None = None
-) -> str | None:
+    source: Source, *, codec: str | None = None, wish: Wish = AS_USUAL, suffix: str | None = None,
+    among: Sequence[Codec[Any]] | None = None,
+) -> str | None:  # fmt: skip
     """What to know before hiding in a photo without colours, if it is one and would get some."""
     if wish.colors is not None or not source.photo().is_gray:
         return None
-    *_, (last, _) = hosts(source, wish, _candidates(codec, wish, suffix))  # others leave it to this one
+    *_, (last, _) = hosts(source, wish, _candidates(codec, wish, suffix, among))  # others leave it to this one
     return GRAY if last.refusal(Wish("generate")) is None else None
 
 
@@ -297,14 +318,17 @@ def suffixes(codec: str | None = None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(suffix for each in codecs for suffix in each.formats))
 
 
-def _candidates(name: str | None, wish: Wish, suffix: str | None) -> list[Codec[Any]]:
+def _candidates(
+    name: str | None, wish: Wish, suffix: str | None, among: Sequence[Codec[Any]] | None = None
+) -> list[Codec[Any]]:
     """Codecs to try in turn: the one that is asked for, or all that may be chosen and do what is wished."""
     if name is not None:
-        codec = _named(name)
+        codec = _named(name, among)
         if refusal := codec.refusal(wish):
             raise UsageError(f"codec {name} cannot do that: {refusal}; leave one of the two choices out")
         return [codec]
-    usual = [codec for codec in map(load_codec, CODECS) if codec.auto and codec.refusal(wish) is None]
+    there = among or [codec for codec in map(load_codec, CODECS) if codec.auto]
+    usual = [codec for codec in there if codec.refusal(wish) is None]
     fitting = [codec for codec in usual if suffix is None or suffix in codec.formats]
     if not fitting:
         raise UsageError(f"no codec does all of this in a {suffix} file; choose another format, or fewer options")
@@ -316,13 +340,18 @@ def _asked(wish: Wish, codec: str | None, suffix: str | None) -> Wish:
     return replace(wish, convert=codec is not None or suffix is not None)
 
 
-def _named(name: str) -> Codec[Any]:
+def _named(name: str, among: Sequence[Codec[Any]] | None = None) -> Codec[Any]:
+    if among is not None:
+        for codec in among:
+            if codec.name == name:
+                return codec
+        raise UsageError(f"codec {name} has no use for these weights; {', '.join(each.name for each in among)} has")
     if name not in CODECS:
         raise UsageError(f"unknown codec {name!r}; choose one of {', '.join(CODECS)}")
     return load_codec(name)
 
 
-def _opened(source: Source, codecs: list[Codec[Any]]) -> list[tuple[Codec[Any], Any]]:
+def _opened(source: Source, codecs: Sequence[Codec[Any]]) -> list[tuple[Codec[Any], Any]]:
     """Those of the codecs whose carrier is in the source, with it."""
     found: list[tuple[Codec[Any], Any]] = []
     for codec in codecs:
@@ -336,9 +365,10 @@ def _source(image: ImageSource | Container, halve: bool = False) -> Source:
     return source.halved() if halve else source
 
 
-def _of_payload(error: CapacityError, name_size: int) -> CapacityError:
+def _of_payload(error: CapacityError, name_size: int, payload: Payload, source: Source) -> CapacityError:
     """The same in bytes of payload, as users count: without what the envelope and `name_size` bytes of a name add."""
-    return CapacityError(error.needed - name_size - envelope.OVERHEAD, max(0, error.available - envelope.OVERHEAD))
+    needed, available = error.needed - name_size - envelope.OVERHEAD, max(0, error.available - envelope.OVERHEAD)
+    return CapacityError(needed, available, size=len(payload.data), halved=source.is_halved)
 
 
 def _of_name(payload: Payload) -> list[str]:

@@ -89,7 +89,7 @@ def test_a_bmp_holds_no_transparency_and_no_profile() -> None:
 
 def test_webp_has_a_largest_side() -> None:
     for work in (encode_photo, losses):
-        with pytest.raises(UsageError, match="16383"):
+        with pytest.raises(UsageError, match="16,383"):
             work(Photo(np.zeros((64, 16384, 3), np.uint8), None, None), ".webp")
     encode_photo(Photo(np.zeros((64, 16383, 3), np.uint8), None, None), ".webp")
 

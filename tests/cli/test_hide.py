@@ -13,19 +13,27 @@ from PIL import Image
 
 from fakes import SIDE, LsbCodec, pixels
 from stegcinn.carriers.evidence.search import as_decoded
+from stegcinn.carriers.formats import FRAGILE
 from stegcinn.cli import console
 from stegcinn.sealing import envelope
+from stegcinn.sealing.envelope import Payload
 
 pytestmark = pytest.mark.usefixtures("workplace")
 
+STORED = len(envelope.pack(Payload(SECRET)).stored)
 UNREADABLE_BY_ROOT = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may do anything")
 
 
 def test_hide_reports_on_stderr(host: Path, secret: Path, run: Run) -> None:
     outcome = run("hide", host, secret, "-o", "o.png")
     assert outcome.out == b""
-    assert "hid 512 bytes in o.png: 0.444 bits per pixel, codec stealth, colors keep, " in outcome.err
-    assert outcome.notes == ["stegcinn: note: without a password, anyone with stegcinn can read the payload"]
+    assert (
+        f"hid 512 bytes, {STORED} compressed, in o.png: 0.444 bits per pixel, codec stealth, colors keep, "
+        in outcome.err
+    )
+    assert outcome.notes == [
+        "stegcinn: note: without a password, anyone with stegcinn can read the payload", f"stegcinn: note: {FRAGILE}"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".tiff", ".bmp", ".PNG"])
@@ -110,7 +118,7 @@ def test_json_of_hide_and_reveal(host: Path, secret: Path, run: Run) -> None:
     assert hidden.pop("seconds") > 0
     assert 0.3 < hidden.pop("changed_pixels") < 0.7
     assert hidden == {
-        "output": "o.png", "bytes": 512, "name": "secret.bin", "bpp": 512 * 8 / SIDE**2,
+        "output": "o.png", "bytes": 512, "stored_bytes": STORED, "name": "secret.bin", "bpp": 512 * 8 / SIDE**2,
         "codec": "stealth", "colors": "keep", "raw_accuracy": 1.0, "disturbance": 1.0, "judgement": "safe",
     }  # fmt: skip
     revealed = json.loads(run("reveal", "o.png", "-o", "r", "--json").out)
@@ -147,7 +155,7 @@ def test_permissions(host: Path, secret: Path, run: Run) -> None:
 
 def test_a_payload_that_does_not_fit(host: Path, run: Run) -> None:
     Path("big.bin").write_bytes(os.urandom(5000))
-    one_error(run("hide", host, "big.bin", "-o", "o.png"), 3, "needs 5000 bytes", "takes 1124")
+    one_error(run("hide", host, "big.bin", "-o", "o.png"), 3, "needs 5,000 bytes", "takes 1,124")
     assert not Path("o.png").exists()
 
 

@@ -19,6 +19,7 @@ from stegcinn.carriers.base import Source
 from stegcinn.cli.main import main
 from stegcinn.errors import ImageError, UsageError
 from stegcinn.sealing import envelope
+from stegcinn.sealing.envelope import Payload
 
 pytestmark = pytest.mark.usefixtures("workplace")
 
@@ -190,7 +191,7 @@ def test_a_gray_photo_is_told_to_be_coloured_before_and_after(secret: Path, run:
     assert outcome.code == 0
     assert [line for line in outcome.notes if line in (before, after)] == ([before, after] if not options else [])
     if not options:
-        assert outcome.err.index(before) < outcome.err.index("hid 512 bytes") < outcome.err.index(after)
+        assert outcome.err.index(before) < outcome.err.index("hid 512 bytes, ") < outcome.err.index(after)
 
 
 def test_a_colour_photo_is_not(host: Path, secret: Path, run: Run) -> None:
@@ -217,3 +218,40 @@ def test_the_library_warns_of_it() -> None:
         stegcinn.capacity(gray)
     with pytest.warns(stegcinn.StegcinnWarning, match="was gray and has colours now"):
         stegcinn.hide(gray, b"x", password="p")
+
+
+# sizes
+
+
+def test_the_compressed_size_is_told(host: Path, run: Run) -> None:
+    Path("long.txt").write_bytes(b"a line like all the others\n" * 100)
+    outcome = run("hide", host, "long.txt", "-o", "o.png")
+    stored = len(envelope.pack(Payload(Path("long.txt").read_bytes())).stored)
+    assert f"stegcinn: hid 2,700 bytes, {stored} compressed, in o.png: " in outcome.err
+    assert stegcinn.hide(host, Path("long.txt").read_bytes(), password="p").stored == stored
+    Path("random.bin").write_bytes(os.urandom(100))
+    assert "stegcinn: hid 100 bytes in p.png: " in run("hide", host, "random.bin", "-o", "p.png").err
+    half = os.urandom(1500)
+    Path("half.bin").write_bytes(half + half)
+    needed = len(envelope.pack(Payload(half + half)).stored)
+    one_error(run("hide", host, "half.bin", "-o", "q.png"), 3, f"needs {needed:,} bytes (3,000 before compression)")
+
+
+def test_the_halved_size_is_told(run: Run) -> None:
+    Image.fromarray(pixels(side=201)).save("large.png")
+    told = "large.png is halved to 100x100 pixels, "
+    outcome = run("hide", "large.png", "-m", "hello", "-o", "o.png", "--exact-halve")
+    assert told in outcome.err
+    assert told in run("capacity", "large.png", "--exact-halve").err
+    assert "halved" not in run("hide", "large.png", "-m", "hello", "-o", "p.png").err
+
+
+def test_halving_is_named_where_it_is_why_a_payload_does_not_fit(run: Run) -> None:
+    Image.fromarray(pixels(side=200)).save("large.png")
+    for size, to_blame in ((2000, True), (9000, False)):
+        Path("file.bin").write_bytes(os.urandom(size))
+        outcome = run("hide", "large.png", "file.bin", "-o", "o.png", "--halve")
+        one_error(outcome, 3, f"needs {size:,} bytes and this halved photo takes 1,191; ")
+        assert ("do not halve it (--halve)" in outcome.err) == to_blame
+    Path("file.bin").write_bytes(os.urandom(5000))
+    assert "halve" not in run("hide", "large.png", "file.bin", "-o", "o.png").err

@@ -135,10 +135,11 @@ def test_progress_of_training_on_a_terminal(
 
 
 def test_export(run: Run, training: types.SimpleNamespace) -> None:
-    assert run("export", "run", "-o", "new") == Outcome(0, b"", "stegcinn: exported run to new\n")
+    next_ = "stegcinn: next, to try it: stegcinn hide photo.jpg -m hello -o out.png --weights 'my new'\n"
+    assert run("export", "run", "-o", "my new") == Outcome(0, b"", f"stegcinn: exported run to my new\n{next_}")
     assert run("export", "run", ".", "-o", "new", "--noise", "2.5", "--json") == Outcome(0, b'{"noise": 2.0}\n', "")
     assert training.calls == [
-        (Path("run"), Path("new"), {"folders": None, "noise": None}),
+        (Path("run"), Path("my new"), {"folders": None, "noise": None}),
         (Path("run"), Path("new"), {"folders": [(Path(), 1.0)], "noise": 2.5}),
     ]
 

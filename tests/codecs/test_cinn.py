@@ -85,7 +85,7 @@ def test_raw_accuracy_falls_by_the_share_of_wrong_bits(cinn, host, stream, monke
     before = extract(cinn, container).raw_accuracy
     real, rng = CinnCodec._soft_bits, np.random.default_rng(0)
 
-    def soft_bits(self, rgb, lattice, latents):
+    def soft_bits(self, rgb, lattice, latents, progress=None):
         llr = real(self, rgb, lattice, latents)
         return llr * np.where(rng.random(llr.shape) < 0.01, -1, 1)
 

@@ -212,7 +212,7 @@ def test_errors_are_the_command_lines(client: Client) -> None:
     photo, secret = client.upload(png()), client.upload(SECRET)
     room = client.done("measure", photo=photo)["facts"]["bytes"]
     assert client.failure("hide", host=photo, payload=client.upload(os.urandom(room + 1))) == (
-        f"the payload does not fit: it needs {room + 1} bytes and this photo takes {room}; "
+        f"the payload does not fit: it needs {room + 1:,} bytes and this photo takes {room:,}; "
         "use a larger or more colourful photo, or a smaller file", 3,
     )  # fmt: skip
     nothing = ("no payload found: there is none, the password is wrong, or the image was altered", 4)
@@ -255,7 +255,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(client: Client) -> 
 def test_a_payload_too_large_for_the_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "MAX_REVEALED", 1000)
     monkeypatch.setattr(stego, "uncover", lambda source, **options: Payload(bytes(1001)))
-    with pytest.raises(stego.UsageError, match="1001 bytes, too many for the page"):
+    with pytest.raises(stego.UsageError, match="1,001 bytes, too many for the page"):
         work.reveal(lambda share: None, image=png(), password=None, thorough=False)
 
 

@@ -308,7 +308,7 @@ def test_too_large_a_payload(tabs: Opener, client: Client, photo: Path, tmp_path
     expect(tab["hide-fit-text"]).to_have_text(f"Does not fit: {size:,} bytes, and the photo takes {room:,} bytes.")
     tab.hide()
     expect(tab["hide-error"]).to_have_text(
-        f"the payload does not fit: it needs {size} bytes and this photo takes {room}; "
+        f"the payload does not fit: it needs {size:,} bytes and this photo takes {room:,}; "
         "use a larger or more colourful photo, or a smaller file",
         timeout=LONG,
     )

@@ -60,6 +60,7 @@ class Source:
         self.quality: int | None = None  # of the JPEG file that it was, if it is no file any more
         self.file: bytes | None = None
         self.notes: list[str] = []
+        self.is_halved = False
         match image:
             case str() | os.PathLike():
                 self.file = _read(Path(image), self.name)
@@ -84,13 +85,13 @@ class Source:
     def _photo(self) -> Photo:
         return self._decoded(MAX_PIXELS)
 
-    def _decoded(self, largest: int) -> Photo:
+    def _decoded(self, largest: int, halving: photo.Halving | None = None) -> Photo:
         image = self._pixels if self.file is None else self.file
-        if isinstance(image, Photo):
-            return image
         if isinstance(image, np.ndarray):
-            return photo.from_array(image, self.name, largest=largest)
-        decoded, notes = photo.decode(image, self.name, upright=self._upright, largest=largest)
+            image = photo.from_array(image, self.name, largest=largest)
+        if isinstance(image, Photo):
+            return image.halved(halving(*image.rgb.shape[1::-1])) if halving else image
+        decoded, notes = photo.decode(image, self.name, upright=self._upright, largest=largest, halving=halving)
         self.notes += [f"{self.name} {note}" for note in notes]
         return decoded
 
@@ -115,12 +116,11 @@ class Source:
 
         Up to MAX_EDGE pixels go at each side, and the kernel's phase with them, drawn anew each time; not if `exact`.
         """
-        whole = self._decoded(MAX_HALVED)
-        picture = whole.halved() if exact else whole.halved(whole.drawn_edges())
-        half = Source(picture)
+        half = Source(self._decoded(MAX_HALVED, photo.no_edges if exact else photo.drawn_edges))
         how = "exactly: anyone who has the original has this host" if exact else "its edges and phase drawn at random"
-        height, width = picture.luma.shape
+        height, width = half.photo().luma.shape
         half.name, half.notes = self.name, [*self.notes, f"{self.name} is halved to {width}x{height} pixels, {how}"]
+        half.is_halved = True
         if self.is_jpeg:
             with suppress(ImageError):
                 half.quality = min(max(self._coefficients.quality[0], QUALITY_LEAST), QUALITY_MOST)

@@ -25,6 +25,10 @@ _BMP: dict[str, Any] = {"format": "BMP"}
 _SAVE_OPTIONS = {".png": _PNG, ".webp": _WEBP, ".tif": _TIFF, ".bmp": _BMP}
 _SPELLINGS = {".tiff": ".tif", ".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg"}
 LOSSLESS = tuple(_SAVE_OPTIONS)
+FRAGILE = "send this file as it is: JPEG, resizing and most messengers destroy what is hidden"
+FRAGILE_JPEG = (
+    "send this file as it is: a JPEG that is saved anew or resized, as most messengers do, loses what is hidden"
+)
 _LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx", ".jxl", ".gif"}
 _WEBP_MAX_SIDE = 16383
 
@@ -50,7 +54,7 @@ def losses(photo: Photo, suffix: str) -> list[str]:
     if options is _BMP and photo.alpha is not None:
         raise UsageError("a .bmp file cannot hold transparency; use .png, .webp or .tif")
     if options is _WEBP and max(photo.rgb.shape) > _WEBP_MAX_SIDE:
-        raise UsageError(f"a .webp file takes sides up to {_WEBP_MAX_SIDE} pixels; use .png, .tif or .bmp")
+        raise UsageError(f"a .webp file takes sides up to {_WEBP_MAX_SIDE:,} pixels; use .png, .tif or .bmp")
     notes = []
     if options is _BMP and photo.icc_profile is not None:
         notes.append("a .bmp file cannot hold the colour profile: dropped")

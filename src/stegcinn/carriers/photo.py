@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from random import SystemRandom
@@ -35,6 +36,7 @@ MAX_EDGE = 4  # pixels that go at each side of a photo that is halved, at most; 
 _STRIP = 256  # rows converted at a time
 
 Edges = tuple[float, float, float, float]
+Halving = Callable[[int, int], Edges]  # the edges that go of a photo, by its width and height
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,40 +113,42 @@ class Photo:
         `edges`: how many pixels to leave out at the left, top, right and bottom; fractions move the kernel's phase.
         ImageError if a side would be under MIN_SIDE.
         """
-        image = self.to_pil()
-        left, top, right, bottom = edges
-        box = (left, top, image.width - right, image.height - bottom)
-        size = int(box[2] - box[0]) // 2, int(box[3] - box[1]) // 2
-        _check_size(*size, "half of the photo")
-        rgb, alpha = _planes(image.resize(size, Image.Resampling.LANCZOS, box))
+        rgb, alpha = _planes(_half(self.to_pil(), edges))
         return Photo(rgb, alpha, self.icc_profile, self.shown)
 
-    def drawn_edges(self) -> Edges:
-        """Edges for `halved`, up to MAX_EDGE, from the system's generator: an original is then not the half at once."""
-        height, width = self.rgb.shape[:2]
-        most = min(MAX_EDGE, max(0, min(height, width) - 2 * MIN_SIDE) / 2)
-        left, top, right, bottom = (SystemRandom().uniform(0, most) for _ in range(4))
-        return left, top, right, bottom
+
+def no_edges(width: int, height: int) -> Edges:
+    """Edges for `Photo.halved` of a whole photo of that size."""
+    return 0.0, 0.0, 0.0, 0.0
+
+
+def drawn_edges(width: int, height: int) -> Edges:
+    """Edges up to MAX_EDGE, from the system's generator: an original is then not the half at once."""
+    most = min(MAX_EDGE, max(0, min(height, width) - 2 * MIN_SIDE) / 2)
+    left, top, right, bottom = (SystemRandom().uniform(0, most) for _ in range(4))
+    return left, top, right, bottom
 
 
 def decode(
-    image: bytes | Image.Image, name: str, *, upright: bool = True, largest: int = MAX_PIXELS
-) -> tuple[Photo, list[str]]:
+    image: bytes | Image.Image, name: str, *, upright: bool = True, largest: int = MAX_PIXELS,
+    halving: Halving | None = None,
+) -> tuple[Photo, list[str]]:  # fmt: skip
     """A photo from an encoded file or a PIL image, and what had to be changed on the way, a note each.
 
     The EXIF orientation of a file is applied if `upright`; an image in memory is as its owner turned it. The result
     shares no memory with the source. CMYK and LAB become sRGB, through the embedded profile where there is one. Of
     several frames, the first is read (of a PIL image, the current one). Samples of more than 8 bits are reduced. Raises
     ImageError, calling the source `name`, for anything that cannot be read in full, for a side under MIN_SIDE, and for
-    more than `largest` pixels (judged by the header, before any pixel is decoded).
+    more than `largest` pixels (judged by the header, before any pixel is decoded). With `halving` it is
+    that photo's `halved`, with the edges that are told for its size: less memory is needed for that.
     """
     notes: list[str] = []
     try:
         if isinstance(image, Image.Image):
-            return _from_pil(image, name, notes, False, largest), notes
+            return _from_pil(image, name, notes, False, largest, halving), notes
         with opened(readable(image, name, notes)) as file:
-            lossy = lossy_kind(file, image)
-            photo = _from_pil(file, name, notes, upright, largest)
+            lossy = None if halving else lossy_kind(file, image)
+            photo = _from_pil(file, name, notes, upright, largest, halving)
         return dataclasses.replace(photo, shown=shown_by(image), lossy=lossy), notes
     except StegcinnError:
         raise
@@ -199,7 +203,22 @@ def from_array(array: npt.NDArray[Any], name: str, *, largest: int = MAX_PIXELS)
     return Photo(np.array(array[..., :3], order="C"), array[..., 3].copy() if shape[2] == 4 else None, None)
 
 
-def _from_pil(image: Image.Image, name: str, notes: list[str], upright: bool, largest: int) -> Photo:
+def _half(image: Image.Image, edges: Edges) -> Image.Image:
+    """An image of mode L, RGB or RGBA at half its size, without its edges.
+
+    A JPEG is not decoded at half its scale instead (libjpeg's, Pillow's `draft`): what comes of that is a decoder's
+    work like the whole, and any change to it can be proved.
+    """
+    left, top, right, bottom = edges
+    box = (left, top, image.width - right, image.height - bottom)
+    size = int(box[2] - box[0]) // 2, int(box[3] - box[1]) // 2
+    _check_size(*size, "half of the photo")
+    return image.resize(size, Image.Resampling.LANCZOS, box)
+
+
+def _from_pil(
+    image: Image.Image, name: str, notes: list[str], upright: bool, largest: int, halving: Halving | None
+) -> Photo:
     """Decode an open image into a Photo, appending to `notes` what the user should be warned of."""
     if is_raw_preview(image):
         raise ImageError(f"{name} is a raw photo, of which only a small preview can be read; develop it to PNG first")
@@ -224,6 +243,10 @@ def _from_pil(image: Image.Image, name: str, notes: list[str], upright: bool, la
         image = _gray_to_8_bits(image, peak, name)
     elif image.mode == "La":  # converts to nothing else
         image = image.convert("LA")
+    if halving:
+        if image.mode not in ("L", "RGB", "RGBA") or image.has_transparency_data:
+            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        image = _half(image, halving(*image.size))
     rgb, alpha = _planes(image)
     # The header of a profile names its colour space; one for gray would be wrong for RGB output.
     if not (isinstance(profile, bytes) and profile[16:20] == b"RGB "):

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from stegcinn.codecs import CODECS
 from stegcinn.errors import UsageError
+from stegcinn.training.cinn.config import PRESETS
 
 TRAIN_COLOURS = "train colours"
 EXIT_CODES = "exit codes: 0 done, 1 unexpected, 2 usage, 3 does not fit, 4 no payload or wrong password, 5 bad image"
@@ -151,11 +152,15 @@ def parser() -> argparse.ArgumentParser:
     thorough = "look for codecs, too, that take long to look for in large images"
     reveal.add_argument("--thorough", action="store_true", help=thorough)
     capacity.add_argument("host", metavar="HOST", help="photo to measure; - is stdin")
+    heat = "draw where the photo can hide, over its gray-scale: a .png to write"
+    capacity.add_argument("--map", metavar="PNG", help=heat)
     for each in (hide, reveal):
         password = each.add_mutually_exclusive_group()
         first = "the password is the first line of this file, UTF-8 (default: that of STEGCINN_PASSWORD_FILE, if set)"
         password.add_argument("--password-file", metavar="P", help=first)
         password.add_argument("--ask-password", action="store_true", help="ask for the password on the terminal")
+        weights = "for experiments: networks of your own that `stegcinn export` wrote, in place of those that ship"
+        each.add_argument("--weights", metavar="FOLDER", type=existing_folder, help=weights)
         each.add_argument("--force", action="store_true", help="overwrite the file named with -o")
     for each in (hide, capacity):
         codec = f"how bits become colours: {', '.join(CODECS)} or auto (default: auto)"
@@ -178,11 +183,13 @@ def parser() -> argparse.ArgumentParser:
     rank.add_argument(
         "--payload", metavar="BYTES", type=whole_number(0), required=True, help="size of what is to be hidden"
     )
+    sheet = "draw the first photos, with what is safe in each, as a picture: a .png to write"
+    rank.add_argument("--sheet", metavar="PNG", help=sheet)
     rank.add_argument("--json", action="store_true", help="print a list of JSON objects, one for each photo")
     demo.add_argument("--out", metavar="DIR", default="demo", help="folder for the images (default: demo)")
     train.add_argument("data", metavar="DATA", nargs="*", type=weighted_folder, help="FOLDER or FOLDER=WEIGHT")
     train.add_argument("-o", "--output", metavar="RUN", required=True, help="folder of the run")
-    train.add_argument("--preset", metavar="NAME", help="default, paper or condition (default: default)")
+    train.add_argument("--preset", metavar="NAME", help=f"{', '.join(PRESETS)} (default: default)")
     train.add_argument("--config", metavar="TOML", help="a configuration of your own instead of a preset")
     setting = "change one key of it: seed=7, rounds.rounds=0 (may be repeated)"
     train.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help=setting)

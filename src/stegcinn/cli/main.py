@@ -16,18 +16,16 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stegcinn.cli import arguments, console, status
+from stegcinn.cli import arguments, console, networks, status
 from stegcinn.cli.console import STANDARD, say
 from stegcinn.errors import ImageError, NoHostError, StegcinnError, UsageError, describe
 
 if TYPE_CHECKING:
     from stegcinn.ranking import Ranked
     from stegcinn.results import Capacity, Route
-    from stegcinn.training.cinn.loop import RunProgress
 
 EXTRAS = {
     "demo": "demo",
@@ -37,7 +35,6 @@ EXTRAS = {
     "benchmark": "eval",
     "serve": "web",
 }
-LOADING = "loading PyTorch"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -123,6 +120,7 @@ def _hide(args: argparse.Namespace) -> None:
     from stegcinn import stego
     from stegcinn.carriers.formats import check_suffix
     from stegcinn.carriers.photo import is_photo
+    from stegcinn.codecs import codecs_over
     from stegcinn.codecs.base import Wish
 
     if (args.file is None) == (args.message is None):
@@ -131,6 +129,7 @@ def _hide(args: argparse.Namespace) -> None:
         raise UsageError("HOST and what is to be hidden cannot both be standard input")
     codec = _codec(args)
     wish = Wish(args.colors, args.quality, args.strip_metadata)
+    among = codecs_over(args.weights) if args.weights else None
     suffix = None if args.output == STANDARD else check_suffix(args.output, stego.suffixes(codec))
     console.check_output(args, args.host, args.file)
     if args.output == STANDARD and console.stdout().isatty():
@@ -142,11 +141,12 @@ def _hide(args: argparse.Namespace) -> None:
     with status.progress("hiding") as progress:
         try:
             source = source.halved(exact=args.halve == "exact") if args.halve else source
-            if warning := stego.colours(source, codec=codec, wish=wish, suffix=suffix):
+            if warning := stego.colours(source, codec=codec, wish=wish, suffix=suffix, among=among):
                 say(f"note: {warning}")  # before the work, while it can still be stopped
             container = stego.conceal(
-                source, payload, password=password, codec=codec, wish=wish, suffix=suffix, progress=progress
-            )
+                source, payload, password=password, codec=codec, wish=wish, suffix=suffix, among=among,
+                progress=progress,
+            )  # fmt: skip
         except ImageError as error:
             if not args.file or is_photo(file) or not is_photo(payload.data):
                 raise
@@ -155,7 +155,8 @@ def _hide(args: argparse.Namespace) -> None:
     size, bpp = len(payload.data), 8 * len(payload.data) / container.pixels
     if args.json:
         facts = {
-            "output": args.output, "bytes": size, "bpp": bpp, "name": container.name, "codec": container.codec,
+            "output": args.output, "bytes": size, "stored_bytes": container.stored, "bpp": bpp,
+            "name": container.name, "codec": container.codec,
             "colors": container.colors, "raw_accuracy": container.raw_accuracy, "changed_pixels": container.changed,
             "disturbance": container.disturbance, "judgement": container.judgement.verdict,
             "seconds": time.monotonic() - started,
@@ -165,21 +166,30 @@ def _hide(args: argparse.Namespace) -> None:
         colors = f", colors {container.colors}" if container.colors else ""
         unit = "chroma coefficients" if container.suffix == ".jpg" else "pixels"
         say(
-            f"hid {size:,} bytes in {'stdout' if args.output == STANDARD else args.output}: {bpp:.3g} bits per pixel, "
-            f"codec {container.codec}{colors}, {container.changed:.1%} of {unit} changed"
+            f"hid {_sizes(size, container.stored)} in {'stdout' if args.output == STANDARD else args.output}: "
+            f"{bpp:.3g} bits per pixel, codec {container.codec}{colors}, {container.changed:.1%} of {unit} changed"
         )
-    _tell(container.notes)
+    _tell((*container.notes, *container.advice))
+    if among:
+        say(f"note: only `stegcinn reveal --weights {args.weights}` reads this, with the very same networks")
+
+
+def _sizes(size: int, stored: int) -> str:
+    """How large a payload is, and how large as it is stored."""
+    return f"{size:,} bytes" + (f", {stored:,} compressed," if stored < size else "")
 
 
 def _reveal(args: argparse.Namespace) -> None:
     from stegcinn import stego
+    from stegcinn.codecs import codecs_over
 
     console.check_output(args, args.image)
+    among = codecs_over(args.weights) if args.weights else None
     password = console.password(args, twice=False)
     started = time.monotonic()
     source = console.open_source(args.image)
     with status.progress("revealing") as progress:
-        payload = stego.uncover(source, password=password, thorough=args.thorough, progress=progress)
+        payload = stego.uncover(source, password=password, thorough=args.thorough, among=among, progress=progress)
     _tell(source.notes)
     output = args.output or payload.name or STANDARD
     if output == STANDARD:
@@ -200,12 +210,18 @@ def _reveal(args: argparse.Namespace) -> None:
 
 def _capacity(args: argparse.Namespace) -> None:
     from stegcinn import stego
+    from stegcinn.cli import pictures
     from stegcinn.codecs.base import Wish
 
+    pictures.check(args.map)
     codec, source = _codec(args), console.open_source(args.host)
     with status.progress("measuring") as progress:
         source = source.halved(exact=args.halve == "exact") if args.halve else source
         room = stego.measure(source, codec=codec, wish=Wish(args.colors), progress=progress)
+    if args.map:
+        with status.progress("drawing") as progress:
+            picture = pictures.heat(source, progress)
+        console.write(args.map, picture, overwrite=False)
     if args.json:
         print(json.dumps(room.to_json()))
     else:
@@ -233,7 +249,9 @@ def _takes(routes: list[Route], room: Capacity) -> str:
 
 def _rank(args: argparse.Namespace) -> None:
     from stegcinn import ranking
+    from stegcinn.cli import pictures
 
+    pictures.check(args.sheet)
     with status.progress("ranking") as progress:
         found = ranking.rank(
             args.photos, args.payload, halve=args.halve, progress=progress,
@@ -241,6 +259,10 @@ def _rank(args: argparse.Namespace) -> None:
         )  # fmt: skip
     if not found:
         raise NoHostError(f"no photo in {args.photos} takes {args.payload:,} bytes in small changes; hide less")
+    if args.sheet:
+        with status.progress("drawing") as progress:
+            picture = pictures.sheet(found, args.halve, progress)
+        console.write(args.sheet, picture, overwrite=False)
     if args.json:
         print(json.dumps([_ranked(photo) for photo in found]))
         return
@@ -270,106 +292,6 @@ def _demo(args: argparse.Namespace) -> None:
         raise StegcinnError("the revealed file differs from the hidden one; please report this")
 
 
-def _train(args: argparse.Namespace) -> None:
-    with status.activity(LOADING) as now:
-        from stegcinn.training import checkpoint
-        from stegcinn.training.cinn import config, loop
-
-        now("reading photos")
-        out = Path(args.output)
-        if args.resume:
-            if args.data or args.preset or args.config or args.set or args.start:
-                raise UsageError("--resume takes everything from the run's folder; only --device may be given with it")
-            settings, folders = loop.resume_config(out)
-        else:
-            if not args.data:
-                raise UsageError("name at least one folder of photos")
-            if args.preset and args.config:
-                raise UsageError("give either --preset or --config")
-            if (out / checkpoint.FILE).exists():
-                raise UsageError(f"{out} holds a run already; go on with --resume, or name a new folder")
-            settings = config.load(Path(args.config)) if args.config else config.preset(args.preset or "default")
-            settings = config.override(settings, args.set)
-            folders = args.data
-        start = None if args.start is None else Path(args.start)
-
-        def announce(plan: str) -> None:
-            say(plan)
-            now("the first step")
-
-        def report(progress: RunProgress) -> None:
-            line = _line(progress)
-            now(line)
-            if progress.saved:
-                say(line)
-
-        try:  # Ctrl-C passes: the last checkpoint stays, and --resume goes on from there
-            with console.in_order():
-                loop.train(settings, folders, out, start=start, device=args.device, report=report, announce=announce)
-        except FloatingPointError as error:  # a loss that is not finite
-            raise StegcinnError(str(error)) from error
-
-
-def _line(progress: RunProgress) -> str:
-    """A run's progress in one line."""
-    left = timedelta(seconds=round(progress.seconds_left))
-    accuracy = "" if progress.accuracy is None else f", accuracy {progress.accuracy:.4f}"
-    stage = f"round {progress.round}" if progress.round else "stage 1"
-    where = f"{progress.step / progress.steps:.0%} {stage}, step {progress.step:,}/{progress.steps:,}"
-    return f"{where}: loss {progress.loss:.4f}{accuracy}, {progress.images_per_second:.1f} images/s, {left} left"
-
-
-def _train_colours(args: argparse.Namespace) -> None:
-    with status.activity(LOADING) as now:
-        from stegcinn.training.colourmodel.train import ColoursConfig, train
-
-        now("reading photos")
-        config = ColoursConfig(minutes=args.minutes, batch=args.batch)
-        try:  # Ctrl-C passes: the last checkpoint stays, and the same command goes on from there
-            with console.in_order():
-                train(args.photos, Path(args.output), config, report=say, working=now, stop_after=args.stop_after)
-        except (ValueError, FloatingPointError) as error:
-            raise StegcinnError(str(error)) from error
-
-
-def _export(args: argparse.Namespace) -> None:
-    from stegcinn.training.cinn.release import export
-    from stegcinn.training.colourmodel.release import release
-    from stegcinn.training.colourmodel.train import CHECKPOINT
-
-    run, out = Path(args.run), Path(args.output)
-    if (run / CHECKPOINT).exists():
-        if args.noise is not None:
-            raise UsageError("--noise is for runs of a pyramid; this is one of the colour model")
-        facts = release(run, out, [folder for folder, _ in args.data])
-    else:
-        facts = export(run, out, folders=args.data or None, noise=args.noise)
-    if args.json:
-        print(json.dumps(facts))
-    else:
-        say(f"exported {args.run} to {args.output}")
-
-
-def _benchmark(args: argparse.Namespace) -> None:
-    out = Path(args.output)
-    with status.activity(LOADING) as now:
-        from stegcinn.evaluation.benchmark import run as benchmark
-        from stegcinn.evaluation.benchmark.plans import PLANS
-
-        def report(line: str) -> None:
-            say(line)
-            now("working on what is next")
-
-        try:  # Ctrl-C passes: what is finished stays, and the same command goes on from there
-            benchmark.run(
-                args.photos, out, PLANS[args.preset], jobs=args.jobs, hyperiqa=args.hyperiqa, vgg=args.vgg,
-                report=report,
-            )  # fmt: skip
-        except (ValueError, FloatingPointError) as error:
-            raise StegcinnError(str(error)) from error
-    say(f"results are in {out / 'results.json'} and {out / 'tables.md'}")
-
-
 def _serve(args: argparse.Namespace) -> None:
     from stegcinn.web import server
 
@@ -390,9 +312,9 @@ def _completion(args: argparse.Namespace) -> None:
 
 
 COMMANDS = {
-    "hide": _hide, "reveal": _reveal, "capacity": _capacity, "rank": _rank, "demo": _demo, "train": _train,
-    "train colours": _train_colours,
-    "export": _export, "benchmark": _benchmark, "serve": _serve, "completion": _completion,
+    "hide": _hide, "reveal": _reveal, "capacity": _capacity, "rank": _rank, "demo": _demo, "train": networks.train,
+    "train colours": networks.train_colours,
+    "export": networks.export, "benchmark": networks.benchmark, "serve": _serve, "completion": _completion,
 }  # fmt: skip
 
 

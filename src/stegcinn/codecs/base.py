@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar, get_args
+from typing import Any, Generic, Literal, Protocol, TypeVar, get_args, runtime_checkable
 
 from stegcinn.carriers.base import Carrier, Source
 from stegcinn.carriers.jpegfile.making import QUALITIES
 from stegcinn.errors import UsageError
+from stegcinn.runtime.arrays import Float32
 from stegcinn.sealing.keys import VERSION, Keys
 
 C = TypeVar("C", bound=Carrier)
@@ -175,6 +176,14 @@ class Codec(Protocol[C]):
         `size` may raise RevealError for what is no stream. `strict` asks for the margin that hiding demands of its own
         work: less effort than a receiver may spend.
         """
+
+
+@runtime_checkable
+class Mapped(Protocol):
+    """A codec that knows where in a carrier changes are hard to see."""
+
+    def noisiness(self, carrier: Any, progress: Progress) -> Float32 | None:
+        """How many levels of noise are expected at each pixel (H, W); None for a carrier that takes none."""
 
 
 def portions(progress: Progress, count: int) -> Iterator[Progress]:

@@ -122,7 +122,7 @@ def reveal(progress: Progress, *, image: bytes, password: str | None, thorough: 
     payload = stego.uncover(source, password=password, thorough=thorough, progress=progress)
     if len(payload.data) > MAX_REVEALED:
         raise UsageError(
-            f"the payload has {len(payload.data)} bytes, too many for the page: use stegcinn reveal in a shell"
+            f"the payload has {len(payload.data):,} bytes, too many for the page: use stegcinn reveal in a shell"
         )
     facts = {
         "name": payload.name, "bytes": len(payload.data), "preview": preview(payload.data), "notes": source.notes,

@@ -25,6 +25,7 @@ from stegcinn.coding import layered, layerheader
 from stegcinn.coding.layered import FILLS, SAMPLE
 from stegcinn.colourmodel.networks import ColourModel
 from stegcinn.errors import CapacityError, RevealError
+from stegcinn.runtime.arrays import Float32
 from stegcinn.sealing.keys import Keys
 
 PRICING_SHARE = 0.4  # of the work of `embed`
@@ -110,6 +111,14 @@ class StealthCodec(LumaLocked):
         host = _seen(self._pixels(photo, progress), photo)
         most = pricing.capacity(host)
         return pricing.disturbance(host, size) if size <= most and most else None
+
+    def noisiness(self, photo: Photo, progress: Progress) -> Float32 | None:
+        """One over the root of what a level's change costs: nothing where all pixels around have the same colour."""
+        if not _suits(photo, Wish()):
+            return None
+        prices = self._pixels(photo, progress).prices[:, 1]
+        levels: Float32 = np.where(prices < FORBIDDING, prices**-0.5, 0).astype(np.float32).reshape(photo.luma.shape)
+        return levels
 
     def _pixels(self, photo: Photo, progress: Progress) -> Pixels:
         """All pixels in raster order. One level's change is priced at one over the predicted variance.

@@ -87,7 +87,10 @@ def train(
             announce(run.plan())
         run.begin(start)
         pool = stack.enter_context(ThreadPoolExecutor(max(1, config.data.workers)))
-        return run.steps(pool, report)
+        network = run.steps(pool, report)
+        if crew.writes:
+            announce(run.made())
+        return network
 
 
 def resume_config(out: Path) -> tuple[RunConfig, Folders]:
@@ -129,11 +132,18 @@ class _Run:
     def plan(self) -> str:
         """What there is to do, in a line."""
         steps, rounds = self.config.stage1.steps, self.config.rounds
-        stages = f"{steps:,} steps" + (f" and {rounds.rounds} rounds of {rounds.iterations:,}" if rounds.rounds else "")
+        stages = f"{steps:,} steps"
+        if rounds.rounds:
+            stages += f" and {rounds.rounds} round{'s' * (rounds.rounds > 1)} of {rounds.iterations:,}"
         return (
             f"{sum(map(len, self.photos.groups)):,} photos, {stages} on {self.device.type}, "
             f"saved every {self.config.log.save_every:,}"
         )
+
+    def made(self) -> str:
+        """What there is now, and what to do with it, in a line."""
+        made = [name for name in (checkpoint.FILE, "log.csv", "curves.png", "sheet.png") if (self.out / name).exists()]
+        return f"{self.out} has {', '.join(made)}; next: stegcinn export {self.out} -o {self.out}-release"
 
     def begin(self, start: Path | None) -> None:
         """Take up the folder's run, or lay a new one there."""
@@ -331,7 +341,7 @@ class _Run:
         paths = [p for folder, _ in self.folders for p in list_photos(folder, validation=True, limit=count)]
         if not paths:
             raise UsageError(
-                "none of the photos is held out by its name, and stage 2 needs some to measure accuracy on"
+                "none of so few photos is held out, and stage 2 needs some to measure accuracy on; take eight or more"
             )
         return np.stack([read_host(path, size) for path in paths[:: max(1, len(paths) // count)][:count]])
 
