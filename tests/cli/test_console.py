@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from command import FAKE, SECRET, Outcome, Run, finish, one_error, spawn
 
+from stegcinn.carriers.formats import FRAGILE
+
 pytestmark = pytest.mark.usefixtures("workplace")
 
 
@@ -19,7 +21,7 @@ def test_password_file(host: Path, secret: Path, run: Run) -> None:
     Path("same").write_text("grün", encoding="utf-8")
     Path("wrong").write_text("blau")
     outcome = run("hide", host, secret, "-o", "o.png", "--password-file", "p")
-    assert (outcome.code, outcome.notes) == (0, [])
+    assert (outcome.code, outcome.notes) == (0, [f"stegcinn: note: {FRAGILE}"])
     assert run("reveal", "o.png", "-o", "-", "--password-file", "same").out == SECRET
     wrong = run("reveal", "o.png", "-o", "r", "--password-file", "wrong")
     one_error(wrong, 4, "no payload")
