@@ -36,7 +36,7 @@ class Route:
 class Capacity:
     """What `hide` will surely take: payload bytes, and the same as net bits per pixel of the saved image.
 
-        `codec` is the one that takes the most, with `bytes` and `colors`; `routes` has all that may be chosen, in the order
+    `codec` is the one that takes the most, with `bytes` and `colors`; `routes` has all that may be chosen, in the order
     in which `hide` tries them.
     """
 
