@@ -13,7 +13,7 @@ from PIL import Image
 
 from stegcinn import stego
 from stegcinn.carriers.base import Source
-from stegcinn.carriers.compare import AMPLIFY, amplified, gray, psnr
+from stegcinn.carriers.compare import amplification, amplified, gray, psnr
 from stegcinn.codecs.base import Progress, portions
 from stegcinn.errors import StegcinnError, UsageError
 from stegcinn.files import write_atomic
@@ -32,6 +32,7 @@ class DemoResult:
     raw_accuracy: float  # share of embedded bits read back right before error correction
     same_gray: float  # share of pixels whose gray value Pillow computes the same for host and container
     psnr: float  # dB, over all three channels
+    amplified: int  # how many times as strong the comparison shows the difference
     hide_seconds: float
     reveal_seconds: float
     identical: bool  # whether the revealed payload is the hidden one
@@ -48,7 +49,7 @@ class DemoResult:
                 ("PSNR", f"{self.psnr:.2f} dB"),
                 ("time", f"{self.hide_seconds:.1f} s to hide, {self.reveal_seconds:.1f} s to reveal"),
                 ("container", self.container),
-                ("comparison", f"{self.comparison} (host, container, {AMPLIFY} x their difference)"),
+                ("comparison", f"{self.comparison} (host, container, {self.amplified} x their difference)"),
                 ("revealed", "identical" if self.identical else "NOT IDENTICAL"),
             )
         )
@@ -81,7 +82,8 @@ def run(out: Path, progress: Progress) -> DemoResult:
     reveal_seconds = time.monotonic() - started
 
     saved = source.photo()
-    write_atomic(comparison, _png(np.hstack([host, saved.rgb, amplified(host, saved.rgb)])), overwrite=True)
+    times = amplification(host, saved.rgb)
+    write_atomic(comparison, _png(np.hstack([host, saved.rgb, amplified(host, saved.rgb, times)])), overwrite=True)
     return DemoResult(
         container,
         comparison,
@@ -90,6 +92,7 @@ def run(out: Path, progress: Progress) -> DemoResult:
         raw_accuracy=hidden.raw_accuracy,
         same_gray=float(np.mean(gray(host) == gray(saved.rgb))),
         psnr=psnr(host, saved.rgb),
+        amplified=times,
         hide_seconds=hide_seconds,
         reveal_seconds=reveal_seconds,
         identical=revealed.data == payload.data,
