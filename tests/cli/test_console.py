@@ -71,7 +71,7 @@ def test_a_variable_names_the_passwords_file(
     assert run("hide", host, secret, "-o", "o.png").notes == told
     assert run("hide", host, secret, "-o", "p", "--force").code == 2
     outcome = run("reveal", "o.png", "-o", "-")
-    assert (outcome.out, outcome.notes) == (SECRET, told)
+    assert (outcome.out, outcome.notes) == (SECRET, told[:1])
     assert run("capacity", host).err == ""
     assert run("reveal", "o.png", "-o", "-", "--password-file", "other").code == 4
     answer(monkeypatch, "one")
