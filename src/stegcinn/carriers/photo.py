@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
+from stegcinn.carriers import heic
 from stegcinn.carriers.decoded import is_decoded
 from stegcinn.carriers.foreign import MAX_PROFILE, is_raw_preview, readable
 from stegcinn.carriers.luma import is_gray, luma_of
@@ -108,6 +109,13 @@ def decode(
     try:
         if isinstance(image, Image.Image):
             return _from_pil(image, name, notes, False, largest, halve), notes
+        if heic.is_heic(image):
+            heif = heic.opened(image, name)
+            width, height = heif.size
+            _check_size(width, height, name, largest)
+            if not halve:
+                notes.append(heic.LOSSY)
+            return _from_pil(heic.decoded(heif, notes), name, notes, False, largest, halve), notes
         with Image.open(io.BytesIO(readable(image, name, notes))) as opened:
             return _from_pil(opened, name, notes, upright, largest, halve), notes
     except StegcinnError:
@@ -126,11 +134,9 @@ def decode(
 
 def is_photo(file: bytes) -> bool:
     """Whether an encoded file begins as a picture does that Pillow knows."""
-    try:
-        with Image.open(io.BytesIO(file)):
-            return True
-    except Exception:
-        return False
+    with contextlib.suppress(Exception), Image.open(io.BytesIO(file)):
+        return True
+    return heic.is_heic(file)
 
 
 def tells_orientation(file: bytes) -> bool:
