@@ -29,7 +29,7 @@ from stegcinn.runtime.arrays import Int8, Int16, UInt32
 from stegcinn.sealing.keys import VERSION, Keys
 
 PRICING_SHARE = 0.3  # of the work of `embed`
-RECODINGS = 8  # embeddings, should changes together need codes that the file's tables lack
+RECODINGS = 32  # embeddings at most, should changes together need codes that the tables lack; most files take under 8
 
 
 @dataclass(frozen=True, eq=False)
