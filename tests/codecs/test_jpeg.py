@@ -291,6 +291,14 @@ def test_where_codes_lack_together_blocks_stay(monkeypatch):
     assert revealed(CODEC.encode(embedding.carrier, ".jpg")) == stream
 
 
+def test_codes_that_lack_are_soon_avoided_in_a_large_file(monkeypatch):
+    """As all else stays as it was the time before."""
+    monkeypatch.setattr(codec_module, "RECODINGS", 12)
+    host = opened(jpegs.saved(jpegs.picture(1200, 900), quality=88, optimize=True))
+    stream = os.urandom(most(host))
+    assert revealed(CODEC.encode(embedded(host, stream).carrier, ".jpg")) == stream
+
+
 def test_where_codes_lack_again_and_again_it_does_not_fit(monkeypatch):
     host = opened(jpegs.saved(BUSY, quality=90))
     lacking = codec_module.JpegFile.missing_symbols(host.file)

@@ -83,8 +83,8 @@ def write(
 ) -> Written | None:  # fmt: skip
     """Labels of the `places` that carry the bits `message`, in their lowest `layers`; None if some layer cannot.
 
-    Places are in the order in which they are read, and the first ones are a sample of them. `drawn` gives so many random
-    bytes, which decide what costs the same: with the same ones, few other costs make few other labels.
+    Places are in the order in which they are read, and the first ones are a sample of them. `drawn` gives so many
+    random bytes, which decide what costs the same: with the same ones, few other costs make few other labels.
     """
     sample = choices.taken(places[:SAMPLE])
     found = price_of_change(sample, len(message) * len(sample) / len(places), fill, layers)
