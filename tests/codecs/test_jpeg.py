@@ -235,9 +235,10 @@ def test_the_check_tells_what_never_changes():
 @pytest.mark.parametrize("options", [{"subsampling": 2}, {"subsampling": 1}, {"quality": 91}])
 def test_other_samplings_and_tables_are_told(options):
     """Even where luma is the same."""
-    host = opened(jpegs.saved(BUSY, quality=90, subsampling=0))
+    rgb = jpegs.picture(160, 128)  # whole MCUs
+    host = opened(jpegs.saved(rgb, quality=90, subsampling=0))
     with pytest.raises(SelfCheckError, match="luma"):
-        CODEC.check(host, opened(jpegs.saved(BUSY, **{"quality": 90, "subsampling": 0, **options})))
+        CODEC.check(host, opened(jpegs.saved(rgb, **{"quality": 90, "subsampling": 0, **options})))
 
 
 # -- how it is done
@@ -288,6 +289,14 @@ def test_where_codes_lack_together_blocks_stay(monkeypatch):
             planes = (chroma.file.components[plane] for chroma in (host, embedding.carrier))
             assert np.array_equal(*(each.coefficients[row, column] for each in planes))
     assert revealed(CODEC.encode(embedding.carrier, ".jpg")) == stream
+
+
+def test_codes_that_lack_are_soon_avoided_in_a_large_file(monkeypatch):
+    """As all else stays as it was the time before."""
+    monkeypatch.setattr(codec_module, "RECODINGS", 12)
+    host = opened(jpegs.saved(jpegs.picture(1200, 900), quality=88, optimize=True))
+    stream = os.urandom(most(host))
+    assert revealed(CODEC.encode(embedded(host, stream).carrier, ".jpg")) == stream
 
 
 def test_where_codes_lack_again_and_again_it_does_not_fit(monkeypatch):
