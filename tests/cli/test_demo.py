@@ -58,7 +58,7 @@ def test_command_prints_a_table_and_can_be_repeated(tmp_path: Path, capsys: pyte
     for _ in range(2):
         assert main.main(["demo", "--out", str(tmp_path)]) == 0
         out, err = capsys.readouterr()
-        assert err.startswith("stegcinn: hiding this project's README in a photo of 512x512 pixels")
+        assert err.startswith("stegcinn: hiding this project's README in a photo of 96x96 pixels")
         assert str(tmp_path) in err
         table = dict(line.split("  ", 1) for line in out.splitlines())
         assert table["payload"].strip() == "README.md, 110 bytes"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import metadata
 from io import BytesIO
@@ -55,8 +56,10 @@ class DemoResult:
         )
 
 
-def run(out: Path, progress: Progress) -> DemoResult:
+def run(out: Path, progress: Progress, *, announce: Callable[[str], None] = lambda line: None) -> DemoResult:
     """Hide, save, reveal and measure, leaving container and comparison as PNG in the folder `out`.
+
+    `announce` is told before what is going to be done.
 
     ModuleNotFoundError without scikit-image; UsageError if `out` cannot be written.
     """
@@ -67,6 +70,8 @@ def run(out: Path, progress: Progress) -> DemoResult:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{out} cannot be made a folder ({error.strerror})") from error
+    height, width = host.shape[:2]
+    announce(f"hiding this project's README in a photo of {width}x{height} pixels, some seconds; pictures go to {out}")
     container, comparison = out / "stegcinn-container.png", out / "stegcinn-comparison.png"
     payload = Payload(readme().encode(), "README.md")
 

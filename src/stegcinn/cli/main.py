@@ -285,9 +285,8 @@ def _ranked(photo: Ranked) -> dict[str, object]:
 def _demo(args: argparse.Namespace) -> None:
     from stegcinn.cli import demo
 
-    say(f"hiding this project's README in a photo of 512x512 pixels, some seconds; pictures go to {args.out}")
     with status.progress("hiding and revealing") as progress:
-        result = demo.run(Path(args.out), progress)
+        result = demo.run(Path(args.out), progress, announce=say)
     print(result.table())
     if not result.identical:
         raise StegcinnError("the revealed file differs from the hidden one; please report this")
