@@ -1,19 +1,24 @@
-"""Make the test vectors of format version 1 that are missing: tests/format/vectors/*.json and images.
+"""Make the test vectors of format version 2 that are missing: tests/format/vectors/*.json and images.
 
 python scripts/make/vectors.py
 
-A vector that exists is never made again: it has to be readable as it is, for ever. Every negative vector holds one
-fault and is named after the layer that must refuse it. Hosts are drawn here, so that nobody's photo is needed.
+A vector that exists is never made again: it has to be readable as it is, for ever. Those whose names do not begin with
+"v2" are of version 1, which is no longer written. Every negative vector holds one fault and is named after the layer
+that must refuse it. Hosts are drawn here, so that nobody's photo is needed.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import io
+import itertools
 import json
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -23,30 +28,32 @@ import zstandard
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from PIL import Image
 
 from stegcinn import stego
 from stegcinn.carriers.base import Source
-from stegcinn.carriers.formats import encode_photo
+from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.carriers.luma import luma_of
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.base import Colors, Wish, silent
 from stegcinn.codecs.cinn import codec as cinn
 from stegcinn.codecs.exact import codec as exact
-from stegcinn.codecs.exact.header import LAST_PHASE, Header, Load
-from stegcinn.codecs.stealth import codec as stealth
+from stegcinn.codecs.exact.header import HEADER_SIZE, LAST_PHASE, Header, Load
 from stegcinn.codecs.stealth import header as stealth_header
 from stegcinn.codecs.stealth import moves
+from stegcinn.coding import layerheader
 from stegcinn.colourmodel import networks
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import envelope
-from stegcinn.sealing.envelope import Payload
-from stegcinn.sealing.keys import Keyring, Keys
+from stegcinn.sealing.envelope import NAMED, ZSTD, Payload
+from stegcinn.sealing.keys import VERSION, Keyring, Keys
 
 VECTORS = Path(__file__).parents[2] / "tests" / "format" / "vectors"
 PASSWORD = "for ever and a day, 永遠"
 ROOT = Keys(hashlib.sha256(b"stegcinn vectors").digest())
 NAME = "note.txt"
+TEXT = b"all work and no play " * 100
 
 
 def data(size: int) -> bytes:
@@ -54,26 +61,31 @@ def data(size: int) -> bytes:
     return hashlib.shake_256(b"stegcinn vectors").digest(size)
 
 
-def host(height: int, width: int) -> UInt8:
+def host(height: int, width: int, depth: int = 10, grain: int = 13) -> UInt8:
     """Coloured waves under a texture, in integers only."""
     y, x = np.mgrid[:height, :width]
     waves = [np.abs((3 * x + 2 * y) % 160 - 80), np.abs((x - 3 * y) % 190 - 95), np.abs((2 * x + 5 * y) % 240 - 120)]
-    texture = [(x * x * 7 + y * y * 3 + x * y * 5 + c * (x + y)) // 3 % 13 for c in range(3)]
-    return np.stack([40 + w + t for w, t in zip(waves, texture, strict=True)], axis=-1).astype(np.uint8)
+    texture = [(x * x * 7 + y * y * 3 + x * y * 5 + c * (x + y)) // 3 % grain for c in range(3)]
+    return np.stack([40 + w * depth // 10 + t for w, t in zip(waves, texture, strict=True)], axis=-1).astype(np.uint8)
+
+
+def rounded(height: int, width: int, reach: int) -> UInt8:
+    """Opacity that fades towards the corners, which are fully transparent beyond a distance from the middle."""
+    y, x = np.mgrid[:height, :width]
+    distance = np.sqrt((2 * y - height + 1) ** 2 + (2 * x - width + 1) ** 2).astype(np.int64) // 2
+    return np.clip(64 * (reach - distance), 0, 255).astype(np.uint8)
 
 
 # envelopes
 
 
-def forged(
-    body: bytes, *, version: int = 1, flags: int = 0, size: int = 0, body_size: int | None = None, key: Keys = ROOT
-) -> bytes:
-    """Any head around any body, sealed as somebody who has the keys could."""
-    salt = hashlib.sha256(body).digest()[:16]
-    both = HKDF(SHA256(), 64, salt, b"stegcinn v1 envelope head, body").derive(key.subkey("envelope"))
-    head = struct.pack(">BBII", version, flags, len(body) + 16 if body_size is None else body_size, size)
-    boxes = ChaCha20Poly1305(both[:32]), ChaCha20Poly1305(both[32:])
-    return salt + boxes[0].encrypt(bytes(12), head, None) + boxes[1].encrypt(bytes(12), body, head)
+def forged(body: bytes, *, flags: int = 0, size: int | None = None, key: Keys = ROOT) -> bytes:
+    """Any head around any body, sealed as somebody who has the keys could; `size` that its head tells of the box."""
+    salt = hashlib.sha256(body).digest()[:8]
+    both = HKDF(SHA256(), 36, salt, b"stegcinn v2 envelope").derive(key.subkey("envelope"))
+    head = struct.pack(">I", flags + (len(body) + 16 if size is None else size))
+    masked = bytes(a ^ b for a, b in zip(head, both[32:], strict=True))
+    return salt + masked + ChaCha20Poly1305(both[:32]).encrypt(bytes(12), body, head)
 
 
 def frame(plain: bytes, window_log: int = 20) -> bytes:
@@ -84,9 +96,14 @@ def frame(plain: bytes, window_log: int = 20) -> bytes:
     return zstandard.ZstdCompressor(compression_params=parameters).compress(plain)
 
 
-def flipped(stream: bytes, at: int) -> bytes:
+def told(size: int) -> bytes:
+    """A size as a box has it."""
+    return struct.pack(">I", size)
+
+
+def flipped(stream: bytes, at: int, bit: int = 1) -> bytes:
     """The same with one bit turned over."""
-    return stream[:at] + bytes([stream[at] ^ 1]) + stream[at + 1 :]
+    return stream[:at] + bytes([stream[at] ^ bit]) + stream[at + 1 :]
 
 
 def envelopes() -> Iterator[dict[str, Any]]:
@@ -96,47 +113,51 @@ def envelopes() -> Iterator[dict[str, Any]]:
         ("plain", Payload(data(100), NAME)),
         ("nameless", Payload(data(1))),
         ("empty", Payload(b"")),
-        ("compressed", Payload(b"all work and no play " * 100, "größe.txt")),
+        ("compressed", Payload(TEXT, "größe.txt")),
+        ("compressed-nameless", Payload(TEXT)),
     ):
         yield _opens(name, envelope.seal(envelope.pack(payload), ROOT), payload)
     yield _opens("followed-by-filling", good + data(50), Payload(data(100), NAME))
-    long_name = "n" * 255
-    yield _opens("longest-name", forged(bytes([255]) + long_name.encode() + b"x", size=1), Payload(b"x", long_name))
+    long = Payload(b"x", "n" * 255)
+    yield _opens("longest-name", forged(b"\xff" + b"n" * 255 + b"x", flags=NAMED), long)
+    yield _opens("shortest-name", forged(b"\0abc", flags=NAMED), Payload(b"abc"))
     refused = {
-        "too-short": ("envelope", good[:41]),
-        "head-salt": ("head box", flipped(good, 0)),
-        "head-text": ("head box", flipped(good, 16)),
-        "head-tag": ("head box", flipped(good, 41)),
-        "head-version-0": ("version", forged(b"\x00abc", version=0, size=3)),
-        "head-version-2": ("newer version", forged(b"\x00abc", version=2, size=3)),
-        "head-flags": ("flags", forged(b"\x00abc", flags=2, size=3)),
-        "head-body-size-small": ("sizes", forged(b"\x00abc", size=3, body_size=16)),
-        "head-body-size-large": ("sizes", forged(b"\x00abc", size=3, body_size=(1 << 30) + 300)),
-        "head-data-size-large": ("sizes", forged(b"\x00abc", size=(1 << 30) + 1)),
-        "body-text": ("body box", flipped(good, 50)),
-        "body-tag": ("body box", flipped(good, len(good) - 1)),
-        "body-cut-short": ("body box", good[:-1]),
-        "body-shorter-than-told": ("body box", forged(b"\x00abc", size=3, body_size=21)),
-        "body-empty": ("body box", forged(b"", size=0, body_size=17)),
-        "body-of-another": ("body box", good[:42] + envelope.seal(envelope.pack(Payload(data(100), NAME)), ROOT)[42:]),
-        "name-beyond-end": ("name", forged(b"\x04abc", size=0)),
-        "data-fewer": ("data size", forged(b"\x00abc", size=4)),
-        "data-more": ("data size", forged(b"\x00abc", size=2)),
-        "zstd-garbage": ("zstd", forged(b"\x00" + data(40), flags=1, size=3)),
-        "zstd-with-magic": (
-            "zstd", forged(b"\x00" + zstandard.compress(bytes(1000)), flags=1, size=1000),
-        ),
-        "zstd-fewer": ("data size", forged(b"\x00" + frame(bytes(1000)), flags=1, size=1001)),
-        "zstd-bomb": ("data size", forged(b"\x00" + frame(bytes(1 << 21)), flags=1, size=1000)),
-        "zstd-claim": ("zstd", forged(b"\x00" + frame(b""), flags=1, size=1 << 30)),
-        "zstd-window": ("zstd", forged(b"\x00" + frame(bytes(1 << 25), 24), flags=1, size=1 << 25)),
+        "too-short": ("envelope", good[:11]),
+        "head-salt": ("box", flipped(good, 0)),
+        "head-size": ("box", flipped(good, 11)),
+        "head-zstd": ("box", flipped(good, 8, 0x80)),
+        "head-named": ("box", flipped(good, 8, 0x40)),
+        "head-size-small": ("sizes", forged(b"abc", size=15)),
+        "head-size-small-zstd": ("sizes", forged(b"abc", flags=ZSTD, size=19)),
+        "head-size-small-named": ("sizes", forged(b"abc", flags=NAMED, size=16)),
+        "head-size-small-both": ("sizes", forged(b"abcde", flags=NAMED + ZSTD, size=20)),
+        "head-size-large": ("box", forged(b"abc", size=(1 << 30) - 1)),
+        "box-text": ("box", flipped(good, 12)),
+        "box-tag": ("box", flipped(good, len(good) - 1)),
+        "box-cut-short": ("box", good[:-1]),
+        "box-shorter-than-told": ("box", forged(b"abc", size=20)),
+        "box-longer-than-told": ("box", forged(b"abc", size=18)),
+        "box-of-another": ("box", good[:12] + envelope.seal(envelope.pack(Payload(data(100), NAME)), ROOT)[12:]),
+        "name-beyond-end": ("name", forged(b"\x04abc", flags=NAMED)),
+        "name-missing": ("name", forged(b"\x01", flags=NAMED)),
+        "zstd-garbage": ("zstd", forged(told(3) + data(40), flags=ZSTD)),
+        "zstd-with-magic": ("zstd", forged(told(1000) + zstandard.compress(bytes(1000)), flags=ZSTD)),
+        "zstd-fewer": ("data size", forged(told(1001) + frame(bytes(1000)), flags=ZSTD)),
+        "zstd-more": ("data size", forged(told(999) + frame(bytes(1000)), flags=ZSTD)),
+        "zstd-bomb": ("data size", forged(told(1000) + frame(bytes(1 << 21)), flags=ZSTD)),
+        "zstd-claim": ("zstd", forged(told(1 << 30) + frame(b""), flags=ZSTD)),
+        "zstd-window": ("zstd", forged(told(1 << 25) + frame(bytes(1 << 25), 24), flags=ZSTD)),
     }  # fmt: skip
     for name, (layer, stream) in refused.items():
-        yield {"name": name, "root": ROOT.root.hex(), "stream": stream.hex(), "layer": layer}
+        yield {**_envelope(name, stream), "layer": layer}
 
 
 def _opens(name: str, stream: bytes, payload: Payload) -> dict[str, Any]:
-    return {"name": name, "root": ROOT.root.hex(), "stream": stream.hex(), "opens": _told(payload)}
+    return {**_envelope(name, stream), "opens": _told(payload)}
+
+
+def _envelope(name: str, stream: bytes) -> dict[str, Any]:
+    return {"name": f"v2-{name}", "version": VERSION, "root": ROOT.root.hex(), "stream": stream.hex()}
 
 
 def _told(payload: Payload) -> dict[str, Any]:
@@ -147,150 +168,266 @@ def _told(payload: Payload) -> dict[str, Any]:
 # containers
 
 
-def painted(codec: str, rgb: UInt8, make: Callable[[Keys], bytes], colors: Colors, password: str | None) -> UInt8:
+def painted(codec: str, rgb: UInt8, make: Callable[[Keys], bytes]) -> UInt8:
     """A host with any stream in its colours."""
-    key = keys_of(codec, rgb, password)
-    return load_codec(codec).embed(Photo(rgb), make(key), key, Wish(colors), silent).carrier.rgb
+    key = keys_of(codec, rgb)
+    return load_codec(codec).embed(Photo(rgb), make(key), key, Wish("keep"), silent).carrier.rgb
 
 
-def keys_of(codec: str, rgb: UInt8, password: str | None) -> Keys:
+def keys_of(codec: str, rgb: UInt8) -> Keys:
     """What a codec hides in a host with."""
-    return Keyring(password)(load_codec(codec).salt(Photo(rgb)))
+    return Keyring(PASSWORD)(load_codec(codec).salt(Photo(rgb)))
 
 
-def carried(codec: str, payload: Payload, size: tuple[int, int], colors: Colors, password: str | None) -> UInt8:
+@dataclass(frozen=True)
+class Good:
+    """A container that must reveal."""
+
+    codec: str
+    payload: Payload
+    host: UInt8
+    colors: Colors = "keep"
+    password: str | None = PASSWORD
+
+    def made(self) -> UInt8:
+        """Its pixels."""
+        return carried(self.codec, self.payload, self.host, self.colors, self.password)
+
+
+def carried(
+    codec: str, payload: Payload, pixels: UInt8, colors: Colors = "keep", password: str | None = PASSWORD
+) -> UInt8:
     """A good container."""
-    container = stego.conceal(Source(host(*size)), payload, password=password, codec=codec, wish=Wish(colors))
+    container = stego.conceal(Source(pixels), payload, password=password, codec=codec, wish=Wish(colors))
     return np.array(container)
 
 
-GOOD: dict[str, tuple[str, int, tuple[int, int], Colors, str | None]] = {
-    "exact-1-public": ("exact", 200, (64, 66), "keep", None),
-    "exact-1-empty": ("exact", 0, (64, 64), "keep", PASSWORD),
-    "cinn-2-keep": ("cinn", 300, (64, 64), "keep", PASSWORD),
-    "cinn-2-generate": ("cinn", 100, (67, 70), "generate", PASSWORD),
-    "cinn-2-public": ("cinn", 20, (64, 64), "keep", None),
-    "cinn-2-tiles": ("cinn", 600, (64, 516), "keep", PASSWORD),
-    "stealth-public": ("stealth", 200, (64, 66), "keep", None),
-    "stealth-empty": ("stealth", 0, (64, 64), "keep", PASSWORD),
-    "stealth-segments": ("stealth", 1800, (71, 613), "keep", PASSWORD),
-}
+def named(size: int) -> Payload:
+    """One of so many bytes."""
+    return Payload(data(size), NAME)
+
+
 SMALL = 64, 64
+CORNERS = np.dstack([host(72, 66), rounded(72, 66, 40)])
+GOOD = {
+    "stealth": Good("stealth", named(100), host(*SMALL)),
+    "stealth-public": Good("stealth", named(200), host(64, 66), password=None),
+    "stealth-empty": Good("stealth", Payload(b""), host(*SMALL)),
+    "stealth-compressed": Good("stealth", Payload(TEXT, NAME), host(*SMALL)),
+    "stealth-segments": Good("stealth", named(1800), host(71, 613, grain=6)),
+    "stealth-transparent": Good("stealth", named(100), CORNERS),
+    "exact": Good("exact", named(300), host(*SMALL)),
+    "exact-public": Good("exact", named(200), host(64, 66), password=None),
+    "exact-empty": Good("exact", Payload(b""), host(*SMALL)),
+    "exact-compressed": Good("exact", Payload(TEXT), host(*SMALL)),
+    "exact-generated": Good("exact", named(500), host(65, 79), "generate"),
+    "exact-tiles": Good("exact", named(12_000), host(64, 283)),
+    "exact-calm": Good("exact", named(2000), host(70, 67, 3, 2)),
+    "exact-transparent": Good("exact", named(300), CORNERS),
+    "exact-transparent-generated": Good("exact", named(300), CORNERS, "generate"),
+    "cinn-keep": Good("cinn", named(300), host(*SMALL)),
+    "cinn-generate": Good("cinn", named(100), host(67, 70), "generate"),
+    "cinn-public": Good("cinn", named(20), host(*SMALL), password=None),
+    "cinn-tiles": Good("cinn", named(600), host(64, 516, grain=4)),
+    "cinn-transparent": Good("cinn", named(50), CORNERS),
+}
+WHITE = ("stealth-transparent", "exact-transparent", "cinn-transparent")
 
 
 def good_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]]:
     """Name, facts and bytes of every container that must reveal."""
-    for name, (codec, size, shape, colors, password) in GOOD.items():
-        payload = Payload(data(size), NAME if size else None)
-        yield (
-            name,
-            {"codec": codec, "password": password, "opens": _told(payload)},
-            lambda a=(codec, payload, shape, colors, password): _png(carried(*a)),
-        )
+    for name, good in GOOD.items():
+        facts = {"version": VERSION, "codec": good.codec, "password": good.password, "opens": _told(good.payload)}
+        made = cache(good.made)
+        yield f"v2-{name}", facts, lambda made=made: _png(made())
+        if name in WHITE:
+            yield f"v2-{name}-white", facts, lambda made=made: _png(whitened(made()))
+
+
+def whitened(pixels: UInt8) -> UInt8:
+    """What programs make of it that save space."""
+    bare = pixels.copy()
+    bare[pixels[..., 3] == 0, :3] = 255
+    return bare
 
 
 def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]]:
     """Name, facts and bytes of every container that must be refused."""
-    payload, original = Payload(data(50), NAME), host(*SMALL)
+    payload, original = named(50), host(*SMALL)
 
     def sealed(key: Keys) -> bytes:
         return envelope.seal(envelope.pack(payload), key)
 
     def luma_altered(codec: str) -> UInt8:
-        rgb = carried(codec, payload, SMALL, "keep", PASSWORD)
+        rgb = carried(codec, payload, original)
         rgb[0, 0] += 1  # all three channels: one gray level more
         assert luma_of(rgb)[0, 0] == luma_of(original)[0, 0] + 1
         return rgb
 
-    def exact_first_step() -> UInt8:
-        mask = exact.mask
-        with mock.patch.object(exact, "mask", lambda salt, load, fit, key: mask(salt, Load(6, 0), fit, key)):
-            return painted("exact", original, sealed, "keep", PASSWORD)
+    def alpha_altered(codec: str) -> UInt8:
+        rgba = carried(codec, payload, CORNERS)
+        rgba[36, 33, 3] = 0  # in the middle
+        return rgba
 
-    def exact_no_room() -> UInt8:
-        rgb = original.copy()
-        rgb[:] = 255  # white: no other colour has this luma
-        return rgb
+    def stream_short(codec: str) -> UInt8:
+        return painted(codec, original, lambda key: forged(b"abc", size=9000, key=key))
+
+    def exact_mask(change: Callable[..., bytes]) -> UInt8:
+        """A header that is masked in another way; `change` gets the right way and what is to be masked."""
+        mask = exact.mask
+        with mock.patch.object(exact, "mask", lambda *header: change(mask, *header)):
+            return painted("exact", original, sealed)
 
     def exact_colour() -> UInt8:
         """One pixel of the last step, and none of the header's, is the host's own again: other colours, same luma."""
-        rgb, codec = carried("exact", Payload(data(1000)), SMALL, "keep", PASSWORD), load_codec("exact")
+        rgb, codec = carried("exact", Payload(data(1000)), original), load_codec("exact")
         assert isinstance(codec, exact.ExactCodec)
-        header = Header(codec.model, rgb, luma_of(rgb), keys_of("exact", rgb, PASSWORD))
+        every = np.ones(rgb.shape[:2], np.bool_)
+        header = Header(codec.model, rgb, luma_of(rgb), every, keys_of("exact", rgb))
         header.absorb(codec._tables(0))
         pixels, before = (networks.plane(image, *LAST_PHASE) for image in (rgb, original))
         place = np.argwhere((pixels != before).any(axis=-1) & ~header.used())[0]
         pixels[tuple(place)] = before[tuple(place)]
         return rgb
 
-    def stream_short(codec: str) -> UInt8:
-        return painted(codec, original, lambda key: forged(b"\0abc", size=3, body_size=9000, key=key), "keep", PASSWORD)
-
-    def forged_head(codec: str, **head: int) -> UInt8:
-        return painted(codec, original, lambda key: forged(b"\0abc", size=3, key=key, **head), "keep", PASSWORD)
-
     def cinn_code() -> UInt8:
-        rgb = carried("cinn", Payload(data(300)), SMALL, "keep", PASSWORD)
+        rgb = carried("cinn", Payload(data(300)), original)
         rgb[:32] = original[:32]
         return rgb
 
     def cinn_rate() -> UInt8:
         patterns = cinn._rate_patterns
         with mock.patch.object(cinn, "_rate_patterns", lambda key: np.roll(patterns(key), 3, axis=0)):
-            return painted("cinn", original, sealed, "keep", PASSWORD)
+            return painted("cinn", original, sealed)
 
-    def cinn_no_room() -> UInt8:
-        rgb = original.copy()
-        rgb[:] = 2
-        return rgb
-
-    def stealth_sizes(change: Callable[[list[int]], Sequence[int]]) -> UInt8:
-        """A header that tells other sizes than the body has."""
-        headers = stealth.headers
-        with mock.patch.object(stealth, "headers", lambda sizes, key: headers(change(list(sizes)), key)):
-            return painted("stealth", original, sealed, "keep", PASSWORD)
-
-    def stealth_zeros() -> UInt8:
-        """The header's last byte is 1 and not 0."""
-        masked, last = stealth_header.masked, stealth_header.HEADER_SIZE - 1
-        with mock.patch.object(stealth_header, "masked", lambda *header: flipped(masked(*header), last)):
-            return painted("stealth", original, sealed, "keep", PASSWORD)
+    def stealth_masked(change: Callable[..., bytes]) -> UInt8:
+        """A header that is masked in another way; `change` gets the right way and what is to be masked."""
+        masked = layerheader.masked
+        with mock.patch.object(layerheader, "masked", lambda *header: change(masked, *header)):
+            return painted("stealth", original, sealed)
 
     def stealth_colour() -> UInt8:
-        """A body pixel is the host's own again, with another lowest bit of its label: an early bit of the head."""
-        rgb = carried("stealth", payload, SMALL, "keep", PASSWORD)
-        order = keys_of("stealth", rgb, PASSWORD).permutation("stealth order", rgb[..., 0].size)
-        body = order[stealth_header.header_pixels(len(order)) :]
+        """A body pixel is the host's own again, with another lowest bit of its label: an early bit of the stream."""
+        rgb = carried("stealth", payload, original)
+        order = keys_of("stealth", rgb).permutation("stealth order", rgb[..., 0].size)
+        body = order[stealth_header.header_pixels(len(order), VERSION) :]
         other = (moves.labels(rgb) ^ moves.labels(original)).reshape(-1) & 1
         place = next(place for place in body if other[place])
         rgb.reshape(-1, 3)[place] = original.reshape(-1, 3)[place]
         return rgb
 
     fails_at = {"exact": "exact header", "cinn": "cinn code", "stealth": "stealth header"}
-    for codec, head_fails in fails_at.items():
-        yield f"{codec}-luma-altered", _refused(codec, head_fails), lambda c=codec: _png(luma_altered(c))
-        yield f"{codec}-stream-short", _refused(codec, "body box"), lambda c=codec: _png(stream_short(c))
-        yield f"{codec}-head-version-0", _refused(codec, "version"), lambda c=codec: _png(forged_head(c, version=0))
-        newer = lambda c=codec: _png(forged_head(c, version=2))  # noqa: E731
-        yield f"{codec}-head-version-2", _refused(codec, "newer version"), newer
-        wrong = lambda c=codec: _png(carried(c, payload, SMALL, "keep", "another password"))  # noqa: E731
-        yield f"{codec}-password-wrong", _refused(codec, head_fails), wrong
-        yield f"{codec}-clean", _refused(codec, head_fails), lambda: _png(original)
-    yield "exact-header-first-step", _refused("exact", "exact header"), lambda: _png(exact_first_step())
-    yield "exact-header-no-room", _refused("exact", "exact header"), lambda: _png(exact_no_room())
-    yield "exact-body-colours", _refused("exact", "body box"), lambda: _png(exact_colour())
-    yield "cinn-no-room", _refused("cinn", "cinn room"), lambda: _png(cinn_no_room())
-    yield "cinn-code-colours", _refused("cinn", "cinn code"), lambda: _png(cinn_code())
-    yield "cinn-rate", _refused("cinn", "cinn code"), lambda: _png(cinn_rate())
-    for name, change in {
-        "odd": lambda s: (s[0] + 1, *s[1:]),
-        "large": lambda s: (SMALL[0] * SMALL[1], 0, 0, 0),  # the body is smaller by the header
-    }.items():
-        yield f"stealth-header-{name}", _refused("stealth", "stealth header"), lambda c=change: _png(stealth_sizes(c))
-    yield "stealth-header-none", _refused("stealth", "envelope"), lambda: _png(stealth_sizes(lambda s: (0, 0, 0, 0)))
-    yield "stealth-header-zeros", _refused("stealth", "stealth header"), lambda: _png(stealth_zeros())
-    yield "stealth-body-colours", _refused("stealth", "head box"), lambda: _png(stealth_colour())
-    good = _png(original)
+    for codec, fails in fails_at.items():
+        yield _refused(f"{codec}-luma-altered", codec, fails, lambda c=codec: luma_altered(c))
+        yield _refused(f"{codec}-alpha-altered", codec, fails, lambda c=codec: alpha_altered(c))
+        yield _refused(f"{codec}-stream-short", codec, "box", lambda c=codec: stream_short(c))
+        wrong = lambda c=codec: carried(c, payload, original, password="another password")  # noqa: E731
+        yield _refused(f"{codec}-password-wrong", codec, fails, wrong)
+
+    def other_load(mask: Callable[..., bytes], salt: bytes, load: Load, *rest: Any) -> bytes:
+        return mask(salt, Load(6, 0), *rest)
+
+    exact_zeros = lambda mask, *header: flipped(mask(*header), HEADER_SIZE - 1)  # noqa: E731
+    white = np.full_like(original, 255)  # no other colour has this luma
+    yield _refused("exact-header-first-step", "exact", "exact header", lambda: exact_mask(other_load))
+    yield _refused("exact-header-zeros", "exact", "exact header", lambda: exact_mask(exact_zeros))
+    yield _refused("exact-header-no-room", "exact", "exact header", lambda: white)
+    yield _refused("exact-body-colours", "exact", "box", exact_colour)
+
+    yield _refused("cinn-no-room", "cinn", "cinn room", lambda: np.full_like(original, 2))
+    yield _refused("cinn-code-colours", "cinn", "cinn code", cinn_code)
+    yield _refused("cinn-rate", "cinn", "cinn code", cinn_rate)
+
+    for name, length, shares in (
+        ("shares", 100, (255, 0, 1)), ("large", (1 << 32) - 1, (64, 64, 64)), ("layer-large", 400, (255, 0, 0)),
+        ("none", 0, (64, 64, 64)),
+    ):  # fmt: skip
+
+        def other(
+            mask: Callable[..., bytes], salt: bytes, codec: str, _: int, __: object, key: Keys,
+            length: int = length, shares: tuple[int, ...] = shares,
+        ) -> bytes:  # fmt: skip
+            return mask(salt, codec, length, shares, key)
+
+        layer = "envelope" if name == "none" else "stealth header"
+        yield _refused(f"stealth-header-{name}", "stealth", layer, lambda other=other: stealth_masked(other))
+    last = stealth_header.HEADER_SIZE - 1
+    stealth_zeros = lambda mask, *header: flipped(mask(*header), last)  # noqa: E731
+    yield _refused("stealth-header-zeros", "stealth", "stealth header", lambda: stealth_masked(stealth_zeros))
+    yield _refused("stealth-body-colours", "stealth", "box", stealth_colour)
+    hardly = np.dstack([original, rounded(*SMALL, 23)])
+    yield _refused("stealth-no-room", "stealth", "stealth room", lambda: hardly)
+
+
+def jpegs() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]]:
+    """Name, facts and bytes of every JPEG file, all sequential: a simple decoder is enough to check another reader."""
+    payload, photo = named(20), Photo(host(136, 168, 20, 29))
+
+    def plain(quality: int = 90, **options: Any) -> bytes:
+        buffer = io.BytesIO()
+        Image.fromarray(photo.rgb).save(buffer, "JPEG", quality=quality, **options)
+        return buffer.getvalue()
+
+    def hidden(host_file: bytes, password: str | None = PASSWORD, payload: Payload = payload) -> bytes:
+        return stego.conceal(Source(host_file), payload, password=password, codec="jpeg", suffix=".jpg").file
+
+    def luma_altered() -> bytes:
+        file = JpegFile.read(hidden(plain()), "the vector")
+        blocks = file.luma.coefficients.copy()
+        place = np.argwhere(blocks == 2)[0]
+        blocks[tuple(place)] = 1
+        return file.with_coefficients({0: blocks}).write()
+
+    def masked(change: Callable[..., bytes]) -> bytes:
+        real = layerheader.masked
+        with mock.patch.object(layerheader, "masked", lambda *header: change(real, *header)):
+            return _without_check(lambda: hidden(plain()))
+
+    opens: dict[str, tuple[bytes, str | None, Payload]] = {
+        "jpeg": (plain(), PASSWORD, payload),
+        "jpeg-public": (plain(75), None, payload),
+        "jpeg-444": (plain(95, subsampling=0), PASSWORD, named(100)),
+        "jpeg-restarts": (plain(85, optimize=True, restart_marker_blocks=5), PASSWORD, payload),
+        "jpeg-empty": (plain(), PASSWORD, Payload(b"")),
+    }
+    for name, (file, password, each) in opens.items():
+        facts = {"version": VERSION, "codec": "jpeg", "password": password, "opens": _told(each)}
+        yield f"v2-{name}", facts, lambda f=file, p=password, e=each: hidden(f, p, e)
+    zeros = lambda real, *header: flipped(real(*header), 12)  # noqa: E731
+    large = lambda real, salt, codec, _, __, key: real(salt, codec, (1 << 32) - 1, (128,), key)  # noqa: E731
+    short = lambda real, salt, codec, _, shares, key: real(salt, codec, 20, shares, key)  # noqa: E731
+    tiny = host(16, 16)
+    for name, layer, make in (
+        ("luma-altered", "jpeg header", luma_altered), ("password-wrong", "jpeg header", lambda: hidden(plain(), "x")),
+        ("clean", "jpeg header", plain), ("header-zeros", "jpeg header", lambda: masked(zeros)),
+        ("header-large", "jpeg header", lambda: masked(large)), ("stream-short", "box", lambda: masked(short)),
+        ("no-room", "jpeg room", lambda: _jpeg(tiny)),
+    ):  # fmt: skip
+        yield f"v2-jpeg-{name}", {"version": VERSION, "codec": "jpeg", "password": PASSWORD, "layer": layer}, make
+
+
+def _jpeg(rgb: UInt8) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def _without_check(make: Callable[[], bytes]) -> bytes:
+    """What `make` hides though it cannot be read back."""
+    with mock.patch.object(stego, "_verify", return_value=1.0):
+        return make()
+
+
+def _refused(
+    name: str, codec: str, layer: str, make: Callable[[], UInt8]
+) -> tuple[str, dict[str, Any], Callable[[], bytes]]:
+    facts = {"version": VERSION, "codec": codec, "password": PASSWORD, "layer": layer}
+    return f"v2-{name}", facts, lambda: _png(make())
+
+
+def images() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]]:
+    """Name, facts and bytes of every file that is no image."""
+    good = _png(host(*SMALL))
     for name, file in {
         "image-empty": b"",
         "image-not-an-image": data(200),
@@ -301,12 +438,11 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
         yield name, {"codec": None, "password": None, "layer": "image"}, lambda file=file: file
 
 
-def _refused(codec: str, layer: str) -> dict[str, Any]:
-    return {"codec": codec, "password": PASSWORD, "layer": layer}
-
-
-def _png(rgb: UInt8) -> bytes:
-    return encode_photo(Photo(rgb, None, None), ".png")
+def _png(pixels: UInt8) -> bytes:
+    """As small as it gets: these files are kept for ever."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def _huge_png() -> bytes:
@@ -331,10 +467,10 @@ def main() -> None:
     index = VECTORS / "containers.json"
     had = json.loads(index.read_text()) if index.exists() else []
     names = {entry["name"] for entry in had}
-    for name, facts, make in (*good_containers(), *bad_containers()):
+    for name, facts, make in itertools.chain(good_containers(), bad_containers(), jpegs(), images()):
         if name in names:
             continue
-        file = f"{name}.png"
+        file = f"{name}{'.jpg' if facts['codec'] == 'jpeg' else '.png'}"
         (VECTORS / file).write_bytes(make())
         had.append({"name": name, "file": file, **facts})
         print(f"made {file}, {(VECTORS / file).stat().st_size} bytes")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.stealth import moves
 from stegcinn.codecs.stealth.moves import LABELS, LAYERS, Pixels
+from stegcinn.coding import labels
 
 colours = st.lists(st.tuples(*(st.integers(0, 255),) * 3), min_size=1, max_size=6)
 
@@ -27,7 +28,7 @@ def enumerated(pixel: np.ndarray, prices: np.ndarray, reluctance: np.ndarray) ->
         if luma_of(after[None]) != luma_of(pixel[None]):
             continue
         cost = float((prices * (np.array(move) != 1)).sum())
-        cost += moves.PULL * int(reluctance[np.ravel_multi_index(move, (3, 3, 3))]) / moves.NATS
+        cost += moves.PULL * int(reluctance[np.ravel_multi_index(move, (3, 3, 3))]) / labels.NATS
         chance = math.exp(-cost)
         label = int(after.astype(int) @ (1, 3, 6)) % LABELS
         if chance > found.get(label, (0, None))[0]:
@@ -55,13 +56,13 @@ def test_chances_are_those_of_the_cheapest_moves(pixels, seed):
     rgb = np.array(pixels, np.uint8)
     given_ = random_costs(rgb, np.random.default_rng(seed))
     costs, best = moves.label_costs(given_, 1.0)
-    likely = moves.chances(costs)
+    likely = labels.chances(costs)
     for i, pixel in enumerate(rgb):
         expected = enumerated(pixel, given_.prices[i], given_.reluctance[i])
         assert set(np.flatnonzero(likely[i])) == set(expected)
         assert (best[i][likely[i] == 0] == moves.STAY).all()
         for label, (chance, _) in expected.items():
-            dear = chance < math.exp(-moves.BEND / moves.NATS) * max(chance for chance, _ in expected.values())
+            dear = chance < math.exp(-labels.BEND / labels.NATS) * max(chance for chance, _ in expected.values())
             assert math.log(likely[i, label] / chance) == pytest.approx(0, abs=0.7 if dear else 0.07)
             after = (pixel + moves.MOVES[best[i, label]]).astype(np.uint8)
             assert moves.labels(after[None]) == label
@@ -73,21 +74,8 @@ def test_prices_beyond_measure_still_leave_a_way():
     rgb = np.full((1, 3), 128, np.uint8)
     nothing = np.zeros((1, 27), np.int8)
     costs = moves.label_costs(Pixels(rgb, np.full((1, 3), 1e5, np.float32), nothing), 1e4)[0]
-    assert {0, moves.NO_MOVE - 1} <= set(costs[0]) <= {0, moves.NO_MOVE - 1, moves.NO_MOVE}
-    assert (moves.chances(costs) > 0).sum() == len(enumerated(rgb[0], np.ones(3), nothing[0]))
-
-
-@pytest.mark.parametrize("layer", range(LAYERS))
-def test_entropies_are_those_of_bits_given_lower_bits(layer):
-    costs = moves.label_costs(random_pixels(50, 1), 1.0)[0]
-    bits, changeable = 0.0, 0.0
-    for chances in moves.chances(costs).astype(np.float64):
-        for low in range(1 << layer):
-            pair = [chances[low + (bit << layer) :: 2 << layer].sum() for bit in (0, 1)]
-            if min(pair) > 0:
-                changeable += sum(pair)
-                bits -= sum(p * math.log2(p / sum(pair)) for p in pair)
-    assert moves.entropies(costs)[:, layer] == pytest.approx((bits, changeable), rel=1e-4)
+    assert {0, labels.NO_MOVE - 1} <= set(costs[0]) <= {0, labels.NO_MOVE - 1, labels.NO_MOVE}
+    assert (labels.chances(costs) > 0).sum() == len(enumerated(rgb[0], np.ones(3), nothing[0]))
 
 
 @settings(max_examples=40, deadline=None)
@@ -99,11 +87,11 @@ def test_settled_layer_by_layer_a_pixel_gets_the_label_it_was_given(seed):
     rgb, every = pixels.rgb, moves.label_costs(pixels, 1.0)[0]
     settled = np.zeros(len(rgb), np.uint8)
     for layer in range(LAYERS):
-        bits, costs = moves.preferences(every, settled, layer)
+        bits, costs = labels.preferences(every, settled, layer)
         assert (costs >= 0).all()
         flips = (rng.random(len(rgb)) < 0.5) & np.isfinite(costs)
         settled |= (bits ^ flips).astype(np.uint8) << np.uint8(layer)
-        after = moves.moved(pixels, 1.0, moves.cheapest_labels(every, settled, layer + 1))
+        after = moves.moved(pixels, 1.0, labels.cheapest(every, settled, layer + 1))
         assert np.array_equal(moves.labels(after) % (2 << layer), settled)
         assert np.array_equal(luma_of(after), luma_of(rgb))
         assert np.abs(after.astype(int) - rgb).max() <= 1
@@ -111,30 +99,24 @@ def test_settled_layer_by_layer_a_pixel_gets_the_label_it_was_given(seed):
 
 def test_pieces_make_no_difference():
     """Work is spread over threads by pieces."""
-    pixels = random_pixels(2 * moves.PIECE + 77, 6)
+    pixels = random_pixels(2 * labels.PIECE + 77, 6)
     costs = moves.label_costs(pixels, 0.7)[0]
-    in_reach = np.random.default_rng(7).random(costs.shape) * (costs != moves.NO_MOVE)
+    in_reach = np.random.default_rng(7).random(costs.shape) * (costs != labels.NO_MOVE)
     settled = in_reach.argmax(axis=1).astype(np.uint8)
-    last = slice(2 * moves.PIECE, None)
+    last = slice(2 * labels.PIECE, None)
     assert np.array_equal(costs[last], moves.label_costs(pixels.part(last), 0.7)[0])
-    totals = sum(moves.entropies(costs[i : i + 1000]) for i in range(0, len(costs), 1000))
-    assert moves.entropies(costs) == pytest.approx(totals)
-    whole, part = (moves.preferences(costs[at], settled[at] & 1, 1) for at in (slice(None), last))
-    assert all(np.array_equal(x[last], y) for x, y in zip(whole, part, strict=True))
     after = moves.moved(pixels, 0.7, settled)
     assert np.array_equal(moves.labels(after), settled)
     assert np.array_equal(after[last], moves.moved(pixels.part(last), 0.7, settled[last]))
-    assert np.array_equal(moves.cheapest_labels(costs, settled, LAYERS), settled)
 
 
-def test_preferences_are_log_ratios():
-    every = moves.label_costs(random_pixels(100, 3), 1.0)[0]
-    likely = moves.chances(every)
-    bits, costs = moves.preferences(every, np.zeros(100, np.uint8), 0)
-    zero, one = likely[:, ::2].sum(axis=1), likely[:, 1::2].sum(axis=1)
-    assert np.array_equal(bits, one > zero)
-    with np.errstate(divide="ignore"):
-        assert costs == pytest.approx(np.abs(np.log(one / zero)), rel=1e-4)
+def test_costs_of_some_pixels_are_those_of_all():
+    pixels, places = random_pixels(50, 8), np.array([7, 3, 3, 40])
+    costs = moves.label_costs(pixels, 0.5)[0]
+    assert np.array_equal(pixels.costs(0.5), costs)
+    assert np.array_equal(pixels.costs(0.5, places), costs[places])
+    assert np.array_equal(pixels.taken(places).costs(0.5), costs[places])
+    assert [len(pixels), len(pixels.taken(places)), len(pixels.part(slice(5)))] == [50, 4, 5]
 
 
 def test_what_costs_nothing_is_nearly_all_that_moves_could_carry():
@@ -151,5 +133,5 @@ def test_what_costs_nothing_is_nearly_all_that_moves_could_carry():
         ]  # fmt: skip
         p = np.array(weights) / sum(weights)
         every.append(-(p * np.log2(p)).sum())
-    carried = moves.entropies(costs)[0].sum()
+    carried = labels.entropies(costs)[0].sum()
     assert 0.97 * sum(every) < carried <= sum(every) * 1.0001

@@ -8,8 +8,9 @@ import pytest
 from photos import crop
 from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.base import silent
-from stegcinn.codecs.stealth import moves, noise
+from stegcinn.codecs.stealth import noise
 from stegcinn.codecs.stealth.moves import MOVES, STAY
+from stegcinn.coding.labels import NATS
 from stegcinn.colourmodel import mixture, rangecoder, summary
 
 
@@ -46,7 +47,7 @@ def test_reluctance_is_what_the_colour_model_says(exact):
         after = (part.rgb.astype(int) + move).clip(0, 255).astype(np.uint8)
         kept = luma_of(after) == part.tile.luma
         theirs.append((nats(np.where(kept[..., None], after, part.rgb)) - before)[kept].clip(-6, 6))
-        ours.append((there[..., index][kept] / moves.NATS).clip(-6, 6))
+        ours.append((there[..., index][kept] / NATS).clip(-6, 6))
     ours, theirs = np.concatenate(ours), np.concatenate(theirs)
     assert np.corrcoef(ours, theirs)[0, 1] > 0.9
     assert 0.7 < np.polyfit(theirs, ours, 1)[0] < 1.3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from functools import partial
 from pathlib import Path
 
@@ -25,12 +26,14 @@ from stegcinn.codecs.stealth.codec import StealthCodec
 from stegcinn.codecs.stealth.header import HEADER_SIZE
 from stegcinn.codecs.stealth.moves import LAYERS
 from stegcinn.codecs.stealth.pricing import LOAD
+from stegcinn.coding import layered, layerheader, stc
 from stegcinn.errors import CapacityError, RevealError, SelfCheckError
 from stegcinn.sealing import envelope, keys
 from stegcinn.sealing.envelope import OVERHEAD, Payload
 
 PUBLIC = keys.derive(None, bytes(range(32)))
 OTHER = keys.derive(None, bytes(range(1, 33)))
+OLD = keys.derive(None, bytes(range(32)), version=1)
 KEEP, GENERATE = Wish("keep"), Wish("generate")
 GOLDEN = Path(__file__).parents[1] / "format" / "vectors" / "stealth.png"
 GOLDEN_TEXT = b"A container of the first release with codec stealth."
@@ -206,43 +209,76 @@ def test_two_containers_have_nothing_in_common(stealth):
     assert both < 0.35 * changed[0].sum()  # the same noisy places, by another draw
 
 
-def test_sizes_that_no_sender_writes_are_refused(stealth, monkeypatch):
-    for sizes in ((2**32 - 1, 0, 0, 0), (9, 0, 0, 0)):
-        monkeypatch.setattr(embedder, "unmasked", lambda header, key, sizes=sizes: sizes)
+@pytest.mark.parametrize(("length", "shares"), [(2**32 - 1, (64, 64, 64)), (2000, (255, 0, 0)), (1900, (0, 0, 0))])
+def test_sizes_that_no_body_holds_are_refused(stealth, monkeypatch, length, shares):
+    """One layer has a bit for each of the body's pixels: 14,336 of 128x128."""
+    told = layered.sizes(8 * length, shares)
+    monkeypatch.setattr(embedder, "read_header", lambda labels, key: told)
+    with pytest.raises(RevealError):
+        extracted(stealth, photo())
+    monkeypatch.setattr(embedder, "read_header", lambda labels, key: layered.sizes(8 * 1792, (255, 0, 0)))
+    assert len(extracted(stealth, photo())) == 1792
+
+
+def test_a_header_tells_how_many_bits_each_layer_carries(stealth, monkeypatch):
+    written = []
+    real = layerheader.masked
+    monkeypatch.setattr(layerheader, "masked", lambda *header: written.append(header) or real(*header))
+    told = []
+    inner = embedder.read_header
+    monkeypatch.setattr(embedder, "read_header", lambda *labels: told.append(inner(*labels)) or told[-1])
+    stream = np.random.default_rng(0).bytes(1500)
+    assert extracted(stealth, embedded(stealth, photo(), stream)) == stream
+    (_, name, length, shares, key), (sizes,) = written[-1], told
+    assert (name, length, key) == ("stealth", 1500, PUBLIC)
+    assert sizes == layered.sizes(12_000, shares)
+    assert len(sizes) == LAYERS
+    assert min(sizes) > 0
+    assert HEADER_SIZE == 15
+
+
+@pytest.mark.parametrize(("pixels", "version", "expected"), [
+    (64 * 64, 2, 1024), (8200, 2, 1025), (128 * 1024, 2, 16384), (50_000_000, 2, 16384), (100, 2, 1024),
+    (64 * 64, 1, 1024), (16400, 1, 1025), (256 * 1024, 1, 16384), (50_000_000, 1, 16384),
+])  # fmt: skip
+def test_the_header_has_an_eighth_of_the_pixels(pixels, version, expected):
+    """A sixteenth in format version 1; not too few, and not too many."""
+    assert header.header_pixels(pixels, version) == expected
+
+
+def test_a_header_of_format_1_is_read():
+    """Four sizes behind a salt of eight bytes, before four zero bytes."""
+    sizes, salt = (5, 4, 3, 4), b"12345678"
+    plain = struct.pack(">5I", *sizes, 0)
+
+    def told(plain: bytes) -> tuple[int, ...]:
+        whole = salt + OLD.masked(plain, "stealth header 3132333435363738")
+        bits = stc.encode(
+            np.zeros(1024, np.uint8), np.ones(1024, np.float32), np.unpackbits(np.frombuffer(whole, np.uint8))
+        )
+        return header.read_header(bits, OLD)
+
+    assert told(plain) == sizes
+    for wrong in ((5, 4, 3, 4, 1), (5, 4, 3, 3, 0), (5, 4, 3, 4, 1 << 31)):  # zeros, whole bytes, zeros
         with pytest.raises(RevealError):
-            extracted(stealth, photo())
+            told(struct.pack(">5I", *wrong))
 
 
-def test_header_is_uniform_and_never_the_same():
-    sizes = (5, 4, 3, 2)
-    written = header.masked(b"12345678", sizes, PUBLIC)
-    assert len(written) == HEADER_SIZE
-    assert header.unmasked(written, PUBLIC) == sizes
-    assert header.masked(b"12345679", sizes, PUBLIC)[8:] != written[8:]
-    for place in range(HEADER_SIZE):
-        damaged = bytearray(written)
-        damaged[place] ^= 1
-        if place in range(8, 24):  # the envelope has to find these
-            assert header.unmasked(bytes(damaged), PUBLIC) != sizes
-        else:
-            with pytest.raises(RevealError):
-                header.unmasked(bytes(damaged), PUBLIC)
-
-
-def test_a_layer_that_fails_is_tried_with_less(stealth, monkeypatch):
-    """And nothing is lost when no layout works."""
-    real, calls = embedder.stc.encode, []
+@pytest.mark.parametrize("refused", [3, LAYERS + 1])
+def test_a_code_that_fails_is_tried_again(stealth, monkeypatch, refused):
+    """A layer with less in it, the header with another salt; and nothing is lost when no layout works."""
+    real, calls = stc.encode, []
 
     def refusing(bits, costs, message):
         calls.append(len(message))
         return None if len(calls) == refused else real(bits, costs, message)
 
-    monkeypatch.setattr(embedder.stc, "encode", refusing)
+    monkeypatch.setattr(stc, "encode", refusing)
     stream = np.random.default_rng(0).bytes(500)
-    refused = 3
     assert extracted(stealth, embedded(stealth, photo(), stream)) == stream
-    assert len(calls) == refused + LAYERS + 1
-    monkeypatch.setattr(embedder.stc, "encode", lambda *arguments: None)
+    assert len(calls) == LAYERS + 1 + (refused if refused <= LAYERS else 1)
+    assert calls[-1] == 8 * HEADER_SIZE
+    monkeypatch.setattr(stc, "encode", lambda *arguments: None)
     with pytest.raises(CapacityError):
         embedded(stealth, photo(), stream)
 

@@ -14,12 +14,16 @@ import math
 import struct
 import unicodedata
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime as ort
 import zstandard
 from PIL import Image
+
+import jpegs
 
 WEIGHTS = Path(__file__).parents[2] / "src" / "stegcinn" / "weights"
 
@@ -90,61 +94,117 @@ def open_box(key, sealed, associated, layer):
     return xor(text, chacha20(key, len(text), counter=1))
 
 
-# 2, 3: image and keys
+# 2, 7: the image
 
 
-def read_image(file):
-    return np.asarray(Image.open(file).convert("RGB")).astype(np.int64)
+def read_image(file, version):
+    """-> colours that count, and which pixels are seen; 7.2, B.2."""
+    with Image.open(file) as image:
+        if version == 1 or not image.has_transparency_data:
+            rgb = np.asarray(image.convert("RGB")).astype(np.int64)
+            return rgb, np.ones(rgb.shape[:2], bool)
+        rgba = np.asarray(image.convert("RGBA")).astype(np.int64)
+    seen = rgba[..., 3] > 0
+    return np.where(seen[..., None], rgba[..., :3], 0), seen
 
 
 def luma_of(rgb):
     return (19595 * rgb[..., 0] + 38470 * rgb[..., 1] + 7471 * rgb[..., 2] + 32768) >> 16
 
 
-def root_key(luma, password):
+# 3: keys
+
+
+class Key(NamedTuple):
+    version: int
+    root: bytes
+
+
+def key_of(luma, password, version):
     height, width = luma.shape
     salt = hashlib.sha256(f"stegcinn luma {width}x{height}\n".encode() + luma.astype(np.uint8).tobytes()).digest()
-    secret = b"stegcinn v1: no password, no secrecy"
+    return key_of_salt(salt, password, version)
+
+
+def key_of_salt(salt, password, version):
+    secret = f"stegcinn v{version}: no password, no secrecy".encode()
     if password is not None:
+        n = {2: 131072, 1: 65536}[version]
         secret = hashlib.scrypt(
-            unicodedata.normalize("NFC", password).encode(), salt=salt, n=65536, r=8, p=1, dklen=32, maxmem=1 << 27
+            unicodedata.normalize("NFC", password).encode(), salt=salt, n=n, r=8, p=1, dklen=32, maxmem=1 << 28
         )
-    return hkdf(secret, salt, b"stegcinn v1 root", 32)
+    return Key(version, hkdf(secret, salt, f"stegcinn v{version} root".encode(), 32))
 
 
-def subkey(root, purpose):
-    return hkdf_expand(root, b"stegcinn v1 subkey " + purpose.encode(), 32)
+def subkey(key, purpose):
+    return hkdf_expand(key.root, f"stegcinn v{key.version} subkey {purpose}".encode(), 32)
 
 
-def stream(root, purpose, size):
-    return chacha20(subkey(root, purpose), size)
+def stream(key, purpose, size):
+    return chacha20(subkey(key, purpose), size)
 
 
-def bits(root, purpose, n):
-    return np.unpackbits(np.frombuffer(stream(root, purpose, -(-n // 8)), np.uint8))[:n]
+def bits(key, purpose, n):
+    return np.unpackbits(np.frombuffer(stream(key, purpose, -(-n // 8)), np.uint8))[:n]
 
 
-def permutation(root, purpose, n):
+def permutation(key, purpose, n):
     m = 1
     while m < n:
         m *= 2
-    words = struct.unpack(f"<{n}Q", stream(root, purpose, 8 * n))
+    words = struct.unpack(f"<{n}Q", stream(key, purpose, 8 * n))
     return [word % m for word in sorted(word - word % m + i for i, word in enumerate(words))]
 
 
 # 4: envelope
 
 
-def open_envelope(data, root):
+def open_envelope(data, key):
     """-> (name, payload)."""
+    if key.version == 1:
+        return open_envelope_1(data, key)
+    if len(data) < 12:
+        raise RefusedError("envelope")
+    both = hkdf(subkey(key, "envelope"), data[:8], b"stegcinn v2 envelope", 36)
+    head = xor(data[8:12], both[32:])
+    (word,) = struct.unpack(">I", head)
+    zstd, named, size = word >> 31, word >> 30 & 1, word % 2**30
+    if size < 16 + 4 * zstd + named:
+        raise RefusedError("sizes")
+    if len(data) < 12 + size:
+        raise RefusedError("box")
+    body = open_box(both[:32], data[12 : 12 + size], head, "box")
+    data_size, name = None, b""
+    if zstd:
+        data_size, body = struct.unpack(">I", body[:4])[0], body[4:]
+    if named:
+        if 1 + body[0] > len(body):
+            raise RefusedError("name")
+        name, body = body[1 : 1 + body[0]], body[1 + body[0] :]
+    return name.decode(errors="replace"), decompressed(body, data_size) if zstd else body
+
+
+def decompressed(stored, size):
+    if size > min(2**30, 2**15 * len(stored)):
+        raise RefusedError("zstd")
+    reader = zstandard.ZstdDecompressor(max_window_size=1 << 23).stream_reader(b"\x28\xb5\x2f\xfd" + stored)
+    try:
+        payload = reader.read(size + 1)
+    except zstandard.ZstdError:
+        raise RefusedError("zstd") from None
+    if len(payload) != size:
+        raise RefusedError("data size")
+    return payload
+
+
+def open_envelope_1(data, key):
+    """B.6."""
     if len(data) < 42:
         raise RefusedError("envelope")
-    both = hkdf(subkey(root, "envelope"), data[:16], b"stegcinn v1 envelope head, body", 64)
+    both = hkdf(subkey(key, "envelope"), data[:16], b"stegcinn v1 envelope head, body", 64)
     head = open_box(both[:32], data[16:42], b"", "head box")
     version, flags, body_size, data_size = struct.unpack(">BBII", head)
-    if version > 1:
-        raise RefusedError("newer version")
-    if version < 1:
+    if version != 1:
         raise RefusedError("version")
     if flags not in (0, 1):
         raise RefusedError("flags")
@@ -153,24 +213,17 @@ def open_envelope(data, root):
     if len(data) < 42 + body_size:
         raise RefusedError("body box")
     body = open_box(both[32:], data[42 : 42 + body_size], head, "body box")
-    stored = body[1 + body[0] :]
     if 1 + body[0] > len(body):
         raise RefusedError("name")
-    payload = stored
+    name, payload = body[1 : 1 + body[0]], body[1 + body[0] :]
     if flags == 1:
-        if data_size > 2**15 * len(stored):
-            raise RefusedError("zstd")
-        reader = zstandard.ZstdDecompressor(max_window_size=1 << 23).stream_reader(b"\x28\xb5\x2f\xfd" + stored)
-        try:
-            payload = reader.read(data_size + 1)
-        except zstandard.ZstdError:
-            raise RefusedError("zstd") from None
+        payload = decompressed(payload, data_size)
     if len(payload) != data_size:
         raise RefusedError("data size")
-    return body[1 : 1 + body[0]].decode(errors="replace"), payload
+    return name.decode(errors="replace"), payload
 
 
-# 5: codec exact
+# 9: codec exact
 
 PLACES = ((0, 0), (1, 1), (0, 1), (1, 0))
 STEPS = ((1, 0), (1, 1), (1, 2), (0, 0), (0, 1), (0, 2))
@@ -258,7 +311,7 @@ def entry(d, rate):
 
 
 def parts_of_pixel(q, guess_r, guess_b, y, colour, tables, rate):
-    """(before, after, total) of each symbol that is coded; 5.5."""
+    """(before, after, total) of each symbol that is coded; 9.5."""
     red, green, blue = colour
     for s, v in ((0, red), (1, blue)):
         if s == 0:
@@ -289,7 +342,7 @@ def parts_of_pixel(q, guess_r, guess_b, y, colour, tables, rate):
 
 
 class RangeEncoder:
-    """5.6, with one Python integer for the whole number line."""
+    """9.6, with one Python integer for the whole number line."""
 
     def __init__(self):
         self.low, self.span, self.settled = 0, 2**64 - 1, 0
@@ -314,7 +367,7 @@ def tile_order(height, width):
                     yield i, j
 
 
-def read_exact(rgb, luma, root):
+def read_exact(rgb, luma, seen, key):
     """The stream of the whole container."""
 
     def absorb(encoder, step, where, calibration):
@@ -330,8 +383,9 @@ def read_exact(rgb, luma, root):
     networks = {5: network(rgb, luma, *STEPS[5])}
     coding = [coding_tables(level) for level in (0, 1)]
     shape = plane_of(luma, *STEPS[5]).shape
-    drawn = struct.unpack("<16384Q", stream(root, "exact header", 8 * 16384))
-    places = list(dict.fromkeys(word % (shape[0] * shape[1]) for word in drawn))[:4096]
+    drawn = struct.unpack("<16384Q", stream(key, "exact header", 8 * 16384))
+    places = dict.fromkeys(word % (shape[0] * shape[1]) for word in drawn)
+    places = [place for place in places if plane_of(seen, *STEPS[5])[divmod(place, shape[1])]][:4096]
     encoder, used = RangeEncoder(), 0
     while encoder.settled < 55:
         if used >= len(places):
@@ -340,31 +394,32 @@ def read_exact(rgb, luma, root):
         absorb(encoder, 5, [divmod(place, shape[1]) for place in piece], None)
         used += len(piece)
     header = encoder.read()[:47]
-    salt = header[:8].hex()
-    plain = xor(header[8:], stream(root, f"exact header {salt}", 39))
+    border = 8 if key.version == 1 else 4
+    salt = header[:border].hex()
+    plain = xor(header[border:], stream(key, f"exact header {salt}", 47 - border))
     first, share = struct.unpack(">BH", plain[:3])
-    if first > 5:
+    if first > 5 or any(plain[39:]):
         raise RefusedError("exact header")
-    calibration = struct.unpack("36b", plain[3:])
+    calibration = struct.unpack("36b", plain[3:39])
 
     encoder = RangeEncoder()
     for step in range(first, 6):
         if step not in networks:
             networks[step] = network(rgb, luma, *STEPS[step])
         height, width = plane_of(luma, *STEPS[step]).shape
-        chosen = np.ones((height, width), bool)
+        chosen = plane_of(seen, *STEPS[step]).copy()
         if step == first and share < 65535:
-            numbers = struct.unpack(f"<{height * width}H", stream(root, f"exact pixels {salt}", 2 * height * width))
-            chosen = np.array(numbers).reshape(height, width) <= share
+            numbers = struct.unpack(f"<{height * width}H", stream(key, f"exact pixels {salt}", 2 * height * width))
+            chosen &= np.array(numbers).reshape(height, width) <= share
         if step == 5:
             for place in places[:used]:
                 chosen[divmod(place, width)] = False
         absorb(encoder, step, [at for at in tile_order(height, width) if chosen[at]], calibration)
     message = encoder.read()
-    return xor(message, stream(root, f"exact stream {salt}", len(message)))
+    return xor(message, stream(key, f"exact stream {salt}", len(message)))
 
 
-# 6: codec cinn
+# 10: codec cinn
 
 CODES = (
     (8, 2, 40), (12, 4, 30), (18, 6, 24), (24, 8, 20), (30, 9, 20), (36, 10, 20), (42, 11, 18), (48, 11, 16),
@@ -519,26 +574,26 @@ def decode_word(rows, llr):
     return None
 
 
-def read_cinn(rgb, luma, root):
+def read_cinn(rgb, luma, seen, key):
     """The stream of the whole container, by the newest release that reads it."""
     for release in NOISE:
         try:
-            return read_cinn_by(release, rgb, luma, root)
+            return read_cinn_by(release, rgb, luma, key)
         except RefusedError as error:
             last = error
     raise last
 
 
-def read_cinn_by(release, rgb, luma, root):
+def read_cinn_by(release, rgb, luma, key):
     received = soft_bits(release, rgb, luma)
     n = len(received)
     words = -(-(n - 256) // 64800)
     lift = (n - 256) // words // 120 if words > 0 else 0
     if lift < 16:
         raise RefusedError("cinn room")
-    inverted = np.where(bits(root, "whitening", n), -1, 1)
-    llr = -received[permutation(root, "positions", n)] * inverted  # softer than the noise asks for; it errs less
-    patterns = bits(root, "rate patterns", 31 * 256).reshape(31, 256)
+    inverted = np.where(bits(key, "whitening", n), -1, 1)
+    llr = -received[permutation(key, "positions", n)] * inverted  # softer than the noise asks for; it errs less
+    patterns = bits(key, "rate patterns", 31 * 256).reshape(31, 256)
     fits = [(llr[:256].clip(-8, 8) * (1 - 2.0 * pattern)).sum() for pattern in patterns]
     code = CODES[int(np.argmax(fits))]
     checks, found = checks_of(*code, lift), []
@@ -550,7 +605,7 @@ def read_cinn_by(release, rgb, luma, root):
     return np.packbits(np.concatenate(found)).tobytes()
 
 
-# 7: codec stealth
+# 6: layered messages
 
 
 def columns():
@@ -564,7 +619,7 @@ COLUMNS = list(columns())
 
 
 def read_syndromes(sequence, m):
-    """The m bits of message in a sequence of bits; 7.2."""
+    """The m bits of message in a sequence of bits; 6.1."""
     if m == 0:
         return []
     segments = max(1, min(len(sequence) // 4096, m // 256))
@@ -583,34 +638,106 @@ def read_syndromes(sequence, m):
     return message[:m]
 
 
-def read_stealth(rgb, luma, root):
-    """The stream of the whole container."""
-    n = luma.size
-    labels = ((rgb @ np.array([1, 3, 6])).reshape(-1) % 16)[permutation(root, "stealth order", n)]
-    layers = [(labels >> k) % 2 for k in range(4)]
-    border = min(max(n // 16, 1024), 16384)
-    header = np.packbits(read_syndromes(layers[0][:border].tolist(), 224)).tobytes()
-    plain = xor(header[8:], stream(root, f"stealth header {header[:8].hex()}", 20))
-    *sizes, zero = struct.unpack(">5I", plain)
-    if zero or sum(sizes) % 8 or max(sizes) > n - border:
-        raise RefusedError("stealth header")
-    found = [read_syndromes(layer[border:].tolist(), size) for layer, size in zip(layers, sizes, strict=True)]
+def read_layered(codec, header, body, layers, key):
+    """The stream in labels of header and body; 6.2, 6.3."""
+    told = 7 + layers
+    found = np.packbits(read_syndromes((header % 2).tolist(), 8 * (4 + told))).tobytes()
+    plain = xor(found[4:], stream(key, f"{codec} header {found[:4].hex()}", told))
+    length, *shares = struct.unpack(f">I{layers - 1}B", plain[:-4])
+    ends = [0, *(8 * length * share // 255 for share in itertools.accumulate(shares)), 8 * length]
+    sizes = [end - start for start, end in pairwise(ends)]
+    if any(plain[-4:]) or sum(shares) > 255 or max(sizes) > len(body):
+        raise RefusedError(f"{codec} header")
+    return read_layers(body, sizes)
+
+
+def read_layers(body, sizes):
+    found = [read_syndromes(((body >> k) % 2).tolist(), size) for k, size in enumerate(sizes)]
     return np.packbits(np.array(list(itertools.chain.from_iterable(found)), np.uint8)).tobytes()
 
 
-# 9: what a reader does
-
-CODECS = {"stealth": read_stealth, "exact": read_exact, "cinn": read_cinn}
+# 8: codec stealth
 
 
-def reveal(file, password=None, codecs=tuple(CODECS)):
+def read_stealth(rgb, luma, seen, key):
+    """The stream of the whole container."""
+    labels = (rgb @ np.array([1, 3, 6]))[seen] % 16
+    n = len(labels)
+    labels = labels[permutation(key, "stealth order", n)]
+    if key.version == 1:
+        border = min(max(n // 16, 1024), 16384)
+        return read_layered_1(labels[:border], labels[border:], key)
+    border = min(max(n // 8, 1024), 16384)
+    if n < 2 * border:
+        raise RefusedError("stealth room")
+    return read_layered("stealth", labels[:border], labels[border:], 4, key)
+
+
+def read_layered_1(header, body, key):
+    """B.4."""
+    found = np.packbits(read_syndromes((header % 2).tolist(), 224)).tobytes()
+    plain = xor(found[8:], stream(key, f"stealth header {found[:8].hex()}", 20))
+    *sizes, zero = struct.unpack(">5I", plain)
+    if zero or sum(sizes) % 8 or max(sizes) > len(body):
+        raise RefusedError("stealth header")
+    return read_layers(body, sizes)
+
+
+# 11: codec jpeg
+
+
+def read_jpeg(file, password):
+    """-> the stream and its key. The decoder of sequential files is that of the tests."""
+    data = Path(file).read_bytes()
+    with Image.open(file) as image:
+        if image.format != "JPEG":
+            raise RefusedError("jpeg file")
+        (width, height), layers, tables = image.size, image.layer, image.quantization
+    blocks, most = jpegs.read_baseline(data), [max(each[k] for each in layers) for k in (1, 2)]
+    seen = []
+    for (_, h, v, _), plane in zip(layers, blocks, strict=True):
+        rows, columns = (ceil(ceil(a * f / m) / 8) for a, f, m in ((height, v, most[1]), (width, h, most[0])))
+        seen.append(plane[:rows, :columns])
+    digest = hashlib.sha256(f"stegcinn jpeg {width}x{height}\n".encode())
+    for *_, table in layers:
+        digest.update(struct.pack("<64H", *tables[table]))
+    digest.update(seen[0].astype("<i2").tobytes())
+    key = key_of_salt(digest.digest(), password, 2)
+    values = np.concatenate([plane.reshape(-1) for plane in seen[1:]]).astype(np.int64)
+    count = len(values) // 64
+    order, modes = np.array(permutation(key, "jpeg blocks", count)), stream(key, "jpeg modes", count)
+    modes = np.frombuffer(modes, np.uint8).astype(np.int64)
+    labels = np.concatenate([values[64 * order + (modes + s) % 64] for s in range(64)]) % 4
+    border = min(max(len(labels) // 16, 2048), 65536)
+    if len(labels) < 2 * border:
+        raise RefusedError("jpeg room")
+    return read_layered("jpeg", labels[:border], labels[border:], 2, key), key
+
+
+# 5: what a reader does
+
+LOSSLESS = {"stealth": read_stealth, "exact": read_exact, "cinn": read_cinn}
+CODECS = {"jpeg": None, **LOSSLESS}
+VERSIONS = (2, 1)
+
+
+def reveal(file, password=None, codecs=tuple(CODECS), versions=VERSIONS):
     """-> (codec, name, payload); RefusedError with the layer at which the last codec gave up."""
-    rgb = read_image(file)
-    luma = luma_of(rgb)
-    root = root_key(luma, password)
-    for codec in codecs:
+    last = RefusedError("no codec")
+    if "jpeg" in codecs and 2 in versions:
         try:
-            return codec, *open_envelope(CODECS[codec](rgb, luma, root), root)
+            return "jpeg", *open_envelope(*read_jpeg(file, password))
         except RefusedError as error:
             last = error
+        if last.layer != "jpeg file":
+            raise last
+    for version in versions:
+        rgb, seen = read_image(file, version)
+        luma = luma_of(rgb)
+        key = key_of(luma, password, version)
+        for codec in (each for each in codecs if each in LOSSLESS):
+            try:
+                return codec, *open_envelope(LOSSLESS[codec](rgb, luma, seen, key), key)
+            except RefusedError as error:
+                last = error
     raise last

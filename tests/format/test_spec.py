@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 import spec_reader
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import stegcinn
 from photos import crop
@@ -26,14 +28,17 @@ from stegcinn.errors import ImageError, RevealError, StegcinnError
 from stegcinn.runtime import weights
 from stegcinn.sealing import envelope, keys
 from stegcinn.sealing.envelope import Payload
-from stegcinn.sealing.keys import Keyring, Keys
+from stegcinn.sealing.keys import VERSIONS, Keyring, Keys
 
 VECTORS = Path(__file__).parent / "vectors"
 SPEC = (Path(__file__).parents[2] / "docs" / "SPEC.md").read_text(encoding="utf-8")
 
 
 def entries(file: str) -> list:
-    """Those of `cinn`, whose networks take a second here and another there, are slow."""
+    """Those of `cinn`, whose networks take a second here and another there, are slow.
+
+    `version`: of the format, 1 where nothing is said.
+    """
     vectors = json.loads((VECTORS / file).read_text(encoding="utf-8"))
     return [pytest.param(v, id=v["name"], marks=[pytest.mark.slow] * (v.get("codec") == "cinn")) for v in vectors]
 
@@ -53,25 +58,29 @@ def _scrypt_once_for_all() -> Iterator[None]:
 
 @pytest.mark.parametrize("vector", entries("envelopes.json"))
 def test_envelope(vector):
-    root, stream = bytes.fromhex(vector["root"]), bytes.fromhex(vector["stream"])
+    root, stream, version = bytes.fromhex(vector["root"]), bytes.fromhex(vector["stream"]), vector.get("version", 1)
+    ours, theirs = Keys(root, version), spec_reader.Key(version, root)
     if "opens" in vector:
-        assert told(*spec_reader.open_envelope(stream, root)) == vector["opens"]
-        payload = envelope.unseal(stream, Keys(root))
+        assert told(*spec_reader.open_envelope(stream, theirs)) == vector["opens"]
+        payload = envelope.unseal(stream, ours)
         assert told(payload.name, payload.data) == vector["opens"]
+        for other in set(VERSIONS) - {version}:
+            with pytest.raises(RevealError):
+                envelope.unseal(stream, Keys(root, other))
         return
     with pytest.raises(spec_reader.RefusedError) as refused:
-        spec_reader.open_envelope(stream, root)
+        spec_reader.open_envelope(stream, theirs)
     assert refused.value.layer == vector["layer"]
     with pytest.raises(StegcinnError) as error:
-        envelope.unseal(stream, Keys(root))
+        envelope.unseal(stream, ours)
     assert_refused(error.value, vector["layer"])
 
 
 @pytest.mark.parametrize("vector", entries("containers.json"))
 def test_container(vector):
-    path, password = VECTORS / vector["file"], vector["password"]
+    path, password, version = VECTORS / vector["file"], vector["password"], vector.get("version", 1)
     if "opens" in vector:
-        codec, *payload = spec_reader.reveal(path, password)
+        codec, *payload = spec_reader.reveal(path, password, versions=(version,))
         assert (codec, told(*payload)) == (vector["codec"], vector["opens"])
         payload = stego.uncover(Source(path), password=password)
         assert told(payload.name, payload.data) == vector["opens"]
@@ -81,7 +90,7 @@ def test_container(vector):
     assert_refused(error.value, vector["layer"])
     if vector["codec"]:
         with pytest.raises(spec_reader.RefusedError) as refused:
-            spec_reader.reveal(path, password, codecs=(vector["codec"],))
+            spec_reader.reveal(path, password, codecs=(vector["codec"],), versions=(version,))
         assert refused.value.layer == vector["layer"]
 
 
@@ -89,9 +98,6 @@ def assert_refused(error: StegcinnError, layer: str) -> None:
     """One message for all that cannot be told apart."""
     if layer == "image":
         assert type(error) is ImageError
-    elif layer == "newer version":
-        assert type(error) is StegcinnError
-        assert "newer stegcinn" in str(error)
     else:
         assert type(error) is RevealError
         assert str(error) == str(RevealError())
@@ -99,12 +105,36 @@ def assert_refused(error: StegcinnError, layer: str) -> None:
 
 def test_there_are_vectors_of_both_kinds_for_every_codec_and_weights_release():
     vectors = json.loads((VECTORS / "containers.json").read_text(encoding="utf-8"))
-    for codec in spec_reader.CODECS:
-        assert any("opens" in v for v in vectors if v["codec"] == codec)
-        assert any("layer" in v for v in vectors if v["codec"] == codec)
+    for codec, version in itertools.product(spec_reader.CODECS, VERSIONS):
+        if load_codec(codec).first_version <= version:
+            ours = [v for v in vectors if (v["codec"], v.get("version", 1)) == (codec, version)]
+            assert any("opens" in v for v in ours)
+            assert any("layer" in v for v in ours)
     assert tuple(spec_reader.CODECS) == CODECS
+    assert spec_reader.VERSIONS == VERSIONS
     listed = {v["file"] for v in vectors}
-    assert listed == {path.name for path in VECTORS.glob("*.png")}
+    assert listed == {path.name for path in VECTORS.iterdir() if path.suffix != ".json"}
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_there_is_a_vector_of_which_a_program_whitened_what_is_not_seen(codec):
+    if load_codec(codec).formats[0] != ".png":
+        pytest.skip("it has no transparency")
+    before, after = (np.asarray(Image.open(VECTORS / f"v2-{codec}-transparent{end}.png")) for end in ("", "-white"))
+    hidden = before[..., 3] == 0
+    assert hidden.sum() > 100
+    assert np.array_equal(before[~hidden], after[~hidden])
+    assert np.array_equal(after[hidden], np.broadcast_to((255, 255, 255, 0), (hidden.sum(), 4)))
+    assert (before[hidden] != after[hidden]).any(axis=-1).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["stealth-public", "exact-1-public", "cinn-2-public"])
+def test_what_is_not_told_is_found(name):
+    """Neither version nor codec: by trying all."""
+    codec, _, payload = spec_reader.reveal(VECTORS / f"{name}.png")
+    assert codec == name.split("-")[0]
+    assert payload == stegcinn.reveal(VECTORS / f"{name}.png")
 
 
 WISHES = [
@@ -118,8 +148,11 @@ WISHES = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("codec", "wish"), WISHES)
 def test_new_containers_are_read_by_the_other_reader(codec, wish, tmp_path):
-    """Another size and payload every time would be fuzzing; these go beyond one tile and use an odd size."""
-    host = np.concatenate([crop("chelsea", 67, 200), crop("coffee", 67, 101, left=100)], axis=1)
+    """Another size and payload every time would be fuzzing; these go beyond one tile, use an odd size, have a hole."""
+    rgb = np.concatenate([crop("chelsea", 67, 200), crop("coffee", 67, 101, left=100)], axis=1)
+    alpha = np.full(rgb.shape[:2], 255, np.uint8)
+    alpha[20:35, 120:160] = np.arange(40) // 20
+    host = Image.fromarray(np.dstack([rgb, alpha]))
     room = stegcinn.capacity(host, codec=codec, colors=wish.colors).bytes
     payload = Payload(np.random.default_rng(0).bytes(room // 3), "größe.bin")
     container = stego.conceal(Source(host), payload, password="pä", codec=codec, wish=wish, suffix=".webp")
@@ -131,15 +164,14 @@ def test_new_containers_are_read_by_the_other_reader(codec, wish, tmp_path):
 def test_key_streams_are_those_of_the_other_reader():
     luma = np.arange(64 * 65, dtype=np.uint8).reshape(65, 64)
     rgb = np.repeat(luma[..., None], 3, axis=-1)
-    (salt,) = {codec.salt(codec.open(Source(rgb))) for codec in map(load_codec, CODECS)}
-    for password in (None, "pässword", "pa\u0308ssword"):
-        theirs = spec_reader.root_key(luma, password)
-        assert Keyring(password)(salt).root == theirs
-    key = Keys(theirs)
-    assert key.stream("exact header", 1000) == spec_reader.stream(theirs, "exact header", 1000)
-    for n in (1, 2, 3, 1000, 1024):
-        assert key.permutation("positions", n).tolist() == spec_reader.permutation(theirs, "positions", n)
-    assert keys.derive("a", bytes(32)).root != theirs
+    (salt,) = {codec.salt(codec.open(Source(rgb))) for codec in map(load_codec, spec_reader.LOSSLESS)}
+    for version, password in itertools.product(VERSIONS, (None, "pässword", "pa\u0308ssword")):
+        theirs, ours = spec_reader.key_of(luma, password, version), Keyring(password)(salt, version)
+        assert (ours.version, ours.root) == theirs
+        assert ours.stream("exact header", 1000) == spec_reader.stream(theirs, "exact header", 1000)
+        for n in (1, 2, 3, 1000, 1024):
+            assert ours.permutation("positions", n).tolist() == spec_reader.permutation(theirs, "positions", n)
+        assert keys.derive("a", bytes(32), version).root != theirs.root
 
 
 @settings(max_examples=40, deadline=None)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_arrays import extreme, strided
+from kernel_arrays import TERNARY, extreme, strided
 
+from stegcinn.carriers.jpegfile.entropy import MINUS, PLUS
 from stegcinn.carriers.luma import LUMA_WEIGHTS, luma_of
 from stegcinn.codecs.stealth import moves, noise
+from stegcinn.coding import labels
 from stegcinn.colourmodel import cells, mixture, networks, summary
 
 CASES = settings(max_examples=50, deadline=None)
@@ -139,6 +141,12 @@ def test_move_reluctance(run, height, width, seed):
 # -- moves
 
 
+def as_bytes(units: np.ndarray, bend: np.float32, gentle: np.float32) -> np.ndarray:
+    """Costs of moves that there are, (...) float32."""
+    bent = np.where(units < bend, units, bend + (units - bend) * gentle)
+    return np.minimum(bent + np.float32(0.5), labels.NO_MOVE - 1).astype(np.uint8)
+
+
 @CASES
 @given(st.integers(0, 12), st.sampled_from([0.0, 1.0, 1e4]), SEEDS)
 def test_move_costs(run, count, price, seed):
@@ -147,7 +155,7 @@ def test_move_costs(run, count, price, seed):
     rgb, reluctance = extreme(rng, (count, 3), np.uint8), extreme(rng, (count, 27), np.int8)
     prices = rng.choice([0, 1e-3, 1, 40, 1e30], (count, 3)).astype(np.float32) * rng.random((count, 3), np.float32)
     costs, best = (np.full((count, 16), 77, np.uint8) for _ in range(2))
-    scale = moves.PULL / moves.NATS, moves.NATS, moves.BEND, 1 / moves.STEEP
+    scale = moves.PULL / labels.NATS, labels.NATS, labels.BEND, 1 / labels.STEEP
     run(moves._COSTS, rgb, prices, price, reluctance, count, *scale, costs, best)
     pull, nats, bend, gentle = map(np.float32, scale)
     for i in range(count):
@@ -161,29 +169,67 @@ def test_move_costs(run, count, price, seed):
             label = int(after @ moves.LABEL_WEIGHTS) % 16
             if each < cost[label]:
                 cost[label], by[label] = each, index
-        units = (cost - cost.min()) * nats
-        units = np.where(units < bend, units, bend + (units - bend) * gentle)
-        expected = np.minimum(units + np.float32(0.5), 254).astype(np.uint8)
-        assert np.array_equal(costs[i], np.where(np.isinf(cost), moves.NO_MOVE, expected))
+        expected = as_bytes((cost - cost.min()) * nats, bend, gentle)
+        assert np.array_equal(costs[i], np.where(np.isinf(cost), labels.NO_MOVE, expected))
         assert np.array_equal(best[i], by)
 
 
-def label_costs(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Any bytes, but one label of each pixel that costs nothing."""
-    costs = rng.choice([extreme(rng, (count, 16), np.uint8), rng.integers(0, 60, (count, 16), np.uint8)], axis=0)
-    costs[np.arange(count), rng.integers(0, 16, count)] = 0
+@CASES
+@given(st.integers(1, 12), st.integers(0, 20), st.sampled_from([0.0, 1.0, 1e4]), SEEDS)
+def test_ternary_costs(run, total, count, price, seed):
+    """In numbers of 32 bits, in the same order: to the last bit."""
+    rng = np.random.default_rng(seed)
+    values, places = extreme(rng, (total,), np.int16), rng.integers(0, total, count, np.uint32)
+    prices = rng.choice([0, 1e-3, 1, 40, 1e30], total).astype(np.float32) * rng.random(total, np.float32)
+    errors, ways = rng.integers(-64, 64, total, np.int8, endpoint=True), extreme(rng, (total,), np.uint8)
+    costs = np.full((count, 4), 77, np.uint8)
+    scale = labels.NATS, labels.BEND, 1 / labels.STEEP
+    assert run(TERNARY, values, places, prices, errors, ways, total, count, price, *scale, costs) == 0
+    nats, bend, gentle = map(np.float32, scale)
+    for i, at in enumerate(places):
+        expected = np.full(4, labels.NO_MOVE)
+        expected[int(values[at]) % 4] = 0
+        for way, step in ((PLUS, 1), (MINUS, -1)):
+            easier = np.float32(step * int(errors[at]) / 64)
+            units = prices[at] * np.float32(price) * (np.float32(1) - easier) * nats
+            if ways[at] & way:
+                expected[(int(values[at]) + step) % 4] = as_bytes(units, bend, gentle)
+        assert np.array_equal(costs[i], expected)
+
+
+@CASES
+@given(st.integers(0, 5), st.sampled_from([0, 1, 2**31, 2**32 - 6]), SEEDS)
+def test_ternary_costs_of_places_that_are_none(run, total, beyond, seed):
+    """Nothing behind the arrays is read."""
+    rng = np.random.default_rng(seed)
+    places = np.array([*rng.integers(0, total, 3 if total else 0), total + beyond], np.uint32)
+    values, errors, ways = (np.zeros(total, kind) for kind in (np.int16, np.int8, np.uint8))
+    costs = np.full((len(places) + 1, 4), 77, np.uint8)
+    prices, scale = np.zeros(total, np.float32), (labels.NATS, labels.BEND, 1 / labels.STEEP)
+    assert run(TERNARY, values, places, prices, errors, ways, total, len(places), 1.0, *scale, costs) == -1
+    assert (costs[len(places) - 1 :] == 77).all()
+
+
+LAYERS = st.sampled_from([2, 4])
+
+
+def label_costs(rng: np.random.Generator, count: int, layers: int) -> np.ndarray:
+    """Any bytes, but one label of each place that costs nothing."""
+    shape = count, 1 << layers
+    costs = rng.choice([extreme(rng, shape, np.uint8), rng.integers(0, 60, shape, np.uint8)], axis=0)
+    costs[np.arange(count), rng.integers(0, 1 << layers, count)] = 0
     return np.ascontiguousarray(costs)
 
 
 @CASES
-@given(st.integers(0, 20), SEEDS)
-def test_label_entropies(run, count, seed):
-    costs = label_costs(np.random.default_rng(seed), count)
-    totals = np.full((2, 4), 5.0)
-    run(moves._ENTROPIES, costs, count, moves._CHANCES, moves._LOGS, totals)
-    expected = np.full((2, 4), 5.0)
-    for chances in moves._CHANCES[costs].astype(float):
-        for layer in range(4):
+@given(st.integers(0, 20), LAYERS, SEEDS)
+def test_label_entropies(run, count, layers, seed):
+    costs = label_costs(np.random.default_rng(seed), count, layers)
+    totals = np.full((2, layers), 5.0)
+    run(labels._ENTROPIES, costs, count, layers, labels._CHANCES, labels._LOGS, totals)
+    expected = np.full((2, layers), 5.0)
+    for chances in labels._CHANCES[costs].astype(float):
+        for layer in range(layers):
             for low in range(1 << layer):
                 pair = np.array([chances[low + (bit << layer) :: 2 << layer].sum() for bit in (0, 1)])
                 if pair.min() > 0:
@@ -193,15 +239,15 @@ def test_label_entropies(run, count, seed):
 
 
 @CASES
-@given(st.integers(0, 20), st.integers(0, 3), SEEDS)
-def test_label_preferences(run, count, layer, seed):
+@given(st.integers(0, 20), LAYERS, st.integers(0, 3), SEEDS)
+def test_label_preferences(run, count, layers, layer, seed):
     """What bits above the layer say does not matter."""
-    rng = np.random.default_rng(seed)
-    costs, settled = label_costs(rng, count), rng.integers(0, 256, count, np.uint8)
+    rng, layer = np.random.default_rng(seed), layer % layers
+    costs, settled = label_costs(rng, count, layers), rng.integers(0, 256, count, np.uint8)
     bits, flips = np.full(count, 9, np.uint8), np.full(count, -1, np.float32)
-    run(moves._PREFERENCES, costs, count, moves._CHANCES, settled, layer, bits, flips)
+    run(labels._PREFERENCES, costs, count, layers, labels._CHANCES, settled, layer, bits, flips)
     for i, low in enumerate(settled % (1 << layer)):
-        zero, one = (moves._CHANCES[costs[i, low + (bit << layer) :: 2 << layer]].sum() for bit in (0, 1))
+        zero, one = (labels._CHANCES[costs[i, low + (bit << layer) :: 2 << layer]].sum() for bit in (0, 1))
         assert bits[i] == (one > zero) or np.isclose(one, zero, rtol=1e-6)
         expected = abs(np.log(one / zero)) if min(one, zero) > 0 else np.inf
         assert np.isclose(flips[i], expected, rtol=1e-5, atol=1e-6)

@@ -12,18 +12,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kernel_arrays import TERNARY
 
 from stegcinn.carriers import luma
 from stegcinn.carriers.jpegfile import entropy, markers
 from stegcinn.codecs.stealth import moves, noise
-from stegcinn.coding import stc
+from stegcinn.coding import labels, stc
 from stegcinn.colourmodel import cells, mixture, networks, rangecoder, summary
 from stegcinn.errors import StegcinnError
 from stegcinn.runtime import native
 from stegcinn.runtime.native import Kernel
 
-ROOMS = cells, entropy, moves, networks, noise, rangecoder, stc, summary
+ROOMS = cells, entropy, labels, moves, networks, noise, rangecoder, stc, summary
 KERNELS = {kernel._name: kernel for room in ROOMS for kernel in vars(room).values() if isinstance(kernel, Kernel)}
+KERNELS |= {TERNARY._name: TERNARY}
 SOURCES = {path.name: path.read_text() for path in sorted(native.FOLDER.glob("*.[ch]"))}
 TEXT = {name: re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL) for name, source in SOURCES.items()}
 
@@ -61,10 +63,14 @@ FROM_PYTHON = {
         "LOOK": 10, "VALUE_MAX": 15, "ZRL": 0xF0, "RUNS_MAX": 14, "SIDE_MAX": 65535,
         "DECODE": 0, "RECODE": 1, "PRICE": 2,
     },
+    "labels.c": {
+        "MOST_LABELS": moves.LABELS, "NO_MOVE": labels.NO_MOVE, "UP": entropy.PLUS, "DOWN": entropy.MINUS,
+        "HALF": 64,  # of what errors are told in: half a step
+    },
     "moves.c": {
-        "MOVES": len(moves.MOVES), "STAY": moves.STAY, "LABELS": moves.LABELS, "LAYERS": moves.LAYERS,
+        "MOVES": len(moves.MOVES), "STAY": moves.STAY, "LABELS": moves.LABELS,
         **dict(zip(("RED_WEIGHT", "GREEN_WEIGHT", "BLUE_WEIGHT"), moves.LABEL_WEIGHTS, strict=True)),
-        "NO_MOVE": moves.NO_MOVE,
+        "NO_MOVE": labels.NO_MOVE,
     },
     "noise.c": {
         **{name: getattr(summary, name) for name in (

@@ -30,38 +30,71 @@ def test_keystream_is_rfc_8439() -> None:
 
 def test_scrypt_is_rfc_7914(monkeypatch: pytest.MonkeyPatch) -> None:
     # Section 12, third vector: N = 16384, r = 8, p = 1; the first 32 of its 64 bytes.
-    monkeypatch.setattr(keys, "SCRYPT_N", 16384)
+    monkeypatch.setitem(keys.SCRYPT_N, 7, 16384)
     expected = "7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2"
-    assert keys._stretch(b"pleaseletmein", b"SodiumChloride").hex() == expected
+    assert keys._stretch(b"pleaseletmein", b"SodiumChloride", 7).hex() == expected
+
+
+def sha256(array: np.ndarray) -> str:
+    return hashlib.sha256(array.astype("<u4").tobytes()).hexdigest()
 
 
 def test_format_1_is_pinned() -> None:
-    assert (
-        derive("correct horse", SALT).root.hex() == "4a5ec2688600c29815f5ab9041d7c7f98cbec2318468072a702793816ca12806"
-    )
-    assert derive(None, SALT).root.hex() == "57e09885ad34c829c59c5a3e0c87d37f48703200eaafe0e56af8f45a9ceb670f"
-    assert KEYS.subkey("a").hex() == "900745ce37f29bca1b83e61711f9f24a024863b4326e48f7c20172490b75efc9"
-    assert KEYS.stream("a", 16).hex() == "dd09026c13011fea0b1ba6d661df72f7"
-    assert "".join(map(str, KEYS.bits("a", 20))) == "11011101000010010000"
-    assert KEYS.permutation("a", 10).tolist() == [7, 9, 6, 3, 4, 5, 2, 0, 8, 1]
-    large = KEYS.permutation("a", 200_000).astype("<u4").tobytes()
-    assert hashlib.sha256(large).hexdigest() == "4198000e9e9290227a4c9d84dfe4823a0a2a512db00e2e261c0fce45b927d866"
+    roots = [derive(password, SALT, version=1).root.hex() for password in ("correct horse", None)]
+    assert roots == [
+        "4a5ec2688600c29815f5ab9041d7c7f98cbec2318468072a702793816ca12806",
+        "57e09885ad34c829c59c5a3e0c87d37f48703200eaafe0e56af8f45a9ceb670f",
+    ]
+    old = Keys(bytes(32), version=1)
+    assert old.subkey("a").hex() == "900745ce37f29bca1b83e61711f9f24a024863b4326e48f7c20172490b75efc9"
+    assert old.stream("a", 16).hex() == "dd09026c13011fea0b1ba6d661df72f7"
+    assert "".join(map(str, old.bits("a", 20))) == "11011101000010010000"
+    assert old.permutation("a", 10).tolist() == [7, 9, 6, 3, 4, 5, 2, 0, 8, 1]
+    expected = "4198000e9e9290227a4c9d84dfe4823a0a2a512db00e2e261c0fce45b927d866"
+    assert sha256(old.permutation("a", 200_000)) == expected
+
+
+def test_format_2_is_pinned() -> None:
+    assert keys.VERSION == KEYS.version == 2
+    assert keys.VERSIONS == (2, 1)
+    roots = [derive(password, SALT).root.hex() for password in ("correct horse", None)]
+    assert roots == [
+        "4e4aada4c2dfb183ae0b7a6efaddbda8a2e88f5fcf94f4bce2bd64feb818e82c",
+        "520eecb3a4fb3991e41b132e236feb2be29dad25b8ed7015cc23d0c08db5f9f4",
+    ]
+    assert KEYS.subkey("a").hex() == "87c7437ebe2b02cf99ff202383e700160e1952d4c558a48314df0ab57539f9a6"
+    assert KEYS.stream("a", 16).hex() == "5af76f5d1557634c86e13c8fabb8690c"
+    assert KEYS.masked(bytes(16), "a").hex() == "5af76f5d1557634c86e13c8fabb8690c"
+    assert "".join(map(str, KEYS.bits("a", 20))) == "01011010111101110110"
+    assert KEYS.permutation("a", 10).tolist() == [1, 8, 5, 0, 4, 6, 7, 9, 2, 3]
+    assert sha256(KEYS.permutation("a", 200_000)) == "2d7f823075f1473be15b3ec2468867dc578b783d5323eeefe09843a885347c07"
+
+
+@pytest.mark.parametrize("password", [None, "correct horse"])
+def test_keys_of_the_versions_have_nothing_in_common(password: str | None) -> None:
+    roots = [derive(password, SALT, version).root for version in keys.VERSIONS]
+    assert roots[0] != roots[1]
+    subkeys = {Keys(root, version).subkey("a") for root in roots for version in keys.VERSIONS}
+    assert len(subkeys) == 4
 
 
 def test_repr_shows_no_key() -> None:
-    assert repr(derive(None, SALT)) == "Keys()"
+    assert repr(derive(None, SALT)) == "Keys(version=2)"
 
 
 @pytest.fixture
 def cheap_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "SCRYPT_N", 2)
+    monkeypatch.setattr(keys, "SCRYPT_N", dict.fromkeys(keys.VERSIONS, 2))
 
 
 @pytest.mark.usefixtures("cheap_scrypt")
 def test_roots_differ_by_password_and_photo() -> None:
-    secrets = [None, "a", "b", "A", "a ", b"\xff", keys.PUBLIC_SECRET]
-    roots = {derive(secret, salt).root for secret in secrets for salt in (SALT, bytes(32))}
-    assert len(roots) == 2 * len(secrets)
+    secrets = [None, "a", "b", "A", "a ", b"\xff", *map(keys._public_secret, keys.VERSIONS)]
+    roots = {
+        derive(secret, salt, version).root
+        for secret in secrets for salt in (SALT, bytes(32)) for version in keys.VERSIONS
+    }  # fmt: skip
+    assert len(roots) == 4 * len(secrets)
 
 
 @pytest.mark.usefixtures("cheap_scrypt")
@@ -130,15 +163,18 @@ def test_bits_are_the_stream() -> None:
 
 
 @pytest.mark.usefixtures("cheap_scrypt")
-def test_a_keyring_derives_once_for_each_salt(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_keyring_derives_once_for_each_salt_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
     stretched = []
     stretch = keys._stretch
-    monkeypatch.setattr(keys, "_stretch", lambda password, salt: stretched.append(salt) or stretch(password, salt))
+    monkeypatch.setattr(keys, "_stretch", lambda *each: stretched.append(each) or stretch(*each))
     keyring = Keyring("a password")
-    for salt in (SALT, bytes(32), SALT, bytes(32)):
-        assert keyring(salt) == derive("a password", salt)
+    for version in keys.VERSIONS:
+        for salt in (SALT, bytes(32), SALT, bytes(32)):
+            assert keyring(salt, version) == derive("a password", salt, version)
+    assert keyring(SALT) == keyring(SALT, 2)
     stretched.clear()
-    keyring(SALT)
+    for version in keys.VERSIONS:
+        keyring(SALT, version)
     assert stretched == []
     assert not keyring.public
 

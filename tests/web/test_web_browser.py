@@ -308,7 +308,7 @@ def test_too_large_a_payload(tabs: Opener, client: Client, photo: Path, tmp_path
     expect(tab["hide-fit-text"]).to_have_text(f"Does not fit: {size:,} bytes, and the photo takes {room:,} bytes.")
     tab.hide()
     expect(tab["hide-error"]).to_have_text(
-        f"the payload does not fit: it needs {size} bytes and this photo takes {room}; "
+        f"the payload does not fit: it needs {size:,} bytes and this photo takes {room:,}; "
         "use a larger or more colourful photo, or a smaller file",
         timeout=LONG,
     )
@@ -324,8 +324,8 @@ def test_what_is_no_photo(tabs: Opener, quick: Client, small: Path, tmp_path: Pa
     (tmp_path / "text.png").write_text("no photo")
     tab = tabs(quick).ready()
     tab["hide-photo"].set_input_files(tmp_path / "text.png")
-    words = "text.png: the image is not a photo in a known format; convert it to PNG first"
-    expect(tab["hide-photo-error"]).to_have_text(words)
+    words = "text.png: the image is not a photo in a known format (PNG, JPEG, "
+    expect(tab["hide-photo-error"]).to_contain_text(words)
     tab["hide-start"].click()
     expect(tab["hide-error"]).to_have_text("choose a photo first")
     expect(tab["hide-photo"]).to_be_focused()

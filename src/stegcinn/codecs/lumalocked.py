@@ -10,10 +10,10 @@ import numpy as np
 from stegcinn.carriers import formats
 from stegcinn.carriers.base import Source
 from stegcinn.carriers.photo import Photo
-from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, StreamSize, Wish
-from stegcinn.errors import SelfCheckError
-from stegcinn.runtime.arrays import UInt8
-from stegcinn.sealing.keys import Keys
+from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, StreamSize, Wish, silent
+from stegcinn.errors import ImageError, SelfCheckError
+from stegcinn.runtime.arrays import Bool, UInt8
+from stegcinn.sealing.keys import VERSION, Keys
 
 
 class LumaLocked(ABC):
@@ -33,16 +33,25 @@ class LumaLocked(ABC):
 
     def refusal(self, wish: Wish) -> str | None:
         """It keeps colours and generates them."""
-        return None
+        return "it makes no JPEG, which has a quality" if wish.quality is not None else None
 
     def open(self, source: Source) -> Photo:
+        """The picture, but for that of a JPEG file, in which no such container survives."""
+        if source.is_jpeg:
+            raise ImageError(f"{source.name} is a JPEG, which keeps no pixel as it was; use the file that was made")
+        return source.photo()
+
+    def host(self, source: Source, wish: Wish) -> Photo:
         """The picture."""
         return source.photo()
 
-    def salt(self, photo: Photo) -> bytes:
-        """SHA-256 of size and gray-scale, which hiding leaves as they are."""
-        height, width = photo.luma.shape
-        return hashlib.sha256(f"stegcinn luma {width}x{height}\n".encode() + photo.luma.tobytes()).digest()
+    def salt(self, photo: Photo, version: int = VERSION) -> bytes:
+        """SHA-256 of size and gray-scale, which hiding leaves as they are; what is not seen counts as black."""
+        luma = seen(photo, version).luma
+        height, width = luma.shape
+        return hashlib.sha256(f"stegcinn luma {width}x{height}\n".encode() + luma.tobytes()).digest()
+
+    first_version = 1
 
     def is_slow(self, photo: Photo) -> bool:
         """That is told by a header."""
@@ -56,7 +65,7 @@ class LumaLocked(ABC):
         """The photo's own: a structure that any change to its pixels leaves."""
         return photo.evidence
 
-    def disturbance(self, photo: Photo, size: int) -> float | None:
+    def disturbance(self, photo: Photo, size: int, progress: Progress = silent) -> float | None:
         """It cannot tell."""
         return None
 
@@ -83,7 +92,19 @@ class LumaLocked(ABC):
     def embed(self, photo: Photo, stream: bytes, keys: Keys, wish: Wish, progress: Progress) -> Embedding[Photo]: ...
 
     @abstractmethod
-    def extract(self, photo: Photo, keys: Keys, size: StreamSize, *, strict: bool = False) -> Extraction: ...
+    def extract(
+        self, photo: Photo, keys: Keys, size: StreamSize, *, strict: bool = False, progress: Progress = silent
+    ) -> Extraction: ...
+
+
+def seen(photo: Photo, version: int) -> Photo:
+    """What counts of a photo: as it is in format version 1; later without the colours of pixels that are not seen."""
+    return photo if version == 1 else photo.bared
+
+
+def usable(photo: Photo, version: int) -> Bool:
+    """Which pixels may carry bits, (H, W)."""
+    return np.ones(photo.visible.shape, np.bool_) if version == 1 else photo.visible
 
 
 def chosen_colors(photo: Photo, wish: Wish) -> Colors:
@@ -92,6 +113,7 @@ def chosen_colors(photo: Photo, wish: Wish) -> Colors:
 
 
 def embedding(host: Photo, rgb: UInt8, colors: Colors, disturbance: float | None = None) -> Embedding[Photo]:
-    """Of the colours `rgb` in place of the host's."""
+    """Of the colours `rgb` in place of the host's, but for pixels that are not seen."""
+    rgb = np.where(host.visible[..., None], rgb, host.rgb) if host.alpha is not None else rgb
     changed = float(np.mean((rgb != host.rgb).any(axis=-1)))
     return Embedding(host.with_rgb(rgb), changed, disturbance, colors)

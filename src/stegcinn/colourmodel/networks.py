@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,8 @@ HALO = GATHER + RADIUS
 
 _GATHER = Kernel("gather_cells", "~u1 ~u1 n n i8 n n n n n i2! i2! i2!")
 
+Shaped = TypeVar("Shaped", UInt8, Bool)
+
 
 class Part(NamedTuple):
     """A rectangle of one phase's pixels: where they are in their plane, their colours (a view), distributions."""
@@ -37,7 +39,7 @@ class Part(NamedTuple):
     tile: Tile
 
 
-def plane(array: UInt8, level: int, phase: int) -> UInt8:
+def plane(array: Shaped, level: int, phase: int) -> Shaped:
     """The pixels of an image (H, W, ...) that a phase settles, as a view; it may be empty in tiny lattices."""
     i, j = PHASES[phase]
     stride = 1 << level

@@ -3,7 +3,7 @@
 
 enum {
     MOVES = 27, STAY = 13,           /* of -1, 0, 1 in red, green, blue; by index */
-    LABELS = 16, LAYERS = 4,
+    LABELS = 16,
     RED_WEIGHT = 1, GREEN_WEIGHT = 3, BLUE_WEIGHT = 6, /* of a label */
     NO_MOVE = 255
 };
@@ -76,59 +76,5 @@ EXPORT void move_costs(const uint8_t *rgb, const float *prices, float price, con
             costs[LABELS * i + k] = (uint8_t)(cost[k] < INFINITY ? byte : NO_MOVE);
         }
         memcpy(best + LABELS * i, by, sizeof by);
-    }
-}
-
-/* Entropies of labels' bits given those of the layers below, and open bits: totals (2, LAYERS) float64, added to.
- *
- * costs (count, LABELS) uint8; chances (256,) float32 of each cost, 0 for NO_MOVE, and logs (256,) float64, each chance
- * times its binary logarithm. A bit's entropy is the difference of x log x of the sum of its values' chances and of each
- * of them; it is open if both of its values have a chance.
- */
-EXPORT void label_entropies(const uint8_t *costs, int64_t count, const float *chances, const double *logs,
-                            double *totals)
-{
-    for (int64_t i = 0; i < count; i++) {
-        double values[LABELS], log_of[LABELS], whole = 0;
-        for (int label = 0; label < LABELS; label++) {
-            const uint8_t cost = costs[LABELS * i + label];
-            values[label] = chances[cost], log_of[label] = logs[cost];
-            whole += values[label];
-        }
-        for (int layer = LAYERS - 1; layer >= 0; layer--) {
-            const int half = 1 << layer;
-            for (int low = 0; low < half; low++) {
-                const double a = values[low], b = values[low + half];
-                values[low] = a + b;
-                if (a > 0 && b > 0) {
-                    const double both = (a + b) * log2(a + b);
-                    totals[layer] += (both - log_of[low] - log_of[low + half]) / whole;
-                    totals[LAYERS + layer] += (a + b) / whole;
-                    log_of[low] = both;
-                } else {
-                    log_of[low] += log_of[low + half];
-                }
-            }
-        }
-    }
-}
-
-/* The likelier value of each label's bit `layer`, given the settled ones below it, and what the other one costs.
- *
- * costs (count, LABELS) uint8, chances (256,) float32, settled (count,) uint8, layer 0 to 3 -> bits (count,) uint8,
- * flips (count,) float32: the logarithm of how many times likelier; infinite where there is no choice.
- */
-EXPORT void label_preferences(const uint8_t *costs, int64_t count, const float *chances, const uint8_t *settled,
-                              int64_t layer, uint8_t *bits, float *flips)
-{
-    const int half = 1 << layer;
-    for (int64_t i = 0; i < count; i++) {
-        float zero = 0, one = 0;
-        for (int low = settled[i] & (half - 1); low < LABELS; low += 2 * half) {
-            zero += chances[costs[LABELS * i + low]];
-            one += chances[costs[LABELS * i + low + half]];
-        }
-        bits[i] = one > zero;
-        flips[i] = zero > 0 && one > 0 ? fabsf(logf(one / zero)) : INFINITY;
     }
 }

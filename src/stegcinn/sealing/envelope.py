@@ -1,14 +1,12 @@
-"""The envelope: a payload sealed into bytes that nobody without the keys can tell from random ones.
+"""The envelope: a payload as uniform bytes that only the right keys can open.
 
-Layout, version 1 (integers are big-endian):
+    salt (8) | head (4) | box (16 + ...)
+    head: flags, size of the box        box: [size of the data] [name] stored data
 
-    salt        16   random
-    head box    26   version u8 | flags u8 | body box size u32 | data size u32, and a 16-byte tag
-    body box    17+  name size u8 | name in UTF-8 | data, zstd (RFC 8878) if flagged, and a 16-byte tag
+Salt and box are HKDF's and ChaCha20-Poly1305's (RFC 5869, RFC 8439); the head is exclusive-or a piece of HKDF's output,
+and is the box's associated data. It is no more authentic than the box: whoever reads it learns only how far to read.
 
-Both boxes are ChaCha20-Poly1305 (RFC 8439). Salt and head box keep their form in every version, so an older
-stegcinn can tell a newer one's envelope from noise. The body's associated data is the head's plaintext, which
-binds it to version, flags and sizes.
+Envelopes of format version 1 are still opened: salt (16), a box around the head (26), and the body's box.
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ import struct
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import zstandard
@@ -27,24 +26,31 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from stegcinn.errors import RevealError, StegcinnError, UsageError
+from stegcinn.errors import RevealError, UsageError
 from stegcinn.sealing.keys import KEY_SIZE, Keys
 
-VERSION = 1
-FLAG_ZSTD = 1
 MAX_PAYLOAD = 1 << 30  # bounds what unsealing can be made to allocate
 MAX_NAME = 255  # bytes: what its size field holds, and what common file systems take
 MAX_SUFFIX = 32  # bytes; a longer last part is no suffix worth keeping when a name is cut
 
-SALT_SIZE = 16
+SALT_SIZE = 8  # a salt comes again once in 2**32 envelopes under one password in one carrier
 TAG_SIZE = 16
-_HEAD = struct.Struct(">BBII")
-HEAD_SIZE = SALT_SIZE + _HEAD.size + TAG_SIZE
-OVERHEAD = HEAD_SIZE + 1 + TAG_SIZE
+_U32 = struct.Struct(">I")
+HEAD_SIZE = SALT_SIZE + _U32.size
+OVERHEAD = HEAD_SIZE + TAG_SIZE
+ZSTD = 1 << 31  # flags of the head; the other bits are the size of the box
+NAMED = 1 << 30
+_MAX_BOX = NAMED - 1
 
-# Safe because each key seals exactly one message: a fresh salt gives every envelope two keys of its own.
+# Safe because each key seals exactly one message: a fresh salt gives every envelope a key of its own.
 _NONCE = bytes(12)
-_BOX_LABEL = b"stegcinn v1 envelope head, body"
+_LABEL = b"stegcinn v2 envelope"
+
+# Of format version 1.
+_HEAD_1 = struct.Struct(">BBII")
+_SALT_SIZE_1 = 16
+_HEAD_SIZE_1 = _SALT_SIZE_1 + _HEAD_1.size + TAG_SIZE
+_LABEL_1 = b"stegcinn v1 envelope head, body"
 
 # Of what zstd would write, the magic number and the content size are 4 to 7 bytes that the head answers for.
 _ZSTD_FORMAT = zstandard.FORMAT_ZSTD1_MAGICLESS
@@ -53,15 +59,19 @@ _ZSTD_EXPANSION = 1 << 15  # a block takes 4 bytes and yields 128 KiB, at the mo
 _ZSTD_BEST_BELOW = 4 << 20  # level 19 takes two seconds for this much text; larger data gets level 6
 
 _RESERVED_CHARACTERS = frozenset('<>:"|?*')
+_JOINERS = "\u200c\u200d"  # part of Persian and Indic words, and of emoji; elsewhere nobody sees them
+_BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and a symbol that show as one
+_UNSEEN = re.compile("[\u2065\ufff0-\ufff8\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]")  # kept for what shows nothing
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Payload:
-    """A file to hide: its bytes, and a name that is a suggestion only."""
+    """A file to hide: its bytes, and a name that is a suggestion only; `unsafe_name` is another that it had before."""
 
     data: bytes = field(repr=False)
     name: str | None = None
+    unsafe_name: str | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,7 @@ class Packed:
     """A payload as envelopes store it: compressed, if that makes it smaller, and under a safe name, if any is left."""
 
     payload: Payload
-    flags: int
+    compressed: bool
     stored: bytes = field(repr=False)
     dropped_name: str | None = None  # that it had, if it had to go for the payload to fit
 
@@ -81,7 +91,17 @@ class Packed:
     @property
     def sealed_size(self) -> int:
         """Bytes of its envelope."""
-        return OVERHEAD + len(self.name) + len(self.stored)
+        return OVERHEAD + self.size_field + self.name_field + len(self.stored)
+
+    @property
+    def size_field(self) -> int:
+        """Bytes that tell the size of data that are not stored as they are."""
+        return _U32.size if self.compressed else 0
+
+    @property
+    def name_field(self) -> int:
+        """Bytes that the name takes."""
+        return 1 + len(self.name) if self.name else 0
 
     def without_name(self) -> Packed:
         """The same data, to be suggested no name for."""
@@ -89,17 +109,25 @@ class Packed:
 
 
 class _Head(NamedTuple):
-    version: int
-    flags: int
-    body_size: int
-    data_size: int
+    """What the beginning of an envelope tells."""
+
+    size: int  # bytes before the box
+    box_size: int
+    box: ChaCha20Poly1305
+    associated: bytes
+    compressed: bool
+    named: bool
+    data_size: int | None  # in the box where it is None
 
 
 def pack(payload: Payload) -> Packed:
-    """Compress a payload and make its name safe, once for all envelopes; data above MAX_PAYLOAD raises UsageError."""
+    """Compress a payload and make its name safe, once for all envelopes; UsageError for more than can be stored."""
     if len(payload.data) > MAX_PAYLOAD:
-        raise UsageError(f"the file has {len(payload.data)} bytes; at most {MAX_PAYLOAD} can be hidden")
-    return Packed(Payload(payload.data, safe_name(payload.name or "")), *_stored(payload.data))
+        raise UsageError(f"the file has {len(payload.data):,} bytes; at most {MAX_PAYLOAD:,} can be hidden")
+    packed = Packed(_safely_named(payload.data, payload.name or ""), *_stored(payload.data))
+    if packed.sealed_size > _MAX_BOX:
+        raise UsageError(f"the file has {len(payload.data):,} bytes that hardly compress; hide a smaller one")
+    return packed
 
 
 def seal(packed: Packed, keys: Keys, *, random: Callable[[int], bytes] = os.urandom) -> bytes:
@@ -107,67 +135,108 @@ def seal(packed: Packed, keys: Keys, *, random: Callable[[int], bytes] = os.uran
 
     `random` must never repeat its bytes, or two envelopes share a keystream.
     """
-    body = bytes([len(packed.name)]) + packed.name + packed.stored
-    head = _HEAD.pack(VERSION, packed.flags, len(body) + TAG_SIZE, len(packed.payload.data))
-    salt = random(SALT_SIZE)
-    head_box, body_box = _boxes(keys, salt)
-    return salt + head_box.encrypt(_NONCE, head, None) + body_box.encrypt(_NONCE, body, head)
+    data_size = _U32.pack(len(packed.payload.data)) if packed.compressed else b""
+    name = bytes([len(packed.name)]) + packed.name if packed.name else b""
+    body = data_size + name + packed.stored
+    flags = ZSTD * packed.compressed + NAMED * bool(packed.name)
+    head, salt = _U32.pack(flags + len(body) + TAG_SIZE), random(SALT_SIZE)
+    box, mask = _box(keys, salt)
+    return salt + _xor(head, mask) + box.encrypt(_NONCE, body, head)
 
 
 def unseal(stream: bytes, keys: Keys) -> Payload:
     """Open the envelope at the start of `stream`; whatever follows it is ignored.
 
-    Raises RevealError, always the same, unless an authentic and complete envelope is there, and StegcinnError
-    if a newer stegcinn sealed it.
+    Raises RevealError, always the same, unless an authentic and complete envelope is there.
     """
-    head, body_box = _open_head(stream, keys)
-    body = _open(body_box, stream[HEAD_SIZE : HEAD_SIZE + head.body_size], _HEAD.pack(*head))
-    if len(body) + TAG_SIZE != head.body_size:  # the stream may end early, and a shorter body be authentic
+    head = _head(stream, keys)
+    body = _open(head.box, stream[head.size : head.size + head.box_size], head.associated)
+    if len(body) + TAG_SIZE != head.box_size:  # the stream may end early, and a shorter body be authentic
         raise RevealError
-    start = 1 + body[0]
-    if start > len(body):
+    at, data_size, name = 0, head.data_size, b""
+    if head.compressed and data_size is None:
+        (data_size,) = _U32.unpack(body[: _U32.size].ljust(_U32.size, b"\0"))
+        at = _U32.size
+    if head.named:
+        start, at = at + 1, at + 1 + sum(body[at : at + 1])
+        name = body[start:at]
+    if at > len(body):
         raise RevealError
-    data = _unpack(body[start:], head)
-    return Payload(data, safe_name(body[1:start].decode(errors="replace")))
+    data = _decompressed(body[at:], data_size) if head.compressed and data_size is not None else body[at:]
+    if data_size not in (None, len(data)):
+        raise RevealError
+    return _safely_named(data, name.decode(errors="replace"))
 
 
 def stream_size(start: bytes, keys: Keys) -> int:
     """How many bytes an envelope has as far as its beginning tells: its head's, or all; errors as for `unseal`."""
-    return HEAD_SIZE if len(start) < HEAD_SIZE else HEAD_SIZE + _open_head(start, keys)[0].body_size
+    size = _head_size(keys)
+    if len(start) < size:
+        return size
+    head = _head(start, keys)
+    return head.size + head.box_size
 
 
 def safe_name(name: str) -> str | None:
-    """Make a name safe to suggest for a new file on any system, or return None if nothing is left of it.
+    """Make a name safe to suggest for a new file on any system, or return None if nothing to be seen is left of it.
 
-    Kept is the last path component without leading dots and dashes, trailing dots, outer spaces, control and
-    format characters (the ones that reverse text among them) and Windows' reserved characters; its device
-    names get an underscore in front. At most MAX_NAME bytes of UTF-8, cut before the suffix.
+    Kept is the last path component without leading dots, dashes and marks, trailing dots, outer blanks and those
+    before a suffix, control and format characters (the ones that reverse text among them; joiners stay between letters
+    or emoji) and Windows' reserved characters; its device names get an underscore in front. At most MAX_NAME bytes of
+    UTF-8, cut before the suffix.
     """
-    last = re.split(r"[/\\]", name)[-1]
-    visible = (" " if c.isspace() else c for c in last if unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
-    kept = "".join(c for c in visible if c not in _RESERVED_CHARACTERS)
-    safe = _cut(kept.lstrip(" .-").rstrip(" ."))
+    shown = [c for c in re.split(r"[/\\]", name)[-1] if c in _JOINERS or _is_shown(c)]
+    kept = ""
+    for c, following in pairwise([*shown, ""]):
+        if c not in _JOINERS:
+            kept += " " if c.isspace() or c in _BLANKS else c
+        elif kept and _may_be_joined(kept[-1]) and _may_be_joined(following) and following not in _BLANKS:
+            kept += c
+    start = next((i for i, c in enumerate(kept) if _may_begin(c)), len(kept))
+    safe = _cut(kept[start:].rstrip(" ."))
     if _DEVICE.match(safe):
         safe = _cut("_" + safe)
     return safe or None
 
 
+def _safely_named(data: bytes, name: str) -> Payload:
+    safe = safe_name(name)
+    return Payload(data, safe, None if name == (safe or "") else name)
+
+
+def _is_shown(c: str) -> bool:
+    hidden = unicodedata.category(c) in ("Cc", "Cf", "Cs") or _UNSEEN.match(c)
+    return not hidden and c not in _RESERVED_CHARACTERS
+
+
+def _may_begin(c: str) -> bool:
+    """Not what hides a file or looks like an option, nor marks, which show nothing or go with what stands before."""
+    return c not in " .-" + _JOINERS and unicodedata.category(c) not in ("Mn", "Me")
+
+
+def _may_be_joined(c: str) -> bool:
+    """Letters, marks, and the symbols that emoji are, with the tones of their skin."""
+    return bool(c) and unicodedata.category(c) in ("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "So", "Sk")
+
+
 def _cut(name: str) -> str:
-    """Shorten a name to MAX_NAME bytes, at a character and before its suffix."""
-    if len(name.encode()) <= MAX_NAME:
-        return name
+    """Shorten a name to MAX_NAME bytes, at a character and before its suffix, and take blanks away from there."""
     stem, dot, suffix = name.rpartition(".")
-    tail = (dot + suffix).encode()
-    if not dot or len(tail) > MAX_SUFFIX:
-        stem, tail = name, b""
-    short = stem.encode()[: MAX_NAME - len(tail)].decode(errors="ignore")
-    return (short + tail.decode()).rstrip(" .")
+    tail = dot + suffix
+    if not dot or len(tail.encode()) > MAX_SUFFIX:
+        stem, tail = name, ""
+    short = stem.encode()[: MAX_NAME - len(tail.encode())].decode(errors="ignore")
+    return short.rstrip((" " if tail else " .") + _JOINERS) + tail
 
 
-def _boxes(keys: Keys, salt: bytes) -> tuple[ChaCha20Poly1305, ChaCha20Poly1305]:
-    """Derive the keys of one envelope's head and body: HKDF-SHA256 of the envelope subkey under the salt."""
-    both = HKDF(SHA256(), 2 * KEY_SIZE, salt, _BOX_LABEL).derive(keys.subkey("envelope"))
-    return ChaCha20Poly1305(both[:KEY_SIZE]), ChaCha20Poly1305(both[KEY_SIZE:])
+def _box(keys: Keys, salt: bytes) -> tuple[ChaCha20Poly1305, bytes]:
+    """The box of one envelope, and what masks its head: HKDF-SHA256 of the envelope subkey under the salt."""
+    both = HKDF(SHA256(), KEY_SIZE + _U32.size, salt, _LABEL).derive(keys.subkey("envelope"))
+    return ChaCha20Poly1305(both[:KEY_SIZE]), both[KEY_SIZE:]
+
+
+def _xor(a: bytes, b: bytes) -> bytes:
+    return bytes(x ^ y for x, y in zip(a, b, strict=True))
 
 
 def _open(box: ChaCha20Poly1305, sealed: bytes, associated: bytes | None) -> bytes:
@@ -178,26 +247,44 @@ def _open(box: ChaCha20Poly1305, sealed: bytes, associated: bytes | None) -> byt
         raise RevealError from None
 
 
-def _open_head(stream: bytes, keys: Keys) -> tuple[_Head, ChaCha20Poly1305]:
-    """Return the authentic head and the box that opens the body; errors as for `unseal`."""
-    head_box, body_box = _boxes(keys, stream[:SALT_SIZE])
-    head = _Head(*_HEAD.unpack(_open(head_box, stream[SALT_SIZE:HEAD_SIZE], None)))
-    if head.version > VERSION:
-        raise StegcinnError(f"a newer stegcinn hid this payload (format {head.version}): upgrade to read it")
+def _head_size(keys: Keys) -> int:
+    return _HEAD_SIZE_1 if keys.version == 1 else HEAD_SIZE
+
+
+def _head(stream: bytes, keys: Keys) -> _Head:
+    """What the stream begins with, if that is a whole head of a possible envelope; else RevealError."""
+    if len(stream) < _head_size(keys):
+        raise RevealError
+    if keys.version == 1:
+        return _head_1(stream, keys)
+    box, mask = _box(keys, stream[:SALT_SIZE])
+    head = _xor(stream[SALT_SIZE:HEAD_SIZE], mask)
+    (word,) = _U32.unpack(head)
+    compressed, named, size = bool(word & ZSTD), bool(word & NAMED), word & _MAX_BOX
+    if size < TAG_SIZE + (_U32.size if compressed else 0) + named:
+        raise RevealError
+    return _Head(HEAD_SIZE, size, box, head, compressed, named, None)
+
+
+def _head_1(stream: bytes, keys: Keys) -> _Head:
+    """The head of format version 1, which is authentic by itself."""
+    both = HKDF(SHA256(), 2 * KEY_SIZE, stream[:_SALT_SIZE_1], _LABEL_1).derive(keys.subkey("envelope"))
+    head = _open(ChaCha20Poly1305(both[:KEY_SIZE]), stream[_SALT_SIZE_1:_HEAD_SIZE_1], None)
+    version, flags, size, data_size = _HEAD_1.unpack(head)
     if (
-        head.version < VERSION
-        or head.flags not in (0, FLAG_ZSTD)
-        or not 1 + TAG_SIZE <= head.body_size <= 1 + MAX_NAME + MAX_PAYLOAD + TAG_SIZE
-        or head.data_size > MAX_PAYLOAD
+        version != 1
+        or flags not in (0, 1)
+        or not 1 + TAG_SIZE <= size <= 1 + MAX_NAME + MAX_PAYLOAD + TAG_SIZE
+        or data_size > MAX_PAYLOAD
     ):
         raise RevealError
-    return head, body_box
+    return _Head(_HEAD_SIZE_1, size, ChaCha20Poly1305(both[KEY_SIZE:]), head, flags == 1, True, data_size)
 
 
-def _stored(data: bytes) -> tuple[int, bytes]:
-    """Return the flags and the stored form of the data: compressed only where that is smaller."""
+def _stored(data: bytes) -> tuple[bool, bytes]:
+    """Whether the data are compressed, which they are only where that is smaller, and their stored form."""
     if len(zstandard.ZstdCompressor(level=1).compress(data)) >= len(data):
-        return 0, data  # as most files people hide: not worth the time of a better level
+        return False, data  # as most files people hide: not worth the time of a better level
     parameters = zstandard.ZstdCompressionParameters.from_level(
         19 if len(data) < _ZSTD_BEST_BELOW else 6,
         source_size=len(data),
@@ -205,21 +292,16 @@ def _stored(data: bytes) -> tuple[int, bytes]:
         write_content_size=False,
     )
     packed = zstandard.ZstdCompressor(compression_params=parameters).compress(data)
-    return (FLAG_ZSTD, packed) if len(packed) < len(data) else (0, data)
+    return (True, packed) if len(packed) + _U32.size < len(data) else (False, data)
 
 
-def _unpack(stored: bytes, head: _Head) -> bytes:
-    """Undo `_stored`, never past the head's data size plus one byte; RevealError if the size is another."""
-    data = stored
-    if head.flags & FLAG_ZSTD:
-        if head.data_size > _ZSTD_EXPANSION * len(stored):
-            raise RevealError  # before memory is set aside for a size that nothing stands behind
-        decompressor = zstandard.ZstdDecompressor(format=_ZSTD_FORMAT, max_window_size=1 << _ZSTD_WINDOW_LOG)
-        try:
-            # Not decompress(): it would allocate whatever content size the frame claims.
-            data = decompressor.stream_reader(stored).read(head.data_size + 1)
-        except zstandard.ZstdError:
-            raise RevealError from None
-    if len(data) != head.data_size:
-        raise RevealError
-    return data
+def _decompressed(stored: bytes, size: int) -> bytes:
+    """What was stored as `size` bytes of data, never past them plus one."""
+    if size > min(MAX_PAYLOAD, _ZSTD_EXPANSION * len(stored)):
+        raise RevealError  # before memory is set aside for a size that nothing stands behind
+    decompressor = zstandard.ZstdDecompressor(format=_ZSTD_FORMAT, max_window_size=1 << _ZSTD_WINDOW_LOG)
+    try:
+        # Not decompress(): it would allocate whatever content size the frame claims.
+        return decompressor.stream_reader(stored).read(size + 1)
+    except zstandard.ZstdError:
+        raise RevealError from None

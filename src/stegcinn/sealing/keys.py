@@ -1,8 +1,11 @@
 """Keys of one photo: whatever the format permutes, whitens or seals with is derived here.
 
-Format version 1: password -> scrypt (RFC 7914) -> HKDF-SHA256 (RFC 5869) -> root -> one subkey per purpose
--> ChaCha20 keystream (RFC 8439). The salt of the first two steps is a digest of the photo's gray-scale plane,
-which hiding leaves as it was: the receiver computes it before reading anything, so no salt is carried.
+Password -> scrypt (RFC 7914) -> HKDF-SHA256 (RFC 5869) -> root -> one subkey per purpose -> ChaCha20 keystream
+(RFC 8439). The salt of the first two steps is found in the carrier, which hiding leaves as it was in that: the receiver
+computes it before reading anything, so no salt is carried.
+
+Keys belong to a version of the container format. They are different ones for each, so what opens with a version's keys
+was written by that version: nothing in a container tells it.
 """
 
 from __future__ import annotations
@@ -23,18 +26,14 @@ from stegcinn.errors import UsageError
 
 KEY_SIZE = 32
 
-# Fixed by format version 1, as nothing is readable before the password is stretched. Memory is 128 * N * r =
-# 64 MiB; one guess costs 0.25 s on one 2.8 GHz core.
-SCRYPT_N = 1 << 16
+VERSION = 2  # of the container format, that writers use
+VERSIONS = (2, 1)  # that readers try, in this order
+
+# Fixed by the format, as nothing is readable before the password is stretched. Memory is 128 * N * r = 128 MiB (64 in
+# version 1); one guess costs 0.36 s of one core (0.18; docs/decisions/sealing.md).
+SCRYPT_N = {1: 1 << 16, 2: 1 << 17}
 SCRYPT_R = 8
 SCRYPT_P = 1
-
-# Stands where scrypt's output would: without a password the keys depend on the photo alone, and anyone who
-# reads this file can derive them. That whitens the embedded bytes and protects nothing.
-PUBLIC_SECRET = b"stegcinn v1: no password, no secrecy"
-
-_ROOT_LABEL = b"stegcinn v1 root"
-_SUBKEY_LABEL = b"stegcinn v1 subkey "
 
 # RFC 8439's 32-bit block counter and 96-bit nonce, all zero: a subkey has one keystream, read from its start.
 _COUNTER_AND_NONCE = bytes(16)
@@ -46,13 +45,14 @@ RandomBytes = Callable[[int], bytes]  # n -> n uniform bytes: os.urandom when hi
 
 @dataclass(frozen=True)
 class Keys:
-    """Source of every key for one photo and password; use a purpose once: it has one keystream."""
+    """Source of every key for one carrier, password and format version; use a purpose once: it has one keystream."""
 
     root: bytes = field(repr=False)
+    version: int = VERSION
 
     def subkey(self, purpose: str) -> bytes:
         """Derive the 32-byte key of `purpose`: HKDF-Expand (RFC 5869, 2.3) of the root, which is uniform."""
-        return HKDFExpand(SHA256(), KEY_SIZE, _SUBKEY_LABEL + purpose.encode()).derive(self.root)
+        return HKDFExpand(SHA256(), KEY_SIZE, _label(self.version, f"subkey {purpose}")).derive(self.root)
 
     def stream(self, purpose: str, n: int) -> bytes:
         """Return the first `n` bytes of the purpose's keystream."""
@@ -98,34 +98,48 @@ class Keystream:
 
 
 class Keyring:
-    """The keys under one password, derived once for each salt; UsageError as `derive` raises it."""
+    """The keys under one password, derived once for each salt and version; UsageError as `derive` raises it."""
 
     def __init__(self, password: str | bytes | None) -> None:
         self._password = None if password is None else _password_bytes(password)
-        self._keys: dict[bytes, Keys] = {}
+        self._keys: dict[tuple[bytes, int], Keys] = {}
 
     @property
     def public(self) -> bool:
         """Whether there is no password, so that anyone has the keys."""
         return self._password is None
 
-    def __call__(self, salt: bytes) -> Keys:
+    def __call__(self, salt: bytes, version: int = VERSION) -> Keys:
         """The keys for a salt."""
-        if salt not in self._keys:
-            self._keys[salt] = derive(self._password, salt)
-        return self._keys[salt]
+        which = salt, version
+        if which not in self._keys:
+            self._keys[which] = derive(self._password, salt, version)
+        return self._keys[which]
 
 
-def derive(password: str | bytes | None, image_salt: bytes) -> Keys:
-    """Derive the keys of an image that has the 32-byte salt `image_salt`, see `codecs.base.Codec.salt`.
+def derive(password: str | bytes | None, salt: bytes, version: int = VERSION) -> Keys:
+    """Derive the keys of a carrier that has the 32-byte `salt`, see `codecs.base.Codec.salt`.
 
-    With a password this takes 0.25 s and 64 MiB; without one the keys are public. An empty password or one
-    that is not Unicode text raises UsageError, a salt of another size ValueError.
+    With a password this takes 0.36 s and 128 MiB; without one the keys are public. An empty password or one that is
+    not Unicode text raises UsageError, a salt of another size ValueError.
     """
-    if len(image_salt) != KEY_SIZE:
-        raise ValueError(f"image_salt must be {KEY_SIZE} bytes, not {len(image_salt)}")
-    secret = PUBLIC_SECRET if password is None else _stretch(_password_bytes(password), image_salt)
-    return Keys(HKDF(SHA256(), KEY_SIZE, image_salt, _ROOT_LABEL).derive(secret))
+    if len(salt) != KEY_SIZE:
+        raise ValueError(f"salt must be {KEY_SIZE} bytes, not {len(salt)}")
+    secret = _public_secret(version) if password is None else _stretch(_password_bytes(password), salt, version)
+    return Keys(HKDF(SHA256(), KEY_SIZE, salt, _label(version, "root")).derive(secret), version)
+
+
+def _label(version: int, purpose: str) -> bytes:
+    return f"stegcinn v{version} {purpose}".encode()
+
+
+def _public_secret(version: int) -> bytes:
+    """Stands where scrypt's output would.
+
+    Without a password the keys depend on the carrier alone, and anyone who reads this file can derive them. That
+    whitens the embedded bytes and protects nothing.
+    """
+    return f"stegcinn v{version}: no password, no secrecy".encode()
 
 
 def _password_bytes(password: str | bytes) -> bytes:
@@ -144,9 +158,9 @@ def _password_bytes(password: str | bytes) -> bytes:
     return password
 
 
-def _stretch(password: bytes, salt: bytes) -> bytes:
+def _stretch(password: bytes, salt: bytes, version: int) -> bytes:
     """Make guessing expensive: 32 bytes of scrypt."""
-    return Scrypt(salt=salt, length=KEY_SIZE, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P).derive(password)
+    return Scrypt(salt=salt, length=KEY_SIZE, n=SCRYPT_N[version], r=SCRYPT_R, p=SCRYPT_P).derive(password)
 
 
 def _keystream(key: bytes) -> CipherContext:

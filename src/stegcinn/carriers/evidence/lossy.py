@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-_KINDS = {"JPEG": "JPEG", "MPO": "JPEG", "AVIF": "AVIF", "HEIF": "HEIC"}  # by Pillow's names; HEIF is a plugin's
+_KINDS = {"JPEG": "JPEG", "MPO": "JPEG", "AVIF": "AVIF"}  # by Pillow's names
 _FRAME = 16  # bytes that an animated WebP's frame begins with
 
 

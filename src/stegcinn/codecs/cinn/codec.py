@@ -16,11 +16,11 @@ import numpy as np
 
 from stegcinn.carriers.luma import luma_of
 from stegcinn.carriers.photo import Photo
-from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, StreamSize, Wish, silent
+from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, StreamSize, Wish, portions, silent
 from stegcinn.codecs.cinn import mapping
 from stegcinn.codecs.cinn.lattice import Lattice
 from stegcinn.codecs.cinn.painter import Bits, Painter
-from stegcinn.codecs.lumalocked import LumaLocked, chosen_colors, embedding
+from stegcinn.codecs.lumalocked import LumaLocked, chosen_colors, embedding, seen
 from stegcinn.coding import ldpc
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.runtime.arrays import Float32, UInt8
@@ -68,26 +68,27 @@ class CinnCodec(LumaLocked):
     def capacity(self, photo: Photo, wish: Wish, progress: Progress) -> Room:
         """Measured in a rehearsal on a sample of the photo, with draws that are the same every time."""
         colors = chosen_colors(photo, wish)
-        return Room(self._capacity(photo, colors, progress), colors=colors)
+        return Room(self._capacity(photo.bared, colors, progress), colors=colors)
 
     def _capacity(self, photo: Photo, colors: Colors, progress: Progress) -> int:
-        rgb, positions = photo.rgb, Lattice(photo.luma).positions - HEADER
+        positions = Lattice(photo.luma).positions - HEADER
         if positions <= 0:
             return 0
-        sample, rate = _sample(rgb), None
-        if sample is not rgb:
+        pixels = np.dstack([photo.rgb, photo.visible])
+        sample, rate = _sample(pixels), None
+        if sample is not pixels:
             rate = ldpc.best_rate(self._rehearse(sample, colors, progress) - SAMPLE_MARGIN, positions)
         if rate is None:  # small, or with so little room that it is worth a closer look
-            rate = ldpc.best_rate(self._rehearse(rgb, colors, progress), positions)
+            rate = ldpc.best_rate(self._rehearse(pixels, colors, progress), positions)
         return 0 if rate is None else ldpc.plan(positions, rate).info_bits // 8
 
     def embed(self, photo: Photo, stream: bytes, key: Keys, wish: Wish, progress: Progress) -> Embedding[Photo]:
         """The lowest rate that takes the stream is used, so a small payload is the safest."""
-        colors = chosen_colors(photo, wish)
-        available = self._capacity(photo, colors, lambda share: progress(REHEARSAL_SHARE * share))
+        colors, host = chosen_colors(photo, wish), seen(photo, key.version)
+        available = self._capacity(host, colors, lambda share: progress(REHEARSAL_SHARE * share))
         if len(stream) > available:
             raise CapacityError(len(stream), available)
-        lattice = Lattice(photo.luma)
+        lattice = Lattice(host.luma)
         plans = (ldpc.plan(lattice.positions - HEADER, rate) for rate in range(len(ldpc.RATES)))
         plan = next(plan for plan in plans if plan.info_bits >= 8 * len(stream))
         filled = stream + os.urandom(-(-plan.info_bits // 8) - len(stream))
@@ -98,21 +99,25 @@ class CinnCodec(LumaLocked):
         bits = np.empty_like(code)
         bits[key.permutation("positions", lattice.positions)] = code
         painted = self.painter.paint(
-            photo.rgb, lattice, bits, colors, os.urandom,
+            host.rgb, lattice, bits, colors, os.urandom,
             lambda share: progress(REHEARSAL_SHARE + (1 - REHEARSAL_SHARE) * share),
         )  # fmt: skip
         return embedding(photo, painted, colors)
 
-    def extract(self, photo: Photo, key: Keys, size: StreamSize, *, strict: bool = False) -> Extraction:
+    def extract(
+        self, photo: Photo, key: Keys, size: StreamSize, *, strict: bool = False, progress: Progress = silent
+    ) -> Extraction:
         """All of it comes at once. With `strict`, which checks what was just written, older releases are left out."""
-        for codec in (self, *(() if strict else self.older)):
+        photo = seen(photo, key.version)
+        codecs = (self, *(() if strict else self.older))
+        for codec, report in zip(codecs, portions(progress, len(codecs)), strict=True):
             try:
-                return codec._extract(photo, key, STRICT_EFFORT if strict else EFFORT)
+                return codec._extract(photo, key, STRICT_EFFORT if strict else EFFORT, report)
             except RevealError:
-                continue
+                report(1.0)
         raise RevealError
 
-    def _extract(self, photo: Photo, key: Keys, effort: int) -> Extraction:
+    def _extract(self, photo: Photo, key: Keys, effort: int, progress: Progress) -> Extraction:
         """The rate is the one whose keyed pattern fits the header best; a wrong guess fails like a wrong key.
 
         Where no pattern fits, how sure the latents are is not asked for: that takes as long again.
@@ -123,11 +128,11 @@ class CinnCodec(LumaLocked):
         order = key.permutation("positions", lattice.positions)
         inverted = key.bits("whitening", lattice.positions).view(np.bool_)
         patterns = 1 - 2 * _rate_patterns(key).astype(np.float32)
-        latents = self.painter.latents(photo.rgb, lattice)
+        latents = self.painter.latents(photo.rgb, lattice, progress=lambda share: progress(share / 2))
         header = np.sign(lattice.gather(latents)[order[:HEADER]])
         if (patterns @ np.where(inverted[:HEADER], header, -header)).max() < AGREEMENT:
             raise RevealError
-        llr = self._soft_bits(photo.rgb, lattice, latents)[order]
+        llr = self._soft_bits(photo.rgb, lattice, latents, lambda share: progress((1 + share) / 2))[order]
         np.negative(llr, out=llr, where=inverted)
         scores = patterns @ llr[:HEADER]
         plan = ldpc.plan(lattice.positions - HEADER, int(np.argmax(scores)))
@@ -143,8 +148,12 @@ class CinnCodec(LumaLocked):
 
     # -- the rehearsal
 
-    def _rehearse(self, rgb: UInt8, colors: Colors, progress: Progress) -> float:
-        """Information in bits per position that a container of this photo will surely carry; 0 if none."""
+    def _rehearse(self, pixels: UInt8, colors: Colors, progress: Progress) -> float:
+        """Information in bits per position that a container of these `pixels` will surely carry; 0 if none.
+
+        (H, W, 4): colours, and whether they are seen.
+        """
+        rgb, visible = np.ascontiguousarray(pixels[..., :3]), pixels[..., 3:]
         lattice = Lattice(luma_of(rgb))
         if not lattice.positions:
             return 0.0
@@ -154,7 +163,7 @@ class CinnCodec(LumaLocked):
         worst = 1.0
         for draw in range(draws):
             bits = (np.frombuffer(random(lattice.positions), np.uint8) & 1).astype(np.uint8)
-            painted = self.painter.paint(rgb, lattice, bits, colors, random, silent)
+            painted = self.painter.paint(rgb, lattice, bits, colors, random, silent) * visible
             information = mapping.information(
                 self._soft_bits(painted, lattice, self.painter.latents(painted, lattice)), bits
             )
@@ -163,13 +172,14 @@ class CinnCodec(LumaLocked):
             progress((draw + 1) / draws)
         return max(0.0, worst)
 
-    def _soft_bits(self, rgb: UInt8, lattice: Lattice, latents: list[Float32]) -> Float32:
+    def _soft_bits(self, rgb: UInt8, lattice: Lattice, latents: list[Float32], progress: Progress = silent) -> Float32:
         """Soft decisions at all live positions, from the photo's latents.
 
         How far a second rounding error moves the latents around a lattice point tells how far the first one did.
         """
         sigmas = []
-        for z, moved in zip(latents, self.painter.latents(rgb, lattice, dither=True), strict=True):
+        again = self.painter.latents(rgb, lattice, dither=True, progress=progress)
+        for z, moved in zip(latents, again, strict=True):
             variance = _smooth(np.square(moved - z).mean(axis=0))
             sigma = np.sqrt(variance) * np.float32(NOISE_GAIN) + np.float32(NOISE_FLOOR)
             sigmas.append(np.broadcast_to(sigma, z.shape))
@@ -181,18 +191,18 @@ class CinnCodec(LumaLocked):
         return llr
 
 
-def _sample(rgb: UInt8) -> UInt8:
-    """Evenly spread blocks of a large photo side by side, about SAMPLE_PIXELS in all; a small photo as it is."""
-    height, width = (side // SAMPLE_BLOCK for side in rgb.shape[:2])
+def _sample(pixels: UInt8) -> UInt8:
+    """Evenly spread blocks of a large photo (H, W, ...) side by side, about SAMPLE_PIXELS; a small photo as it is."""
+    height, width = (side // SAMPLE_BLOCK for side in pixels.shape[:2])
     count = SAMPLE_PIXELS // SAMPLE_BLOCK**2
     if height * width <= count:
-        return rgb
+        return pixels
     blocks = []
     for i in range(count):
         row = int((i + 0.5) / count * height)
         column = int((i + 0.5) * GOLDEN_RATIO % 1 * width)
         top, left = row * SAMPLE_BLOCK, column * SAMPLE_BLOCK
-        blocks.append(rgb[top : top + SAMPLE_BLOCK, left : left + SAMPLE_BLOCK])
+        blocks.append(pixels[top : top + SAMPLE_BLOCK, left : left + SAMPLE_BLOCK])
     return np.concatenate(blocks, axis=1)
 
 

@@ -24,9 +24,10 @@ SHARES = 1 << 16
 
 CARRY = 8  # bytes beyond which a carry is as good as impossible
 FILLING = 3  # random bytes per pixel: more than any can take
-SALT_SIZE = 8
+SALT_SIZE = 4
+CHECK_SIZE = 4  # bytes that tell a header from anything else, but for a chance of 2**-32
 _LOAD = struct.Struct(">BH")
-HEADER_SIZE = SALT_SIZE + _LOAD.size + calibration.SIZE
+HEADER_SIZE = SALT_SIZE + _LOAD.size + calibration.SIZE + CHECK_SIZE
 HEADER_PIXELS = 4096  # of the last phase, at most; a photo that needs more is as good as colourless
 HEADER_DRAWS = 4 * HEADER_PIXELS  # with repetitions
 HEADER_PIECE = 16  # pixels between looks at whether the header is complete
@@ -51,14 +52,15 @@ class Header:
     and only for these the networks are run: most images hold nothing, which is soon told.
     """
 
-    def __init__(self, model: ColourModel, rgb: UInt8, luma: UInt8, key: Keys) -> None:
-        """`rgb` (H, W, 3), of which `draw` writes to pixels, with `luma` (H, W)."""
+    def __init__(self, model: ColourModel, rgb: UInt8, luma: UInt8, usable: Bool, key: Keys) -> None:
+        """`rgb` (H, W, 3), of which `draw` writes to pixels where they are `usable` (H, W), with `luma` (H, W)."""
         self._model, self._rgb, self._luma = model, rgb, luma
         self._pixels = plane(rgb, *LAST_PHASE)
         height, width = self._pixels.shape[:2]
         words = np.frombuffer(key.stream("exact header", 8 * HEADER_DRAWS), "<u8") % np.uint64(height * width)
         _, firsts = np.unique(words, return_index=True)
-        self.places = words[np.sort(firsts)].astype(np.int64)[:HEADER_PIXELS]
+        words = words[np.sort(firsts)].astype(np.int64)
+        self.places = words[plane(usable, *LAST_PHASE).reshape(-1)[words]][:HEADER_PIXELS]
         self.count = 0  # of places used, once drawn or absorbed
 
     def used(self) -> Bool:
@@ -96,17 +98,23 @@ class Header:
             yield where, self._model.at(self._rgb, self._luma, *LAST_PHASE, *where)
 
 
+def salt_size(key: Keys) -> int:
+    """Bytes of a header's salt: in format version 1 there was no check, but an authentic head behind it."""
+    return SALT_SIZE + CHECK_SIZE if key.version == 1 else SALT_SIZE
+
+
 def mask(salt: bytes, load: Load, fitted: Calibration, key: Keys) -> bytes:
     """Salt, then load and calibration under a keystream of key and salt: uniform bytes, other ones every time."""
     plain = _LOAD.pack(load.first, load.share) + fitted.to_bytes()
+    plain = plain.ljust(HEADER_SIZE - len(salt), b"\0")
     return salt + key.masked(plain, f"exact header {salt.hex()}")
 
 
 def unmask(header: bytes, key: Keys) -> tuple[bytes, Load, Calibration]:
     """The inverse of `mask`; RevealError if no load reads like that."""
-    salt = header[:SALT_SIZE]
-    plain = key.masked(header[SALT_SIZE:], f"exact header {salt.hex()}")
-    load = Load(*_LOAD.unpack(plain[: _LOAD.size]))
-    if load.first >= len(CODED_PHASES):
+    salt = header[: salt_size(key)]
+    plain = key.masked(header[len(salt) :], f"exact header {salt.hex()}")
+    load, end = Load(*_LOAD.unpack(plain[: _LOAD.size])), _LOAD.size + calibration.SIZE
+    if load.first >= len(CODED_PHASES) or any(plain[end:]):
         raise RevealError
-    return salt, load, Calibration.from_bytes(plain[_LOAD.size :])
+    return salt, load, Calibration.from_bytes(plain[_LOAD.size : end])

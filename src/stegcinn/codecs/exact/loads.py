@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stegcinn.carriers.luma import is_gray
+from stegcinn.carriers.photo import Photo
 from stegcinn.codecs.base import Colors
-from stegcinn.codecs.exact.header import CARRY, CODED_PHASES, HEADER_PIECE, HEADER_SIZE, SHARES, Load
+from stegcinn.codecs.exact.header import CARRY, CODED_PHASES, HEADER_PIECE, HEADER_SIZE, SHARES, Load, NoRoomError
 from stegcinn.colourmodel import calibration, rangecoder
 from stegcinn.colourmodel.calibration import Calibration
 from stegcinn.colourmodel.networks import ColourModel, plane
 from stegcinn.colourmodel.rangecoder import Tile
-from stegcinn.runtime.arrays import Float64, UInt8
+from stegcinn.runtime.arrays import Bool, Float64, UInt8
 
 SURE = 4  # bytes beyond the stream's end that must be settled: a chance of 2**-32 that its end comes back altered
 MAX_BITS = 18  # per pixel that anything could take
@@ -47,11 +47,14 @@ class Fit:
         return FULL_IF_CALM if colors == "keep" and self.bits[CODED_PHASES.index((0, 0))] <= CALM else FULL
 
 
-def fit(model: ColourModel, rgb: UInt8, luma: UInt8) -> Fit:
-    """Fit the model to a sample of the host (H, W, 3) with its luma (H, W); a gray host has no colours to fit to."""
-    if is_gray(rgb):
+def fit(model: ColourModel, photo: Photo) -> Fit:
+    """Fit the model to a sample of the pixels of the host that are seen; a gray host has no colours to fit to.
+
+    NoRoomError where a phase has no such pixels.
+    """
+    if photo.is_gray:
         return Fit(Calibration.none(), (0.0,) * len(CODED_PHASES))
-    samples = [_sample(model, rgb, luma, *step) for step in CODED_PHASES]
+    samples = [_sample(model, photo, *step) for step in CODED_PHASES]
     levels = {level for level, _ in CODED_PHASES}
     joined = {
         at: _joined([s for s, (level, _) in zip(samples, CODED_PHASES, strict=True) if level == at]) for at in levels
@@ -68,26 +71,33 @@ def fit(model: ColourModel, rgb: UInt8, luma: UInt8) -> Fit:
     return Fit(fitted, tuple(t / max(1, sample[1][..., 0].size) for t, sample in zip(totals, samples, strict=True)))
 
 
-def _sample(model: ColourModel, rgb: UInt8, luma: UInt8, level: int, phase: int) -> tuple[Tile, UInt8]:
-    """Pixels of a phase all over the photo, side by side in one row: the same ones every time."""
-    height, width = plane(luma, level, phase).shape
+def _sample(model: ColourModel, photo: Photo, level: int, phase: int) -> tuple[Tile, UInt8]:
+    """Pixels of a phase all over what is seen of the photo, side by side in one row: the same ones every time."""
+    seen = plane(photo.visible, level, phase)
+    height, width = seen.shape
     tiles = -(-height // SAMPLE_TILE) * -(-width // SAMPLE_TILE)
     share = max(1 / SAMPLE_EVERY, SAMPLE_LEAST / tiles)
     looked_at = (np.arange(tiles) * GOLDEN_RATIO) % 1 < share
+    keep = looked_at if seen.all() else None
     generator = np.random.default_rng(0)
     thinned = min(1.0, SAMPLE_PIXELS / (height * width * min(1.0, share)))
     chosen = []
-    for part in model.parts(rgb, luma, level, phase, tile=SAMPLE_TILE, keep=looked_at):
-        here = generator.random(part.tile.luma.shape) < thinned
+    for part in model.parts(photo.rgb, photo.luma, level, phase, seen, tile=SAMPLE_TILE, keep=keep):
+        here = (generator.random(part.tile.luma.shape) < thinned) & part.tile.chosen
         parameters = np.moveaxis(part.tile.parameters, 0, -1)[here].T[:, None]
         tile = Tile(parameters, *(array[here][None] for array in part.tile[1:]))
         chosen.append((tile, part.rgb[here][None]))
+    if not any(tile.luma.size for tile, _ in chosen):
+        raise NoRoomError
     return _joined(chosen)
 
 
-def loads(luma: UInt8, size: int, fitted: Fit, colors: Colors) -> Iterator[Load]:
-    """Loads to try for a stream of `size` bytes, the least first; drawn colours leave nothing of the host's."""
-    room = [bits * pixels for bits, pixels in zip(fitted.bits, pixels_of(luma), strict=True)]
+def loads(usable: Bool, size: int, fitted: Fit, colors: Colors) -> Iterator[Load]:
+    """Loads to try for a stream of `size` bytes, the least first, where pixels are `usable` (H, W).
+
+    Drawn colours leave nothing of the host's.
+    """
+    room = [bits * pixels for bits, pixels in zip(fitted.bits, pixels_of(usable), strict=True)]
     room[-1] = max(0.0, room[-1] - 8 * (HEADER_SIZE + CARRY + HEADER_PIECE))
     needed = 8 * (size + SURE)
     needed = RESERVE * needed + RESERVE_SPREAD * needed**0.5
@@ -98,7 +108,7 @@ def loads(luma: UInt8, size: int, fitted: Fit, colors: Colors) -> Iterator[Load]
                 yield Load(first, min(SHARES - 1, int(SHARES * left / room[first])))
                 break
             left -= room[first]
-    if 8 * size <= MAX_BITS * luma.size:
+    if 8 * size <= MAX_BITS * usable.size:
         yield from (fitted.full(colors),) * ATTEMPTS[colors]
 
 
@@ -110,6 +120,6 @@ def _joined(samples: list[tuple[Tile, UInt8]]) -> tuple[Tile, UInt8]:
     return Tile(compact, *arrays), np.concatenate(colours, axis=1)
 
 
-def pixels_of(luma: UInt8) -> list[int]:
+def pixels_of(usable: Bool) -> list[int]:
     """How many pixels each of CODED_PHASES settles."""
-    return [plane(luma, *step).size for step in CODED_PHASES]
+    return [int(np.count_nonzero(plane(usable, *step))) for step in CODED_PHASES]

@@ -1,46 +1,46 @@
-"""The header of `stealth`: how many bits each layer carries, masked, in the first pixels of the key's order."""
+"""Where the header of `stealth` is: in the first pixels of the key's order; and how that of format version 1 reads."""
 
 from __future__ import annotations
 
-import os
 import struct
-from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from stegcinn.codecs.stealth.moves import LAYERS
+from stegcinn.coding import layerheader, stc
+from stegcinn.coding.labels import bit
+from stegcinn.coding.layered import sizes
 from stegcinn.errors import RevealError
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing.keys import Keys
 
-SALT_SIZE = 8
-_SIZES = struct.Struct(f">{LAYERS}I")
-CHECK_SIZE = 4  # bytes that tell a header from anything else, but for a chance of 2**-32
-HEADER_SIZE = SALT_SIZE + _SIZES.size + CHECK_SIZE
-HEADER_SHARE = 16  # one pixel in so many is the header's, within these bounds
+HEADER_SIZE = layerheader.size(LAYERS)
+HEADER_SHARE = {1: 16, 2: 8}  # by format version: one pixel in so many is the header's, within these bounds
 HEADER_LEAST, HEADER_MOST = 1024, 16384
-HEADERS = 16  # that are tried
+
+_SALT_SIZE_1 = 8
+_SIZES_1 = struct.Struct(f">{LAYERS}I")
+_HEADER_SIZE_1 = _SALT_SIZE_1 + _SIZES_1.size + layerheader.CHECK_SIZE
 
 
-def header_pixels(pixels: int) -> int:
+def header_pixels(pixels: int, version: int) -> int:
     """How many of a photo's pixels hold the header."""
-    return min(max(pixels // HEADER_SHARE, HEADER_LEAST), HEADER_MOST)
+    return min(max(pixels // HEADER_SHARE[version], HEADER_LEAST), HEADER_MOST)
 
 
-def headers(sizes: Sequence[int], key: Keys) -> Iterator[UInt8]:
-    """Bits of a header under one fresh salt after the other: each meets the pixels that must stay in another way."""
-    for _ in range(HEADERS):
-        yield np.unpackbits(np.frombuffer(masked(os.urandom(SALT_SIZE), sizes, key), np.uint8))
+def read_header(labels: UInt8, key: Keys) -> tuple[int, ...]:
+    """How many bits each layer of the body carries, by the labels of the header's pixels; RevealError if none tell."""
+    if key.version == 1:
+        return _read_1(labels, key)
+    length, shares = layerheader.read(labels, LAYERS, "stealth", key)
+    return sizes(8 * length, shares)
 
 
-def masked(salt: bytes, sizes: Sequence[int], key: Keys) -> bytes:
-    """Salt, then how many bits each layer holds under a keystream of key and salt, and a piece of that keystream."""
-    return salt + key.masked(_SIZES.pack(*sizes) + bytes(CHECK_SIZE), f"stealth header {salt.hex()}")
-
-
-def unmasked(header: bytes, key: Keys) -> tuple[int, ...]:
-    """The inverse of `masked`; RevealError if it is no header."""
-    plain = key.masked(header[SALT_SIZE:], f"stealth header {header[:SALT_SIZE].hex()}")
-    if any(plain[_SIZES.size :]):
+def _read_1(labels: UInt8, key: Keys) -> tuple[int, ...]:
+    header = np.packbits(stc.decode(bit(labels, 0), 8 * _HEADER_SIZE_1)).tobytes()
+    salt = header[:_SALT_SIZE_1]
+    plain = key.masked(header[_SALT_SIZE_1:], f"stealth header {salt.hex()}")
+    found: tuple[int, ...] = _SIZES_1.unpack(plain[: _SIZES_1.size])
+    if any(plain[_SIZES_1.size :]) or sum(found) % 8:
         raise RevealError
-    return _SIZES.unpack(plain[: _SIZES.size])
+    return found

@@ -13,31 +13,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn.runtime.arrays import Float32, Float64, Int8, UInt8
+from stegcinn.coding.labels import BEND, NATS, PIECE, STEEP
+from stegcinn.runtime.arrays import Float32, Int8, UInt8
 from stegcinn.runtime.native import Kernel, in_parts
 
 Places = npt.NDArray[np.integer]
 
-PIECE = 16384  # pixels that one thread works on at a time
 LABEL_WEIGHTS = (1, 3, 6)
 LAYERS = 4
 LABELS = 1 << LAYERS
 MOVES = np.array(list(itertools.product((-1, 0, 1), repeat=3)), np.int64)  # by index
 STAY = 13
-NATS = 16  # units of reluctance, and of costs up to BEND, per nat
 PULL = 0.65  # share of a move's reluctance that counts (docs/security.md)
-# Costs are kept as bytes: in units up to BEND, in steps of STEEP units beyond, up to 83 nats. The dearest move is
-# better than none.
-NO_MOVE = 255
-BEND, STEEP = 192, 18.4
-_BYTES = np.arange(NO_MOVE + 1)
-_UNITS = np.where(_BYTES < BEND, _BYTES, BEND + STEEP * (_BYTES - BEND))
-_CHANCES = np.where(_BYTES < NO_MOVE, np.exp(-_UNITS / NATS), 0).astype(np.float32)
-_LOGS = np.where(_CHANCES > 0, _CHANCES * np.log2(np.maximum(_CHANCES, np.finfo(np.float32).tiny, dtype=np.float64)), 0)
 
 _COSTS = Kernel("move_costs", "u1 f4 f i1 n f f f f u1! u1!")
-_ENTROPIES = Kernel("label_entropies", "u1 n f4 f8 f8!")
-_PREFERENCES = Kernel("label_preferences", "u1 n f4 u1 n u1! f4!")
 
 
 @dataclass(frozen=True)
@@ -66,6 +55,11 @@ class Pixels:
             np.take(self.reluctance, places, axis=0),
         )  # fmt: skip
 
+    def costs(self, price: float, places: Places | None = None) -> UInt8:
+        """What each label's cheapest move costs, (n, LABELS), of all pixels or of some; see `label_costs`."""
+        costs = label_costs(self, price)[0]
+        return costs if places is None else np.take(costs, places, axis=0)
+
 
 def labels(rgb: UInt8) -> UInt8:
     """What a receiver reads: labels 0..15 of pixels (..., 3)."""
@@ -74,12 +68,10 @@ def labels(rgb: UInt8) -> UInt8:
     return label
 
 
-def label_costs(pixels: Pixels, price: float, layers: int = LAYERS) -> tuple[UInt8, UInt8]:
+def label_costs(pixels: Pixels, price: float) -> tuple[UInt8, UInt8]:
     """What each label's cheapest move costs, (n, LABELS), with all prices multiplied by `price`; and that move.
 
-    Costs are over that of the pixel's cheapest label, as bytes: NO_MOVE if no move leads there, else see `chances`.
-    Moves are indices in MOVES, (n, LABELS); where there is none, STAY. With fewer than all layers, of the labels that
-    these do not tell apart only the cheapest has a move.
+    Costs are bytes, see `coding.labels`. Moves are indices in MOVES, (n, LABELS); where there is none, STAY.
     """
     costs, best = (np.empty((len(pixels), LABELS), np.uint8) for _ in range(2))
 
@@ -100,57 +92,7 @@ def label_costs(pixels: Pixels, price: float, layers: int = LAYERS) -> tuple[UIn
         )
 
     in_parts(part, len(pixels), PIECE)
-    if layers < LAYERS:
-        alike = costs.reshape(len(costs), LABELS >> layers, 1 << layers)
-        alike[np.arange(LABELS >> layers)[:, None] != alike.argmin(axis=1)[:, None]] = NO_MOVE
     return costs, best
-
-
-def chances(costs: UInt8) -> Float32:
-    """How likely each label is, (n, LABELS), if moves are drawn with chances proportional to exp(-cost)."""
-    likely = _CHANCES[costs]
-    shares: Float32 = likely / likely.sum(axis=1, keepdims=True)
-    return shares
-
-
-def entropies(costs: UInt8) -> Float64:
-    """Of labels of `costs` (n, LABELS), per layer: entropies of their bits given the layers before, and open bits.
-
-    (2, LAYERS), summed. A bit is open if both of its values can be reached; layer k is bit k of the label.
-    """
-
-    def part(where: slice) -> Float64:
-        totals = np.zeros((2, LAYERS))
-        _ENTROPIES(costs[where], len(costs[where]), _CHANCES, _LOGS, totals)
-        return totals
-
-    total: Float64 = np.sum(in_parts(part, len(costs), PIECE), axis=0)
-    return total
-
-
-def preferences(costs: UInt8, settled: UInt8, layer: int) -> tuple[UInt8, Float32]:
-    """The likelier value of each label's bit `layer` given the `settled` ones below it, and what the other one costs.
-
-    The latter is the logarithm of how many times likelier (Filler and Fridrich 2010); infinite where there is no
-    choice.
-    """
-    bits, flips = np.empty(len(costs), np.uint8), np.empty(len(costs), np.float32)
-
-    def part(where: slice) -> None:
-        ours = costs[where]
-        _PREFERENCES(ours, len(ours), _CHANCES, settled[where], layer, bits[where], flips[where])
-
-    in_parts(part, len(costs), PIECE)
-    return bits, flips
-
-
-def cheapest_labels(costs: UInt8, settled: UInt8, layers: int) -> UInt8:
-    """Of all labels (n,) whose `layers` lowest bits are `settled`, by `costs` (n, LABELS)."""
-    if layers == LAYERS:
-        return settled
-    rest = costs.reshape(len(costs), LABELS >> layers, 1 << layers)[np.arange(len(costs)), :, settled]
-    label: UInt8 = settled + (rest.argmin(axis=1) << layers).astype(np.uint8)
-    return label
 
 
 def moved(pixels: Pixels, price: float, targets: UInt8) -> UInt8:

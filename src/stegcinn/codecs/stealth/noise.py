@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stegcinn.carriers.luma import LUMA_WEIGHTS
-from stegcinn.codecs.stealth.moves import MOVES, NATS
+from stegcinn.codecs.stealth.moves import MOVES
+from stegcinn.coding.labels import NATS
 from stegcinn.colourmodel import mixture
 from stegcinn.colourmodel.cells import UNIT
 from stegcinn.colourmodel.networks import ColourModel

@@ -16,6 +16,7 @@ from typing import cast
 import numpy as np
 
 from stegcinn.carriers.luma import luma_of
+from stegcinn.carriers.photo import Photo
 from stegcinn.codecs.cinn.lattice import Lattice
 from stegcinn.codecs.cinn.painter import released
 from stegcinn.codecs.exact.header import CODED_PHASES
@@ -42,7 +43,7 @@ def _code_lengths(rgb: UInt8) -> Float64:
     """Per level, calibrated and not: mean bits of R, B and G of a pixel, and how much the bits of pixels scatter."""
     model = networks.released()
     luma = luma_of(rgb)
-    fitted = fit(model, rgb, luma).calibration  # the sender's own step: an attacker has the program
+    fitted = fit(model, Photo(rgb)).calibration  # the sender's own step: an attacker has the program
     found = []
     for chosen in (fitted, Calibration.none()):
         for level in sorted({level for level, _ in CODED_PHASES}):

@@ -1,0 +1,57 @@
+"""The header of a layered message: how long it is and what share of it each layer carries, masked, in the lowest layer.
+
+    salt (4) | size of the message in bytes (4) | shares of all layers but the last (1 each) | zeros (4)
+
+What follows the salt is masked by a keystream of key and salt.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+
+from stegcinn.coding import stc
+from stegcinn.coding.labels import bit
+from stegcinn.coding.layered import SHARES
+from stegcinn.errors import RevealError
+from stegcinn.runtime.arrays import UInt8
+from stegcinn.sealing.keys import Keys
+
+SALT_SIZE = 4
+LENGTH_SIZE = 4
+CHECK_SIZE = 4  # bytes that tell a header from anything else, but for a chance of 2**-32
+ATTEMPTS = 16  # headers that are tried
+
+
+def size(layers: int) -> int:
+    """Bytes of a header."""
+    return SALT_SIZE + LENGTH_SIZE + layers - 1 + CHECK_SIZE
+
+
+def headers(codec: str, length: int, shares: tuple[int, ...], key: Keys) -> Iterator[UInt8]:
+    """Bits of a header under one fresh salt after the other: each meets places that must stay in another way."""
+    for _ in range(ATTEMPTS):
+        yield np.unpackbits(np.frombuffer(masked(os.urandom(SALT_SIZE), codec, length, shares, key), np.uint8))
+
+
+def masked(salt: bytes, codec: str, length: int, shares: tuple[int, ...], key: Keys) -> bytes:
+    """A header of a message of `length` bytes."""
+    plain = length.to_bytes(LENGTH_SIZE, "big") + bytes(shares) + bytes(CHECK_SIZE)
+    return salt + key.masked(plain, _purpose(codec, salt))
+
+
+def read(labels: UInt8, layers: int, codec: str, key: Keys) -> tuple[int, tuple[int, ...]]:
+    """Length and shares told by the labels of the places that hold a header; RevealError if there is none."""
+    header = np.packbits(stc.decode(bit(labels, 0), 8 * size(layers))).tobytes()
+    salt = header[:SALT_SIZE]
+    plain = key.masked(header[SALT_SIZE:], _purpose(codec, salt))
+    length, shares = int.from_bytes(plain[:LENGTH_SIZE], "big"), tuple(plain[LENGTH_SIZE:-CHECK_SIZE])
+    if any(plain[-CHECK_SIZE:]) or sum(shares) > SHARES:
+        raise RevealError
+    return length, shares
+
+
+def _purpose(codec: str, salt: bytes) -> str:
+    return f"{codec} header {salt.hex()}"
