@@ -129,7 +129,7 @@ def undisturbing(every: Coefficients) -> int:
 
 
 def deflection(sample: Coefficients, price: float, count: int, layers: int = LAYERS) -> float:
-    """SEEN (or SEEN_MADE) times the deflection, for `count` coefficients like the sample's, of a detector that knows all prices.
+    """SEEN (or SEEN_MADE) times the deflection, for `count` coefficients like the sample's, of who knows all prices.
 
     A change by +-1 with chances b / 2 each moves the rounded distribution by b / 2 times its second difference, so an
     ideal one would be the root of the sum of b**2 I / 4; I has the power SEEN_POWER here. Where rounding errors are
