@@ -55,6 +55,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "TGA", "JPEG2000"
 MODES = ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16", "F", "LAB")
 MAGIC = tuple(struct.pack(f, v) for f in ("<I", ">I") for v in (0, 1, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF))
 
+LOSSLESS = tuple(name for name in CODECS if name != "jpeg")  # over pixels
+
 
 class BrokenError(Exception):
     """A limit was passed."""
@@ -120,7 +122,7 @@ def colours(data: bytes) -> int:
         y, x, size = data[at] % height, data[at + 1] % width, 1 + data[at + 2] % 16
         rgb[y : y + size, x : x + size] = tuple(data[at + 3 : at + 6])
     photo, size = Photo(rgb), partial(envelope.stream_size, keys=key)
-    for codec in CODECS:
+    for codec in LOSSLESS:
         try:
             envelope.unseal(load_codec(codec).extract(photo, key, size).stream, key)
             return rgb.nbytes
@@ -181,7 +183,7 @@ def _bodies() -> list[bytes]:
 
 def _containers() -> list[tuple[np.ndarray[Any, Any], keys.Keys]]:
     found = []
-    for codec in map(load_codec, CODECS):
+    for codec in map(load_codec, LOSSLESS):
         for path in sorted(VECTORS.glob(f"{codec.name}*-public.png")):
             photo = codec.open(Source(path))
             found.append((photo.rgb, Keyring(None)(codec.salt(photo))))

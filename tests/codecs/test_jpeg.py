@@ -6,6 +6,7 @@ import io
 import math
 import os
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -333,10 +334,9 @@ def test_flat_blocks_stay_wherever_rounding_came_from():
     rng = np.random.default_rng(0)
     flat = np.kron(rng.integers(60, 200, (20, 24, 3)), np.ones((16, 16, 1))).astype(np.uint8)
     rgb = np.concatenate([jpegs.picture(384, 192), flat])
-    host = opened(rgb, convert=True)
+    made = opened(rgb, convert=True)
+    host = replace(made, errors=tuple(np.full_like(each, UNIT // 2) for each in made.errors))
     rows = 192 // 16
-    halfway = sum(int((np.abs(each[rows:]) == UNIT // 2).sum()) for each in host.errors)
-    assert halfway > 5
     for _ in range(3):
         container = embedded(host, os.urandom(most(host) // 2)).carrier
         for a, b in zip(host.file.chroma, container.file.chroma, strict=True):
