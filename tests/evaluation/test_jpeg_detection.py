@@ -74,6 +74,18 @@ def test_real_programs_hide_in_a_file_that_is_read_again(program: str) -> None:
         JpegEmbedder.parse(f"{program}@900000B").stego(jpeg, np.random.default_rng(0))
 
 
+def test_attackers_of_the_luma_are_shown_the_same_by_the_codec(tmp_path: Path) -> None:
+    data, embedder = host(side=256), JpegEmbedder.parse("jpeg@3000B")
+    jpeg = JpegFile.read(data, "x")
+    stego = embedder.stego(jpeg, np.random.default_rng(0))
+    np.testing.assert_array_equal(stego.luma.coefficients, jpeg.luma.coefficients)
+    cover, made = (jpegs.features_of(data, one, tmp_path) for one in (None, embedder))
+    assert cover is not None
+    assert made is not None
+    for kind in jpegs.FEATURES:
+        assert np.array_equal(cover[kind], made[kind]) == (kind in jpegs.ATTACKERS["luma"])
+
+
 # -- hosts and pixels
 
 
