@@ -3,9 +3,9 @@
 python scripts/measure/jpeg_detection.py FOLDER --embedders uerd@0.2 jpeg@1000B --out runs/jpeg.json
 
 Loads are bits per non-zero AC coefficient of the chroma, or bytes per million pixels where a B follows; what that is in
-a host is the same for every method. Changes by one in non-zero AC coefficients at equal costs (flat@0.2) always come
-first: an attacker that does not see them proves nothing. Features are kept under --cache, so a run that was stopped
-goes on. Hosts that do not take a load are left out of its row.
+a host is the same for every method. jpeg@safe hides as much as the codec calls safe. Changes by one in non-zero AC
+coefficients at equal costs (flat@0.2) always come first: an attacker that does not see them proves nothing. Features
+are kept under --cache, so a run that was stopped goes on. Hosts that do not take a load are left out of its row.
 """
 
 from __future__ import annotations

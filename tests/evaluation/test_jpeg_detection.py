@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from jpegs import picture, saved
+from stegcinn import stego
+from stegcinn.carriers.base import Source
 from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.errors import CapacityError, UsageError
 from stegcinn.evaluation.baselines.jpeg import embed
@@ -33,12 +35,16 @@ def hosts() -> list[bytes]:
 # -- loads
 
 
-@pytest.mark.parametrize("text", ["uerd@0.2", "juniward-all@1000B", "nsf5@0.05", "jpeg@300.5B", "steghide@1B"])
+@pytest.mark.parametrize(
+    "text", ["uerd@0.2", "juniward-all@1000B", "nsf5@0.05", "jpeg@300.5B", "steghide@1B", "jpeg@safe"]
+)
 def test_embedders_are_written_as_they_are_read(text: str) -> None:
     assert str(JpegEmbedder.parse(text)) == text
 
 
-@pytest.mark.parametrize("text", ["uerd", "uerd@", "uerd@x", "uerd@-1", "f5@0.2", "uerd@1000b", "uerd@full"])
+@pytest.mark.parametrize(
+    "text", ["uerd", "uerd@", "uerd@x", "uerd@-1", "f5@0.2", "uerd@1000b", "uerd@full", "uerd@safe"]
+)
 def test_other_embedders_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="METHOD@LOAD"):
         JpegEmbedder.parse(text)
@@ -48,6 +54,16 @@ def test_a_load_is_the_same_for_every_method() -> None:
     jpeg = JpegFile.read(host(), "x")
     assert {JpegEmbedder.parse(f"{name}@0.25").bits(jpeg) for name in jpegs.METHODS} == {embed.nonzero_ac(jpeg) / 4}
     assert JpegEmbedder.parse("jpeg@1000B").bits(jpeg) == pytest.approx(8 * 1000 * 96 * 96 / 1e6)
+
+
+def test_a_safe_load_is_what_the_codec_calls_safe() -> None:
+    jpeg, embedder = JpegFile.read(host(side=256), "x"), JpegEmbedder.parse("jpeg@safe")
+    safe = stego.measure(Source(jpeg.data), codec="jpeg").safe_bytes
+    assert embedder.bits(jpeg) == 8 * safe > 0
+    made = embedder.stego(jpeg, np.random.default_rng(0))
+    assert stego.uncover(Source(made.data)).data == np.random.default_rng(0).bytes(safe)
+    with pytest.raises(CapacityError):  # nothing is safe in a picture as small as that
+        embedder.stego(JpegFile.read(host(side=24), "x"), np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("method", jpegs.SIMULATED)
@@ -72,6 +88,18 @@ def test_real_programs_hide_in_a_file_that_is_read_again(program: str) -> None:
     assert any((a.coefficients != b).any() for a, b in zip(stego.components, jpeg.was, strict=True))
     with pytest.raises(CapacityError):
         JpegEmbedder.parse(f"{program}@900000B").stego(jpeg, np.random.default_rng(0))
+
+
+def test_attackers_of_the_luma_are_shown_the_same_by_the_codec(tmp_path: Path) -> None:
+    data, embedder = host(side=256), JpegEmbedder.parse("jpeg@3000B")
+    jpeg = JpegFile.read(data, "x")
+    stego = embedder.stego(jpeg, np.random.default_rng(0))
+    np.testing.assert_array_equal(stego.luma.coefficients, jpeg.luma.coefficients)
+    cover, made = (jpegs.features_of(data, one, tmp_path) for one in (None, embedder))
+    assert cover is not None
+    assert made is not None
+    for kind in jpegs.FEATURES:
+        assert np.array_equal(cover[kind], made[kind]) == (kind in jpegs.ATTACKERS["luma"])
 
 
 # -- hosts and pixels
@@ -131,6 +159,23 @@ def test_features_are_kept_for_each_host_and_embedder(
         for kind, values in first.items():
             np.testing.assert_array_equal(again[kind], values)
     assert jpegs.features_of(hosts[0], uerd, tmp_path, seed=1) is None  # but for another seed
+
+
+def test_features_are_computed_anew_when_the_code_behind_them_changes(tmp_path: Path) -> None:
+    codec, simulated = JpegEmbedder.parse("jpeg@100B"), JpegEmbedder.parse("uerd@100B")
+    package = Path(jpegs.__file__).parents[2]
+    copy = tmp_path / "stegcinn"
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("*.so", "weights", "__pycache__"))
+    was = [jpegs.version(one, copy) for one in (None, codec, simulated)]
+    assert was == [jpegs.version(one, package) for one in (None, codec, simulated)]
+    assert was[0] == was[2] != was[1]
+    pricing = copy / "codecs/jpeg/pricing.py"
+    pricing.write_text(pricing.read_text() + "\n# new\n")
+    now = [jpegs.version(one, copy) for one in (None, codec, simulated)]
+    assert [a == b for a, b in zip(was, now, strict=True)] == [True, False, True]
+    uerd = copy / "evaluation/baselines/jpeg/uerd.py"
+    uerd.write_text(uerd.read_text() + "\n# new\n")
+    assert not set(now) & {jpegs.version(one, copy) for one in (None, codec, simulated)}
 
 
 def test_the_same_stego_is_made_whenever_it_is_made(hosts: list[bytes], tmp_path: Path) -> None:

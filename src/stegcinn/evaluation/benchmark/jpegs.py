@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
 import shutil
 import subprocess
@@ -13,7 +12,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from PIL import Image
@@ -23,12 +21,13 @@ from stegcinn.carriers.jpegfile import dct
 from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.errors import CapacityError, StegcinnError, UsageError
 from stegcinn.evaluation.baselines.jpeg import embed, juniward, uerd
+from stegcinn.evaluation.benchmark.containers import SAFE
 from stegcinn.evaluation.steganalysis import dctr, ensemble, jpegrich, rich
 from stegcinn.evaluation.steganalysis.ensemble import Detection
 from stegcinn.files import replacing
 from stegcinn.runtime.arrays import Float32, UInt8
 from stegcinn.sealing.envelope import Payload
-from stegcinn.stego import conceal
+from stegcinn.stego import conceal, measure
 
 Simulate = Callable[[JpegFile, float, np.random.Generator], JpegFile]  # of some bits
 SIMULATED: dict[str, Simulate] = {
@@ -59,28 +58,44 @@ ATTACKERS = {  # and what they look at
     "colour": ("jrm", "dctr", "jrm-luma", "dctr-luma"),
     "rich": ("rich",),
 }
+PACKAGE = Path(__file__).parents[2]
+MADE_BY = (  # the code behind features, and that behind the codec
+    (
+        "evaluation/baselines/ternary.py",
+        "evaluation/baselines/jpeg/*.py",
+        *(f"evaluation/steganalysis/{name}.py" for name in ("jpegrich", "dctr", "rich", "filters")),
+        "carriers/jpegfile/dct.py",
+    ),
+    ("codecs/jpeg/*.py", "coding/*.py"),
+)
 MEGA = 1_000_000
 LEAST = 2 * ensemble.FOLDS  # hosts
 
 
 @dataclass(frozen=True)
 class JpegEmbedder:
-    """A method and its load: bits per non-zero AC coefficient of the chroma, or bytes per million pixels."""
+    """A method and its load: bits per non-zero AC coefficient of the chroma, or bytes per million pixels.
+
+    Or SAFE, for the codec: as many bytes as it calls safe in each host.
+    """
 
     method: str
-    load: float
-    per_pixel: bool
+    load: float | str
+    per_pixel: bool = False
 
     @classmethod
     def parse(cls, text: str) -> JpegEmbedder:
-        """From "uerd@0.2" (bits per coefficient) or "jpeg@1000B" (bytes); UsageError for what there is not."""
+        """From "uerd@0.2" (per coefficient), "jpeg@1000B" (bytes) or "jpeg@safe"; UsageError for what there is not."""
+        if text == f"{CODEC}@{SAFE}":
+            return cls(CODEC, SAFE)
         match = re.fullmatch(r"([a-z0-9-]+)@(\d+(?:\.\d+)?)(B?)", text)
         if match is None or match[1] not in METHODS:
             raise UsageError(f"no embedder {text!r}; say METHOD@LOAD or METHOD@LOADB, a method of {', '.join(METHODS)}")
         return cls(match[1], float(match[2]), match[3] == "B")
 
     def __str__(self) -> str:
-        return f"{self.method}@{self.load:g}{'B' if self.per_pixel else ''}"
+        load = self.load if isinstance(self.load, str) else f"{self.load:g}"
+        return f"{self.method}@{load}{'B' if self.per_pixel else ''}"
 
     @property
     def missing(self) -> str | None:
@@ -88,7 +103,9 @@ class JpegEmbedder:
         return self.method if self.method in PROGRAMS and shutil.which(self.method) is None else None
 
     def bits(self, jpeg: JpegFile) -> float:
-        """What the load is in a file, which is the same for all methods."""
+        """What the load is in a file, which but for SAFE is the same for all methods."""
+        if isinstance(self.load, str):
+            return 8 * measure(Source(jpeg.data), codec=CODEC).safe_bytes
         return 8 * self.load * jpeg.pixels / MEGA if self.per_pixel else self.load * embed.nonzero_ac(jpeg)
 
     def stego(self, jpeg: JpegFile, rng: np.random.Generator) -> JpegFile:
@@ -100,6 +117,8 @@ class JpegEmbedder:
         if self.method in SIMULATED:
             return SIMULATED[self.method](jpeg, bits, rng)
         payload = rng.bytes(round(bits / 8))
+        if not payload:
+            raise CapacityError(1, 0)
         if self.method == CODEC:
             made = conceal(Source(jpeg.data), Payload(payload), codec=CODEC, suffix=".jpg").file
         else:
@@ -185,7 +204,7 @@ def features_of(host: bytes, embedder: JpegEmbedder | None, cache: Path, seed: i
     Kept in the folder `cache` until the code that computes them changes.
     """
     key = _digest(host)
-    path = cache / _version() / (str(embedder) if embedder else "host") / f"{key}-{seed}.npz"
+    path = cache / version(embedder) / (str(embedder) if embedder else "host") / f"{key}-{seed}.npz"
     if path.exists():
         with np.load(path, allow_pickle=False) as kept:
             return dict(kept) or None
@@ -219,8 +238,8 @@ def _digest(host: bytes) -> str:
     return hashlib.sha256(host).hexdigest()[:24]
 
 
-def _version() -> str:
-    """Of the code that is behind the features."""
-    modules = (dct, jpegrich, dctr, rich, embed, juniward, uerd)
-    code = b"".join(Path(os.fspath(cast(str, module.__file__))).read_bytes() for module in modules)
-    return hashlib.sha256(code).hexdigest()[:8]
+def version(embedder: JpegEmbedder | None, package: Path = PACKAGE) -> str:
+    """Of the code that is behind what is kept for an embedder, by the files of the package in a folder."""
+    kinds = MADE_BY[: 2 if embedder is not None and embedder.method == CODEC else 1]
+    files = sorted(file for patterns in kinds for pattern in patterns for file in package.glob(pattern))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
