@@ -20,8 +20,11 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Known flaws in what is installed; asks a database in the open internet.
+# A bill of materials for each wheel in dist, or for this machine's. Then known flaws in what is installed: the last
+# step asks a database in the open internet, and fails where there is none.
 audit: $(VENV)/.dev
+	$(BIN)/python -m pytest -q tests/test_supply.py
+	$(BIN)/python scripts/make/bills.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
 	$(BIN)/pip-audit --skip-editable
 

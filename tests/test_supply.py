@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import ast
+import hashlib
+import importlib
 import json
+import re
+import tomllib
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -63,3 +68,65 @@ def test_altered_weights_are_not_used(tmp_path):
     network.write_bytes(altered)
     with pytest.raises(WeightsError, match="damaged"):
         weights.Release(tmp_path).session(network.name)
+
+
+def test_the_security_page_has_the_digests_of_the_weights():
+    told = re.findall(
+        r"^\| `([a-z]+-[0-9]+)` \| `([0-9a-f]{64})` \|$", (ROOT / "SECURITY.md").read_text(), re.MULTILINE
+    )
+    assert dict(told) == {path.name: digest((path / "config.json").read_bytes()) for path in WEIGHTS}
+    assert len(told) == len(WEIGHTS)
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture
+def bills(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts" / "make"))
+    return importlib.import_module("bills")
+
+
+def test_a_wheels_bill_has_every_file_every_release_and_every_package_that_is_asked_for(bills, tmp_path):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [f"Requires-Dist: {line}\n" for line in project["dependencies"]]
+    asked += [
+        f"Requires-Dist: {line}; extra == '{extra}'\n"
+        for extra, lines in project["optional-dependencies"].items()
+        for line in lines
+    ]
+    about = f"Name: stegcinn\nVersion: 1.2\nSummary: What\nLicense-Expression: MIT\n{''.join(asked)}\nText\n"
+    contents = {
+        "stegcinn/x.py": b"x",
+        "stegcinn/weights/new-1/config.json": b"{}",
+        "stegcinn-1.2.dist-info/METADATA": about.encode(),
+    }
+    wheel = tmp_path / "stegcinn-1.2-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, data in contents.items():
+            archive.writestr(name, data)
+    path = bills.write(wheel, tmp_path)
+    assert path.name == "stegcinn-1.2-py3-none-any.whl.cdx.json"
+    bill = json.loads(path.read_text())
+    assert bill == bills.bill(wheel)  # nothing in it is of the hour
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    whole = bill["metadata"]["component"]
+    assert (whole["version"], whole["licenses"]) == ("1.2", [{"license": {"id": "MIT"}}])
+    assert whole["hashes"] == [{"alg": "SHA-256", "content": digest(wheel.read_bytes())}]
+
+    def of(kind):
+        return {each["name"]: each for each in bill["components"] if each["type"] == kind}
+
+    assert {name: each["hashes"][0]["content"] for name, each in of("file").items()} == {
+        name: digest(data) for name, data in contents.items()
+    }
+    assert of("machine-learning-model")["new-1"]["hashes"][0]["content"] == digest(b"{}")
+    libraries = of("library")
+    required = {name for name, each in libraries.items() if each["scope"] == "required"}
+    assert required == {re.split(r"[^a-z-]", line)[0] for line in project["dependencies"]}
+    assert {"torch", "starlette", "hatchling"} <= libraries.keys() - required
+    assert libraries["numpy"]["properties"] == [{"name": "versions", "value": ">=1.26"}]
+    references = [each["bom-ref"] for each in bill["components"]]
+    assert len(references) == len(set(references))
+    assert set(bill["dependencies"][0]["dependsOn"]) == {each["bom-ref"] for each in libraries.values()}

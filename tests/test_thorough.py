@@ -6,7 +6,7 @@ import pytest
 
 import stegcinn
 from photos import crop
-from stegcinn.codecs import CODECS, load_codec
+from stegcinn.codecs import load_codec
 from stegcinn.codecs.cinn import codec as cinn
 from stegcinn.errors import RevealError
 
@@ -40,8 +40,8 @@ def test_no_is_the_same_word_for_word_whatever_is_there() -> None:
 
 
 def test_in_small_images_all_are_looked_for() -> None:
-    photo = load_codec(CODECS[0]).open(stegcinn.stego.Source(HOST))
-    assert not any(load_codec(name).is_slow(photo) for name in CODECS)
+    photo = load_codec("cinn").open(stegcinn.stego.Source(HOST))
+    assert not load_codec("cinn").is_slow(photo)
     with pytest.raises(RevealError) as caught:
         stegcinn.reveal(HOST)
     assert "thorough" not in str(caught.value)

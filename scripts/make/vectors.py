@@ -32,6 +32,7 @@ from PIL import Image
 
 from stegcinn import stego
 from stegcinn.carriers.base import Source
+from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.carriers.luma import luma_of
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import load_codec
@@ -358,6 +359,65 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
     yield _refused("stealth-no-room", "stealth", "stealth room", lambda: hardly)
 
 
+def jpegs() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]]:
+    """Name, facts and bytes of every JPEG file, all sequential: a simple decoder is enough to check another reader."""
+    payload, photo = named(20), Photo(host(136, 168, 20, 29))
+
+    def plain(quality: int = 90, **options: Any) -> bytes:
+        buffer = io.BytesIO()
+        Image.fromarray(photo.rgb).save(buffer, "JPEG", quality=quality, **options)
+        return buffer.getvalue()
+
+    def hidden(host_file: bytes, password: str | None = PASSWORD, payload: Payload = payload) -> bytes:
+        return stego.conceal(Source(host_file), payload, password=password, codec="jpeg", suffix=".jpg").file
+
+    def luma_altered() -> bytes:
+        file = JpegFile.read(hidden(plain()), "the vector")
+        blocks = file.luma.coefficients.copy()
+        place = np.argwhere(blocks == 2)[0]
+        blocks[tuple(place)] = 1
+        return file.with_coefficients({0: blocks}).write()
+
+    def masked(change: Callable[..., bytes]) -> bytes:
+        real = layerheader.masked
+        with mock.patch.object(layerheader, "masked", lambda *header: change(real, *header)):
+            return _without_check(lambda: hidden(plain()))
+
+    opens: dict[str, tuple[bytes, str | None, Payload]] = {
+        "jpeg": (plain(), PASSWORD, payload),
+        "jpeg-public": (plain(75), None, payload),
+        "jpeg-444": (plain(95, subsampling=0), PASSWORD, named(100)),
+        "jpeg-restarts": (plain(85, optimize=True, restart_marker_blocks=5), PASSWORD, payload),
+        "jpeg-empty": (plain(), PASSWORD, Payload(b"")),
+    }
+    for name, (file, password, each) in opens.items():
+        facts = {"version": VERSION, "codec": "jpeg", "password": password, "opens": _told(each)}
+        yield f"v2-{name}", facts, lambda f=file, p=password, e=each: hidden(f, p, e)
+    zeros = lambda real, *header: flipped(real(*header), 12)  # noqa: E731
+    large = lambda real, salt, codec, _, __, key: real(salt, codec, (1 << 32) - 1, (128,), key)  # noqa: E731
+    short = lambda real, salt, codec, _, shares, key: real(salt, codec, 20, shares, key)  # noqa: E731
+    tiny = host(16, 16)
+    for name, layer, make in (
+        ("luma-altered", "jpeg header", luma_altered), ("password-wrong", "jpeg header", lambda: hidden(plain(), "x")),
+        ("clean", "jpeg header", plain), ("header-zeros", "jpeg header", lambda: masked(zeros)),
+        ("header-large", "jpeg header", lambda: masked(large)), ("stream-short", "box", lambda: masked(short)),
+        ("no-room", "jpeg room", lambda: _jpeg(tiny)),
+    ):  # fmt: skip
+        yield f"v2-jpeg-{name}", {"version": VERSION, "codec": "jpeg", "password": PASSWORD, "layer": layer}, make
+
+
+def _jpeg(rgb: UInt8) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def _without_check(make: Callable[[], bytes]) -> bytes:
+    """What `make` hides though it cannot be read back."""
+    with mock.patch.object(stego, "_verify", return_value=1.0):
+        return make()
+
+
 def _refused(
     name: str, codec: str, layer: str, make: Callable[[], UInt8]
 ) -> tuple[str, dict[str, Any], Callable[[], bytes]]:
@@ -407,10 +467,10 @@ def main() -> None:
     index = VECTORS / "containers.json"
     had = json.loads(index.read_text()) if index.exists() else []
     names = {entry["name"] for entry in had}
-    for name, facts, make in itertools.chain(good_containers(), bad_containers(), images()):
+    for name, facts, make in itertools.chain(good_containers(), bad_containers(), jpegs(), images()):
         if name in names:
             continue
-        file = f"{name}.png"
+        file = f"{name}{'.jpg' if facts['codec'] == 'jpeg' else '.png'}"
         (VECTORS / file).write_bytes(make())
         had.append({"name": name, "file": file, **facts})
         print(f"made {file}, {(VECTORS / file).stat().st_size} bytes")

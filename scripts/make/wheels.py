@@ -3,9 +3,9 @@
 python scripts/make/wheels.py [PLATFORM ...] [--out dist]
 
 zig compiles for each platform; of each wheel, the files, the tags, and the libraries' processors, symbols and needs are
-checked. The wheel of this machine is installed in a fresh environment with what it depends on, from pip's index, and
-hides and reveals there. Where qemu-aarch64 is, the loops answer on that processor what they answer here. The exit code
-is 1 if something is wrong.
+checked, and a bill of materials is put beside it (see bills.py). The wheel of this machine is installed in a fresh
+environment with what it depends on, from pip's index, and hides and reveals there. Where qemu-aarch64 is, the loops
+answer on that processor what they answer here. The exit code is 1 if something is wrong.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import bills
 import binaries
 
 ROOT = Path(__file__).parents[2]
@@ -230,7 +231,7 @@ def main() -> int:
         tree = copy_tree(folder / "tree")
         for name in arguments.platforms or names:
             target = names[name]
-            for old in out.glob(f"stegcinn-*-py3-none-{target.tag}.whl"):
+            for old in out.glob(f"stegcinn-*-py3-none-{target.tag}.whl*"):
                 old.unlink()
             wheel = build(tree, out, target, folder / "caches")
             try:
@@ -241,6 +242,7 @@ def main() -> int:
                 print(f"{wheel.name}: {error}")
                 wrong += 1
             else:
+                bills.write(wheel, out)
                 print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.2f} MB", flush=True)
         try:
             emulate(folder)

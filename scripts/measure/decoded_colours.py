@@ -1,4 +1,4 @@
-"""The lattice test of `stegcinn.carriers.decoded`: have hosts and containers colours that no JPEG decoder makes?
+"""The lattice test of `stegcinn.carriers.evidence`: have hosts and containers colours that no JPEG decoder makes?
 
 python scripts/measure/decoded_colours.py FOLDER [--count 40] [--size 128] [--methods stealth ...] [--loads 0.1 0.4]
 
@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stegcinn.carriers.decoded import decodable, unclipped
+from stegcinn.carriers.evidence.lattices import decodable
+from stegcinn.carriers.evidence.parts import unclipped
 from stegcinn.codecs import CODECS
 from stegcinn.errors import UsageError
 from stegcinn.evaluation.benchmark.containers import SIMULATED, Embedder, make_stegos

@@ -54,7 +54,7 @@ LIBC = ctypes.CDLL(None)
 KEYS = [keys.Keys(bytes(range(32)), version) for version in keys.VERSIONS]
 HEAD_1 = 42  # bytes of the salt and the authentic head of an envelope of format version 1
 EXECUTIONS = {"image": 100_000, "stream": 100_000, "body": 100_000, "colours": 2_000}  # each by default
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "TGA", "ICO", "JPEG2000", "PCX", "SGI", "DDS", "AVIF")
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "TGA", "JPEG2000", "AVIF", "ICO", "DDS")
 MODES = ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16", "F", "LAB")
 MAGIC = tuple(struct.pack(f, v) for f in ("<I", ">I") for v in (0, 1, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF))
 

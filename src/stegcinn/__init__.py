@@ -15,6 +15,7 @@ from stegcinn.errors import (
 )
 
 if TYPE_CHECKING:
+    from stegcinn.carriers.base import halved
     from stegcinn.codecs.base import Judgement
     from stegcinn.ranking import Ranked, rank
     from stegcinn.results import Capacity, Container
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _ROOMS = {  # of what is loaded when it is first used: `stegcinn --help` does without NumPy and ONNX Runtime
+    "carriers.base": ("halved",),
     "codecs.base": ("Judgement",),
     "ranking": ("Ranked", "rank"),
     "sealing.envelope": ("Payload",),
@@ -47,6 +49,7 @@ __all__ = [
     "UsageError",
     "WeightsError",
     "capacity",
+    "halved",
     "hide",
     "open_payload",
     "rank",

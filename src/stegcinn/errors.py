@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+QUARTER = 4  # times the room of its half that a photo has, about
+
 
 class StegcinnError(Exception):
     """Base of every error raised on purpose; `exit_code` is what the command line returns for it."""
@@ -21,17 +23,20 @@ class CapacityError(StegcinnError):
     """The payload does not fit.
 
     `needed` and `available` are in bytes: of the payload as it is stored (compressed, if that makes it smaller) where
-    `hide` raises it, of the whole stream where a codec does.
+    `hide` raises it, of the whole stream where a codec does. `size`: of the payload as it is, where that is known;
+    `halved`: whether the photo was halved, which leaves a quarter of the room.
     """
 
     exit_code = 3
 
-    def __init__(self, needed: int, available: int) -> None:
+    def __init__(self, needed: int, available: int, *, size: int | None = None, halved: bool = False) -> None:
         self.needed = needed
         self.available = available
+        compressed = f" ({size:,} before compression)" if size is not None and size > needed else ""
+        remedy = "do not halve it (--halve), " if halved and needed <= QUARTER * available else ""
         super().__init__(
-            f"the payload does not fit: it needs {needed} bytes and this photo takes {available}; "
-            "use a larger or more colourful photo, or a smaller file"
+            f"the payload does not fit: it needs {needed:,} bytes{compressed} and this {'halved ' * halved}photo takes "
+            f"{available:,}; {remedy}use a larger or more colourful photo, or a smaller file"
         )
 
 

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from stegcinn.errors import StegcinnError, UsageError
 
+_CHUNK = 1 << 20  # bytes read at a time
 _BINARY = getattr(os, "O_BINARY", 0)  # of Windows, which would change line ends without it
 
 
@@ -106,6 +107,18 @@ def _sync(folder: Path) -> None:
             os.fsync(place)
         finally:
             os.close(place)
+
+
+def read_at_most(file: BinaryIO, most: int) -> bytes | None:
+    """All of a file, or None for one of more than `most` bytes: devices and pipes may have no end."""
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := file.read(_CHUNK):
+        size += len(chunk)
+        if size > most:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def shown(path: str | os.PathLike[str]) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from stegcinn import stego
 from stegcinn.carriers.base import ImageSource, Source
-from stegcinn.codecs import CODECS, load_codec
-from stegcinn.codecs.base import Judgement, judge_disturbance
+from stegcinn.codecs.base import Judgement, Progress, judge_disturbance, portions, silent
 from stegcinn.errors import ImageError, UsageError
 from stegcinn.files import shown
 from stegcinn.sealing import envelope
@@ -28,25 +28,28 @@ class Ranked:
 
 def rank(
     hosts: str | os.PathLike[str] | Iterable[ImageSource], payload_size: int, *, halve: bool = False,
-    skipped: Callable[[ImageSource, str], None] | None = None,
+    skipped: Callable[[ImageSource, str], None] | None = None, progress: Progress | None = None,
 ) -> list[Ranked]:  # fmt: skip
     """Photos that take `payload_size` bytes in a way that tells how much it disturbs, the least disturbed first.
 
-    `hosts`: a folder, with those below it, or photos as `hide` takes them; each halved if wished. `skipped(host,
-    reason)` is called for those that are no photos or do not take as much. UsageError for a path that is no folder.
+    `hosts`: a folder, with those below it, or photos as `hide` takes them; each halved (exactly) if wished.
+    `skipped(host, reason)` is called for those that are no photos or do not take as much, `progress` with the share of
+    the work done. UsageError for a path that is no folder.
     """
     found = []
-    for host in _files(Path(hosts)) if isinstance(hosts, (str, os.PathLike)) else hosts:
+    hosts = _files(Path(hosts)) if isinstance(hosts, (str, os.PathLike)) else list(hosts)
+    for host, report in zip(hosts, portions(progress or silent, len(hosts)), strict=True):
         try:
-            source = Source(host).halved() if halve else Source(host)
-            ranked = _ranked(host, source, payload_size)
-            reason = f"{source.name} does not take {payload_size} bytes in small changes"
+            source = Source(host).halved(exact=True) if halve else Source(host)
+            ranked = _ranked(host, source, payload_size, report)
+            reason = f"{source.name} does not take {payload_size:,} bytes in small changes"
         except ImageError as error:
             ranked, reason = None, str(error)
         if ranked is not None:
             found.append(ranked)
         elif skipped is not None:
             skipped(host, reason)
+        report(1.0)
     return sorted(found, key=lambda ranked: ranked.disturbance)
 
 
@@ -56,11 +59,10 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _ranked(host: ImageSource, source: Source, size: int) -> Ranked | None:
+def _ranked(host: ImageSource, source: Source, size: int, progress: Progress) -> Ranked | None:
     """By the first codec that can tell."""
-    for codec in map(load_codec, CODECS):
-        carrier = codec.open(source)
-        disturbance = codec.disturbance(carrier, size + envelope.OVERHEAD)
+    for codec, carrier in stego.hosts(source):
+        disturbance = codec.disturbance(carrier, size + envelope.OVERHEAD, progress)
         if disturbance is not None:
             judgement = judge_disturbance(codec.evidence(carrier), disturbance)
             return Ranked(host, codec.name, disturbance, 8 * size / carrier.pixels, judgement)

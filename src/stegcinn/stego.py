@@ -10,9 +10,9 @@ and in its containers.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from stegcinn.codecs.base import (
     C,
     Codec,
     Colors,
+    Mapped,
     Progress,
     Room,
     Wish,
@@ -40,13 +41,16 @@ from stegcinn.errors import (
     StegcinnWarning,
     UsageError,
 )
-from stegcinn.results import Capacity, Container
+from stegcinn.results import Capacity, Container, Route
+from stegcinn.runtime.arrays import Float32
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Packed, Payload
 from stegcinn.sealing.keys import VERSIONS, Keyring
 
 ATTEMPTS = 6  # embeddings, should a container fail its own check
 AS_USUAL = Wish()
+GRAY = "this photo is gray, and hiding gives it colours, which may be noticed: a colour photo hides better"
+COLOURED = "the photo was gray and has colours now"
 PUBLIC = "without a password, anyone with stegcinn can read the payload"
 
 
@@ -63,8 +67,9 @@ def hide(
     gray-scale; default keep, but generate for a gray host. `format`: of the file, as in "png", "webp" or "tif".
     `progress` is called with the share of the work done. Without a password anyone with stegcinn can read the payload.
 
-    Warns with StegcinnWarning of all that is in the container's `notes`. Raises CapacityError, ImageError, UsageError,
-    SelfCheckError if the container could not be verified, or MachineError where a codec cannot run.
+    Warns with StegcinnWarning of all that is in the container's `notes`, and that it is to be sent as it is. Raises
+    CapacityError, ImageError, UsageError, SelfCheckError if the container could not be verified, or MachineError where
+    a codec cannot run.
     """
     if not isinstance(payload, (bytes, bytearray, memoryview)):
         raise UsageError(f"the payload must be bytes, not {type(payload).__name__}")
@@ -73,7 +78,7 @@ def hide(
         _source(host, halve), Payload(bytes(payload)), password=password, codec=codec, wish=Wish(colors), suffix=suffix,
         progress=progress or silent,
     )  # fmt: skip
-    _warn(container.notes)
+    _warn((*container.notes, *container.advice))
     return container
 
 
@@ -117,11 +122,16 @@ def capacity(
 
 def conceal(
     source: Source, payload: Payload, *, password: str | None = None, codec: str | None = None, wish: Wish = AS_USUAL,
-    suffix: str | None = None, progress: Progress = silent,
+    suffix: str | None = None, among: Sequence[Codec[Any]] | None = None, progress: Progress = silent,
 ) -> Container:  # fmt: skip
-    """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned."""
-    *first, last = _opened(source, _candidates(codec, wish, suffix))
-    task, packed = _Task(source.notes, Keyring(password), wish, suffix, rising(progress)), envelope.pack(payload)
+    """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned.
+
+    `among`: the codecs that there are, instead of those that ship.
+    """
+    *first, last = hosts(source, _asked(wish, codec, suffix), _candidates(codec, wish, suffix, among))
+    packed = envelope.pack(payload)
+    notes = [*source.notes, *_of_name(packed.payload)]
+    task = _Task(notes, Keyring(password), wish, suffix, rising(progress))
     for each, host in first:
         with suppress(CapacityError, SelfCheckError):
             if packed.sealed_size <= each.limit(host):
@@ -131,11 +141,11 @@ def conceal(
     except CapacityError as error:
         name_size = packed.name_field
         if name_size == 0 or error.needed - name_size > error.available:  # leaving the name out would not help
-            raise _of_payload(error, name_size) from None
+            raise _of_payload(error, name_size, payload, source) from None
     try:
         return _conceal(task, packed.without_name(), *last)
     except CapacityError as error:
-        raise _of_payload(error, 0) from None
+        raise _of_payload(error, 0, payload, source) from None
 
 
 @dataclass(frozen=True)
@@ -151,54 +161,61 @@ class _Task:
 
 def _conceal(task: _Task, packed: Packed, codec: Codec[C], host: C) -> Container:
     suffix = task.suffix or codec.formats[0]
-    notes = [*task.notes, *codec.losses(host, suffix)]  # before the work, as it may refuse
+    notes = list(dict.fromkeys([*task.notes, *codec.losses(host, suffix)]))  # before the work, as it may refuse
     keys = task.keyring(codec.salt(host))
     for _ in range(ATTEMPTS):  # each with a new salt and new filling
         stream = envelope.seal(packed, keys)
         embedding = codec.embed(host, stream, keys, task.wish, lambda share: task.progress(0.8 * share))
         file = codec.encode(embedding.carrier, suffix)
         try:
-            raw_accuracy = _verify(file, host, packed.payload, task.keyring, codec)
+            raw_accuracy = _verify(
+                file, host, packed.payload, task.keyring, codec, lambda share: task.progress(0.8 + 0.2 * share)
+            )
         except RevealError:
             continue
         task.progress(1.0)
         if packed.dropped_name:
             notes.append(f"the name {packed.dropped_name} was left out to make the payload fit")
-        judgement = judge_disturbance(codec.evidence(host), embedding.disturbance)
+        judgement = judge_disturbance(codec.evidence(host), embedding.disturbance, embedding.colors)
+        if embedding.colors == "generate" and task.wish.colors is None:
+            notes.append(COLOURED)
         if judgement.verdict != "safe":
             notes.append(judgement.reason)
         if task.keyring.public:
             notes.append(PUBLIC)
         return Container(
             file, suffix, packed.payload.name, codec.name, embedding.colors, judgement, embedding.disturbance,
-            host.pixels, embedding.changed, raw_accuracy, tuple(notes),
+            host.pixels, embedding.changed, raw_accuracy, len(packed.stored), tuple(notes),
         )  # fmt: skip
     raise SelfCheckError(
         "the container could not be read back with the margin we ask for; try a smaller payload or another photo"
     )
 
 
-def _verify(file: bytes, host: C, payload: Payload, keyring: Keyring, codec: Codec[C]) -> float:
+def _verify(file: bytes, host: C, payload: Payload, keyring: Keyring, codec: Codec[C], progress: Progress) -> float:
     """Reveal from the encoded file as a receiver would, with less effort; raw accuracy, or RevealError."""
     saved = codec.open(Source(file))
     codec.check(host, saved)
     keys = keyring(codec.salt(saved))
-    extraction = codec.extract(saved, keys, partial(envelope.stream_size, keys=keys), strict=True)
+    extraction = codec.extract(saved, keys, partial(envelope.stream_size, keys=keys), strict=True, progress=progress)
     if envelope.unseal(extraction.stream, keys).data != payload.data:
         raise RevealError
     return extraction.raw_accuracy
 
 
 def uncover(
-    source: Source, *, password: str | None = None, thorough: bool = False, progress: Progress = silent
-) -> Payload:
-    """`open_payload` of a source."""
+    source: Source, *, password: str | None = None, thorough: bool = False, among: Sequence[Codec[Any]] | None = None,
+    progress: Progress = silent,
+) -> Payload:  # fmt: skip
+    """`open_payload` of a source; `among`: the codecs to look for, instead of those that ship."""
     keyring = Keyring(password)
     failure: RevealError | MachineError = RevealError()
-    codecs = [load_codec(name) for name in CODECS]  # nothing in the image tells which one it was
+    codecs = among or [load_codec(name) for name in CODECS]  # nothing in the image tells which one it was
     opened = _opened(source, codecs)
     if stored := source.as_stored():  # some program may have turned it, by a flag or with one
         opened = _opened(stored, codecs) + opened
+    if not opened:
+        source.photo()  # ImageError, if that is why
     if not thorough and (slow := [codec.name for codec, carrier in opened if codec.is_slow(carrier)]):
         failure = RevealError(tuple(dict.fromkeys(slow)))
         opened = [(codec, carrier) for codec, carrier in opened if codec.name not in slow]
@@ -206,7 +223,7 @@ def uncover(
     for (codec, carrier, version), report in zip(tries, portions(progress, len(tries)), strict=True):
         keys = keyring(codec.salt(carrier, version), version)
         try:
-            stream = codec.extract(carrier, keys, partial(envelope.stream_size, keys=keys)).stream
+            stream = codec.extract(carrier, keys, partial(envelope.stream_size, keys=keys), progress=report).stream
             payload = envelope.unseal(stream, keys)
         except MachineError as error:
             failure = error  # worth telling, should no other codec find anything
@@ -214,16 +231,19 @@ def uncover(
             pass
         else:
             progress(1.0)
+            source.notes += _of_name(payload)
             return payload
         report(1.0)
     raise failure
 
 
 def measure(
-    source: Source, *, codec: str | None = None, wish: Wish = AS_USUAL, progress: Progress = silent
-) -> Capacity:
-    """`capacity` of a source."""
-    opened = _opened(source, _candidates(codec, wish, None))
+    source: Source, *, codec: str | None = None, wish: Wish = AS_USUAL, suffix: str | None = None,
+    progress: Progress = silent,
+) -> Capacity:  # fmt: skip
+    """`capacity` of a source, in files of a suffix if that is given."""
+    progress = rising(progress)  # some begin anew when a sample was not enough
+    opened = hosts(source, _asked(wish, codec, suffix), _candidates(codec, wish, suffix))
     found: list[tuple[Codec[Any], Any, Room]] = []
     failure: MachineError | None = None
     for (each, host), report in zip(opened, portions(progress, len(opened)), strict=True):
@@ -233,11 +253,63 @@ def measure(
             failure = error  # worth telling, should no other codec run
     if failure and not found:
         raise failure
-    best, host, room = max(found, key=lambda each: each[2].most)
-    sizes = {each.name: max(0, room.most - envelope.OVERHEAD) for each, _, room in found}
-    safe = max(0, *(room.safe - envelope.OVERHEAD for _, _, room in found))
-    bpp, evidence = 8 * sizes[best.name] / host.pixels, best.evidence(host)
-    return Capacity(sizes[best.name], bpp, best.name, room.colors, sizes, safe, evidence is not None, evidence)
+    best, host, room = max(reversed(found), key=lambda each: each[2].most)
+    if room.colors == "generate" and wish.colors is None and room.most:
+        source.notes.append(GRAY)
+    routes = tuple(
+        Route(each.name, each.formats[0], _payload(room.most), _payload(room.safe), each.evidence(host))
+        for each, host, room in found
+    )
+    (most,) = (route for route in routes if route.codec == best.name)
+    return Capacity(most.bytes, 8 * most.bytes / host.pixels, most.codec, room.colors, routes)
+
+
+def _payload(stream: int) -> int:
+    """Bytes of payload that an envelope of so many bytes holds."""
+    return max(0, stream - envelope.OVERHEAD)
+
+
+def hosts(
+    source: Source, wish: Wish = AS_USUAL, codecs: Sequence[Codec[Any]] | None = None
+) -> list[tuple[Codec[Any], Any]]:
+    """Codecs that can hide in the source, of those given or all that may be chosen, each with its carrier.
+
+    ImageError if there are none.
+    """
+    found: list[tuple[Codec[Any], Any]] = []
+    failure: ImageError | None = None
+    for codec in _candidates(None, wish, None) if codecs is None else codecs:
+        try:
+            found.append((codec, codec.host(source, wish)))
+        except ImageError as error:
+            failure = error
+    if failure and not found:
+        raise failure
+    return found
+
+
+def noisiness(source: Source, progress: Progress = silent) -> Float32:
+    """How many levels of noise are expected at each pixel (H, W): where there are more, changes are harder to see.
+
+    ImageError for a photo in which no codec hides small changes.
+    """
+    mapped = [codec for codec in map(load_codec, CODECS) if isinstance(codec, Mapped)]
+    for codec, carrier in hosts(source, AS_USUAL, mapped):
+        levels = codec.noisiness(carrier, progress)
+        if levels is not None:
+            return levels
+    raise ImageError(f"{source.name} has no colours in which small changes could be hidden; choose a colour photo")
+
+
+def colours(
+    source: Source, *, codec: str | None = None, wish: Wish = AS_USUAL, suffix: str | None = None,
+    among: Sequence[Codec[Any]] | None = None,
+) -> str | None:  # fmt: skip
+    """What to know before hiding in a photo without colours, if it is one and would get some."""
+    if wish.colors is not None or not source.photo().is_gray:
+        return None
+    *_, (last, _) = hosts(source, wish, _candidates(codec, wish, suffix, among))  # others leave it to this one
+    return GRAY if last.refusal(Wish("generate")) is None else None
 
 
 def suffixes(codec: str | None = None) -> tuple[str, ...]:
@@ -246,38 +318,46 @@ def suffixes(codec: str | None = None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(suffix for each in codecs for suffix in each.formats))
 
 
-def _candidates(name: str | None, wish: Wish, suffix: str | None) -> list[Codec[Any]]:
+def _candidates(
+    name: str | None, wish: Wish, suffix: str | None, among: Sequence[Codec[Any]] | None = None
+) -> list[Codec[Any]]:
     """Codecs to try in turn: the one that is asked for, or all that may be chosen and do what is wished."""
     if name is not None:
-        codec = _named(name)
+        codec = _named(name, among)
         if refusal := codec.refusal(wish):
             raise UsageError(f"codec {name} cannot do that: {refusal}; leave one of the two choices out")
         return [codec]
-    usual = [codec for codec in map(load_codec, CODECS) if codec.auto and codec.refusal(wish) is None]
+    there = among or [codec for codec in map(load_codec, CODECS) if codec.auto]
+    usual = [codec for codec in there if codec.refusal(wish) is None]
     fitting = [codec for codec in usual if suffix is None or suffix in codec.formats]
     if not fitting:
         raise UsageError(f"no codec does all of this in a {suffix} file; choose another format, or fewer options")
     return fitting
 
 
-def _named(name: str) -> Codec[Any]:
+def _asked(wish: Wish, codec: str | None, suffix: str | None) -> Wish:
+    """A file of another kind is made of the host only for whoever asks for that."""
+    return replace(wish, convert=codec is not None or suffix is not None)
+
+
+def _named(name: str, among: Sequence[Codec[Any]] | None = None) -> Codec[Any]:
+    if among is not None:
+        for codec in among:
+            if codec.name == name:
+                return codec
+        raise UsageError(f"codec {name} has no use for these weights; {', '.join(each.name for each in among)} has")
     if name not in CODECS:
         raise UsageError(f"unknown codec {name!r}; choose one of {', '.join(CODECS)}")
     return load_codec(name)
 
 
-def _opened(source: Source, codecs: list[Codec[Any]]) -> list[tuple[Codec[Any], Any]]:
-    """Those of the codecs whose carrier is in the source, with it; ImageError if there are none."""
-    opened = []
-    failure: ImageError | None = None
+def _opened(source: Source, codecs: Sequence[Codec[Any]]) -> list[tuple[Codec[Any], Any]]:
+    """Those of the codecs whose carrier is in the source, with it."""
+    found: list[tuple[Codec[Any], Any]] = []
     for codec in codecs:
-        try:
-            opened.append((codec, codec.open(source)))
-        except ImageError as error:
-            failure = error
-    if failure and not opened:
-        raise failure
-    return opened
+        with suppress(ImageError):
+            found.append((codec, codec.open(source)))
+    return found
 
 
 def _source(image: ImageSource | Container, halve: bool = False) -> Source:
@@ -285,9 +365,18 @@ def _source(image: ImageSource | Container, halve: bool = False) -> Source:
     return source.halved() if halve else source
 
 
-def _of_payload(error: CapacityError, name_size: int) -> CapacityError:
+def _of_payload(error: CapacityError, name_size: int, payload: Payload, source: Source) -> CapacityError:
     """The same in bytes of payload, as users count: without what the envelope and `name_size` bytes of a name add."""
-    return CapacityError(error.needed - name_size - envelope.OVERHEAD, max(0, error.available - envelope.OVERHEAD))
+    needed, available = error.needed - name_size - envelope.OVERHEAD, max(0, error.available - envelope.OVERHEAD)
+    return CapacityError(needed, available, size=len(payload.data), halved=source.is_halved)
+
+
+def _of_name(payload: Payload) -> list[str]:
+    """What there is to tell of a name that was changed."""
+    if payload.unsafe_name is None:
+        return []
+    instead = f"{payload.name} is suggested instead" if payload.name else "none is suggested"
+    return [f"the name {payload.unsafe_name!a} is not safe everywhere: {instead}"]
 
 
 def _warn(notes: Iterable[str]) -> None:

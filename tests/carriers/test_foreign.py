@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import stegcinn
 from photos import crop
 from stegcinn.carriers.base import Source
 from stegcinn.carriers.foreign import MAX_PROFILE
+from stegcinn.carriers.formats import encode_photo, losses
 from stegcinn.errors import ImageError, StegcinnWarning
 
 RGB = crop("astronaut", 96, 96)
@@ -77,21 +79,37 @@ def test_a_usual_profile_stays() -> None:
 @pytest.mark.parametrize(
     ("kind", "data", "note"),
     [
-        (b"gAMA", struct.pack(">I", 100_000), "gamma of its own"),
-        (b"cICP", bytes([9, 16, 0, 1]), "colour space of its own"),
+        (b"gAMA", struct.pack(">I", 100_000), "the gamma (gAMA)"),
+        (b"cICP", bytes([9, 16, 0, 1]), "the colour space (cICP)"),
+        (b"gAMA", struct.pack(">I", 45455), None),  # sRGB's
+        (b"sRGB", b"\0", None),
+        (b"pHYs", struct.pack(">IIB", 3780, 3780, 1), None),
     ],
 )
-def test_another_look_is_told(kind: bytes, data: bytes, note: str) -> None:
+def test_how_a_png_is_to_be_shown_stays_in_a_png_and_is_told_where_it_goes(
+    kind: bytes, data: bytes, note: str | None
+) -> None:
     source = Source(with_chunk(kind, data))
-    source.photo()
-    assert len(source.notes) == 1
-    assert note in source.notes[0]
+    photo = source.photo()
+    assert source.notes == losses(photo, ".png") == []
+    assert photo.shown == photo.with_rgb(RGB).shown == ((kind, data),)
+    large = replace(photo, rgb=crop("astronaut", 192, 192))
+    assert Source(large).halved().photo().shown == ((kind, data),)
+    assert chunk(kind, data) in encode_photo(photo, ".png")
+    assert Source(encode_photo(photo, ".png")).photo().shown == photo.shown
+    for suffix in (".webp", ".tif", ".bmp"):
+        told = [f"a {suffix} file cannot hold {note}: dropped, so that it may look another way"] if note else []
+        assert losses(photo, suffix) == told
 
 
-def test_the_gamma_of_srgb_is_nothing_to_tell() -> None:
-    source = Source(with_chunk(b"gAMA", struct.pack(">I", 45455)))
-    source.photo()
-    assert source.notes == []
+def test_only_what_is_well_formed_and_in_its_place_is_kept() -> None:
+    for file in (with_chunk(b"gAMA", bytes(5)), with_chunk(b"tIME", bytes(7)), with_chunk(b"eXIf", b"II*\0")):
+        assert Source(file).photo().shown == ()
+    late = saved("PNG")[:-12] + chunk(b"pHYs", struct.pack(">IIB", 1, 1, 1)) + chunk(b"IEND", b"")
+    assert Source(late).photo().shown == ()
+    profiled = saved("PNG", icc_profile=SRGB)
+    both = Source(profiled[:33] + chunk(b"sRGB", b"\0") + profiled[33:]).photo()
+    assert (both.shown, both.icc_profile) == ((), SRGB)  # no file may have both
 
 
 def test_a_transparent_colour_of_16_bits_stays_transparent() -> None:
@@ -171,4 +189,4 @@ def test_a_photo_to_be_halved_may_be_larger(monkeypatch: pytest.MonkeyPatch) -> 
     large = crop("astronaut", 256, 128)
     with pytest.raises(ImageError, match="scale it down"):
         Source(large).photo()
-    assert Source(large).halved().photo().rgb.shape == (128, 64, 3)
+    assert Source(large).halved(exact=True).photo().rgb.shape == (128, 64, 3)

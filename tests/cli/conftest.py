@@ -19,7 +19,8 @@ from stegcinn.cli import main
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, empty; codecs are fakes."""
     monkeypatch.setattr(stego, "load_codec", load_fake)
-    monkeypatch.delenv("STEGCINN_DEBUG", raising=False)
+    for variable in ("STEGCINN_DEBUG", "STEGCINN_PASSWORD_FILE"):
+        monkeypatch.delenv(variable, raising=False)
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)

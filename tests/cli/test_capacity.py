@@ -11,18 +11,20 @@ from command import Outcome, Run, one_error
 from PIL import Image
 
 from fakes import SIDE, LsbCodec, load_fake
+from jpegs import picture
 from stegcinn import stego
 from stegcinn.carriers.base import read_photo
+from stegcinn.carriers.evidence.search import as_decoded
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs.base import Progress, Room, Wish
-from stegcinn.codecs.lumalocked import DECODED, chosen_colors
+from stegcinn.codecs.lumalocked import chosen_colors
 from stegcinn.sealing import envelope
 
 pytestmark = pytest.mark.usefixtures("workplace")
 
 
 def test_capacity(host: Path, run: Run) -> None:
-    line = b"1,093 bytes (0.95 bits per pixel) with codec exact, colors keep, 517 of them as good as unseen\n"
+    line = b"1,124 bytes (0.98 bits per pixel) with codec exact, colors keep; up to 548 are as good as unseen\n"
     outcome = run("capacity", host, "--codec", "exact")
     assert outcome == run("capacity", "-", "--codec", "exact", stdin=host.read_bytes()) == Outcome(0, line, "")
 
@@ -36,10 +38,10 @@ def test_the_codecs_that_may_be_chosen_are_told_apart(host: Path, run: Run, monk
 
     monkeypatch.setattr(stego, "load_codec", lambda name: Small() if name == "stealth" else load_fake(name))
     assert run("capacity", host).out == (
-        b"1,093 bytes (0.95 bits per pixel) with codec exact, colors keep; up to 517 with codec stealth, "
-        b"517 of them as good as unseen\n"
+        b"1,124 bytes (0.98 bits per pixel) with codec exact, colors keep; 548 with codec stealth; "
+        b"up to 548 are as good as unseen\n"
     )
-    assert json.loads(run("capacity", host, "--json").out)["per_codec"] == {"stealth": 517, "exact": 1093}
+    assert json.loads(run("capacity", host, "--json").out)["per_codec"] == {"stealth": 548, "exact": 1124}
 
 
 def test_json_of_capacity(host: Path, run: Run) -> None:
@@ -47,6 +49,7 @@ def test_json_of_capacity(host: Path, run: Run) -> None:
     expected = {
         "bytes": size, "bpp": 8 * size / SIDE**2, "codec": "cinn", "colors": "generate", "per_codec": {"cinn": size},
         "safe_bytes": safe, "decoded": False, "evidence": None,
+        "routes": [{"codec": "cinn", "suffix": ".png", "bytes": size, "safe_bytes": safe, "evidence": None}],
     }  # fmt: skip
     outcome = run("capacity", host, "--json", "--codec", "cinn", "--colors", "generate")
     assert json.loads(outcome.out) == expected
@@ -57,27 +60,62 @@ def test_nothing_is_safe_in_a_photo_decoded_from_jpeg(run: Run) -> None:
     Image.fromarray(noise).save("photo.jpg", quality=50)
     outcome = run("capacity", "photo.jpg", "--codec", "stealth")
     assert outcome.out.endswith(b" with codec stealth, colors keep\n")
-    assert outcome.notes == [f"stegcinn: note: {DECODED}"]
+    assert outcome.notes == [f"stegcinn: note: {as_decoded('JPEG')}"]
+    room = json.loads(run("capacity", "photo.jpg", "--json", "--codec", "stealth").out)
+    assert (room["safe_bytes"], room["decoded"], room["evidence"]) == (0, True, as_decoded("JPEG"))
+
+
+def test_a_jpeg_may_stay_one(run: Run) -> None:
+    Image.fromarray(picture(480, 320)).save("photo.jpg", quality=85)
+    outcome = run("capacity", "photo.jpg")
+    assert outcome.notes == [f"stegcinn: note: {as_decoded('JPEG')}"]
+    first, second = outcome.out.decode().splitlines()
+    assert first.startswith("JPG: ")
+    assert "with codec jpeg" in first
+    assert second.startswith("PNG: ")
+    assert "unseen" not in second
     room = json.loads(run("capacity", "photo.jpg", "--json").out)
-    assert (room["safe_bytes"], room["decoded"], room["evidence"]) == (0, True, DECODED)
+    assert (room["decoded"], room["evidence"], room["routes"][0]["evidence"]) == (True, None, None)
+    assert room["safe_bytes"] == room["routes"][0]["safe_bytes"] > 0
+    assert f"up to {room['safe_bytes']:,} are as good as unseen" in first
 
 
 def test_a_halved_photo(run: Run) -> None:
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(100, 150, (2 * SIDE + 1, 2 * SIDE, 3)).astype(np.uint8)).save("p.jpg", quality=50)
-    room = json.loads(run("capacity", "p.jpg", "--halve", "--json").out)
+    room = json.loads(run("capacity", "p.jpg", "--exact-halve", "--json", "--codec", "exact").out)
     assert (room["decoded"], room["bytes"]) == (False, SIDE * SIDE // 8 - envelope.OVERHEAD)
-    outcome = run("hide", "p.jpg", "-m", "hello", "-o", "o.png", "--halve", "--json")
-    assert "JPEG" not in outcome.err
+    outcome = run("hide", "p.jpg", "-m", "hello", "-o", "o.png", "--exact-halve", "--json")
+    assert as_decoded("JPEG") not in outcome.err
     assert read_photo("o.png").rgb.shape == (SIDE, SIDE, 3)
     assert json.loads(outcome.out)["bpp"] == 8 * 5 / SIDE**2
     assert run("reveal", "o.png", "-o", "-").out == b"hello"
+    exactly = (
+        f"stegcinn: note: p.jpg is halved to {SIDE}x{SIDE} pixels, exactly: anyone who has the original has this host"
+    )
+    assert outcome.notes[0] == exactly
+
+
+def test_a_photo_halved_by_chance(run: Run) -> None:
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(100, 150, (2 * SIDE, 2 * SIDE, 3)).astype(np.uint8)).save("p.jpg", quality=50)
+    lumas = []
+    for name in ("o.png", "p.png"):
+        outcome = run("hide", "p.jpg", "-m", "hello", "-o", name, "--halve")
+        assert outcome.code == 0, outcome
+        lumas.append(read_photo(name).luma)
+        height, width = lumas[-1].shape
+        assert f"p.jpg is halved to {width}x{height} pixels, its edges and phase drawn at random" in outcome.notes[0]
+        assert SIDE - 4 <= min(height, width) <= max(height, width) <= SIDE
+        assert run("reveal", name).out == b"hello"
+    assert not np.array_equal(*lumas)
+    assert run("hide", "p.jpg", "-m", "x", "-o", "q.png", "--halve", "--exact-halve").code == 2
 
 
 def test_no_capacity_is_no_error(run: Run) -> None:
     Image.new("RGB", (SIDE, SIDE)).save("black.png")
     outcome = run("capacity", "black.png")
-    assert (outcome.code, outcome.out) == (0, b"0 bytes (0.00 bits per pixel) with codec stealth, colors generate\n")
+    assert (outcome.code, outcome.out) == (0, b"0 bytes (0.00 bits per pixel) with codec stealth\n")
     assert "takes no payload" in outcome.notes[0]
 
 

@@ -10,6 +10,7 @@ import pytest
 from stegcinn.cli import completion
 from stegcinn.cli.main import main
 from stegcinn.codecs import CODECS
+from stegcinn.training.cinn.config import PRESETS
 
 BASH = shutil.which("bash")
 
@@ -43,6 +44,8 @@ def offered(script: str, *words: str) -> set[str]:
         (["capacity", "--codec", ""], {"auto", *CODECS}),
         (["reveal", "x"], set()),  # then bash itself completes files
         (["completion", "f"], {"fish"}),
+        (["train", "photos", "--preset", ""], set(PRESETS)),
+        (["benchmark", "photos", "--preset", ""], {"small", "paper"}),
         (["reveal", "--json", "--password-f"], {"--password-file"}),
     ],
 )

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import pty
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from command import FAKE, SECRET, Outcome, Run, finish, one_error, spawn
 
-from stegcinn.cli import console, main
+from stegcinn import stego
+from stegcinn.carriers.base import Source
+from stegcinn.sealing.envelope import Payload
 
 pytestmark = pytest.mark.usefixtures("workplace")
 
@@ -41,6 +39,44 @@ def test_unusable_password_files(host: Path, secret: Path, run: Run, content: by
         Path("p").write_bytes(content)
     one_error(run("hide", host, secret, "-o", "o.png", "--password-file", "p"), 2, word)
     assert not Path("o.png").exists()
+
+
+def test_a_password_of_blanks_protects_nothing(host: Path, secret: Path, run: Run) -> None:
+    Path("p").write_text(" \t\u3000\n", encoding="utf-8")
+    one_error(run("hide", host, secret, "-o", "o.png", "--password-file", "p"), 2, "nothing but blanks")
+    assert not Path("o.png").exists()
+    # Someone may have hidden under one before.
+    Path("o.png").write_bytes(stego.conceal(Source(host), Payload(SECRET), password=" \t\u3000").file)
+    assert run("reveal", "o.png", "-o", "-", "--password-file", "p").out == SECRET
+
+
+def test_a_blank_around_a_password_is_pointed_out(host: Path, secret: Path, run: Run) -> None:
+    told = "stegcinn: note: the password in p begins or ends with a blank, which is part of it"
+    for content, noted in (("one \nmore", True), (" one", True), ("one\t\r\n", True), ("o n e\n", False)):
+        Path("p").write_text(content)
+        assert (told in run("hide", host, secret, "-o", "o.png", "--force", "--password-file", "p").notes) is noted
+        assert (told in run("reveal", "o.png", "-o", "-", "--password-file", "p").notes) is noted
+
+
+def test_a_variable_names_the_passwords_file(
+    host: Path, secret: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("p").write_text("one")
+    Path("other").write_text("two")
+    monkeypatch.setenv("STEGCINN_PASSWORD_FILE", "p")
+    told = ["stegcinn: note: the password is that of p, as STEGCINN_PASSWORD_FILE says"]
+    assert run("hide", host, secret, "-o", "o.png").notes == told
+    assert run("hide", host, secret, "-o", "p", "--force").code == 2
+    outcome = run("reveal", "o.png", "-o", "-")
+    assert (outcome.out, outcome.notes) == (SECRET, told)
+    assert run("capacity", host).err == ""
+    assert run("reveal", "o.png", "-o", "-", "--password-file", "other").code == 4
+    answer(monkeypatch, "one")
+    assert run("reveal", "o.png", "-o", "-", "--ask-password") == Outcome(0, SECRET, "")
+    monkeypatch.setenv("STEGCINN_PASSWORD_FILE", "")  # as good as none
+    assert run("reveal", "o.png", "-o", "r").code == 4
+    monkeypatch.setenv("STEGCINN_PASSWORD_FILE", "nowhere")
+    assert "nowhere cannot be read" in run("reveal", "o.png", "-o", "r").err
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, *answers: str | BaseException) -> None:
@@ -103,34 +139,21 @@ def test_a_terminal_is_not_sent_control_characters(host: Path, run: Run, payload
     assert run("reveal", "o.png", *output).out == payload
 
 
+def test_a_terminal_shows_what_would_turn_text_around(host: Path, run: Run) -> None:
+    text = "abc\u202etxt.exe\u202c \u2066x\u2069 \u200f\u061c שלום مرحبا"
+    run("hide", host, "-m", text, "-o", "o.png")
+    shown = "abc\\u202etxt.exe\\u202c \\u2066x\\u2069 \\u200f\\u061c שלום مرحبا\n"
+    assert run("reveal", "o.png", terminal=True).out.decode() == shown
+    assert run("reveal", "o.png").out.decode() == text
+
+
+def test_a_terminal_is_not_sent_more_than_anyone_reads(host: Path, run: Run) -> None:
+    run("hide", host, "-", "-o", "o.png", stdin=b"a" * (1 << 20))
+    assert len(run("reveal", "o.png", terminal=True).out) == (1 << 20) + 1
+    run("hide", host, "-", "-o", "large.png", stdin=b"a" * ((1 << 20) + 1))
+    one_error(run("reveal", "large.png", terminal=True), 2, "has 1,048,577 bytes, too many to show", "-o")
+    assert len(run("reveal", "large.png").out) == (1 << 20) + 1
+
+
 def test_a_terminal_is_not_sent_an_image(host: Path, secret: Path, run: Run) -> None:
     one_error(run("hide", host, secret, "-o", "-", terminal=True), 2, "terminal")
-
-
-@pytest.mark.parametrize(
-    ("terminal", "after", "shown"),
-    [(True, 0.0, "measuring  50%\rmeasuring 100%\r" + " " * 14 + "\r"), (True, 60.0, ""), (False, 0.0, "")],
-)
-def test_progress_is_for_terminals_and_slow_work(
-    host: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
-    terminal: bool, after: float, shown: str,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(console, "PROGRESS_AFTER", after)
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
-    assert main.main(["capacity", str(host)]) == 0
-    assert capsys.readouterr().err == shown
-
-
-def test_slow_work_shows_progress_on_a_terminal(host: Path) -> None:
-    terminal, end = pty.openpty()
-    process = spawn(f"{FAKE}    fakes.LsbCodec.seconds = 1.2\n    sys.exit(main())", "capacity", host, stderr=end)
-    out, _ = process.communicate(timeout=60)
-    os.close(end)
-    shown = b""
-    with contextlib.suppress(OSError):  # how a pseudo-terminal ends
-        while chunk := os.read(terminal, 1000):
-            shown += chunk
-    os.close(terminal)
-    assert process.returncode == 0
-    assert out.startswith(b"1,093 bytes")
-    assert shown == b"measuring  50%\rmeasuring 100%\r" + b" " * 14 + b"\r"

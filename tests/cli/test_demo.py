@@ -63,7 +63,7 @@ def test_command_prints_a_table_and_can_be_repeated(tmp_path: Path, capsys: pyte
 def test_a_difference_is_a_failure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stego, "uncover", lambda source: Payload(b"something else"))
+    monkeypatch.setattr(stego, "uncover", lambda source, **options: Payload(b"something else"))
     assert main.main(["demo", "--out", str(tmp_path)]) == 1
     out, err = capsys.readouterr()
     assert "NOT IDENTICAL" in out
@@ -88,7 +88,7 @@ def test_gray_scales_are_compared_not_assumed(tmp_path: Path, monkeypatch: pytes
         return dataclasses.replace(container, file=demo._png(rgb))
 
     monkeypatch.setattr(stego, "conceal", conceal)
-    monkeypatch.setattr(stego, "uncover", lambda source: Payload(b""))
+    monkeypatch.setattr(stego, "uncover", lambda source, **options: Payload(b""))
     result = demo.run(tmp_path, lambda share: None)
     assert result.same_gray == 1 - 1 / pixels()[..., 0].size
     assert not result.identical

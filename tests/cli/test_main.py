@@ -105,7 +105,7 @@ def test_numbers_out_of_range(run: Run, argv: str, words: str) -> None:
         ("hide - - -o o.png", "both"),
         ("hide host.png secret.bin -o - --json", "--json"),
         ("reveal host.png -o - --json", "--json"),
-        ("hide host.png secret.bin -o o.jpg", ".jpg alters colours"),
+        ("hide host.png secret.bin -o o.avif", ".avif alters colours"),
         ("hide host.png secret.bin -o o.xyz", "not the suffix"),
         ("hide host.png secret.bin -o o", "not the suffix"),
         ("hide host.png secret.bin -o other.png", "other.png already exists; choose another name, or --force"),
@@ -122,8 +122,8 @@ def test_numbers_out_of_range(run: Run, argv: str, words: str) -> None:
         ("hide host.png secret.bin -o secret.bin/o.png", "does not exist"),
         ("reveal host.png -o /dev/null --force", "not a regular file"),
         ("hide host.png nowhere.bin -o o.png", "nowhere.bin cannot be read (No such file"),
-        ("hide host.png folder.png -o o.png", "folder.png cannot be read (Is a directory)"),
-        ("capacity host.png --codec nonsense", "'nonsense'; choose from auto, stealth, exact, cinn"),
+        ("hide host.png folder.png -o o.png", "folder.png is a directory; hide an archive"),
+        ("capacity host.png --codec nonsense", "'nonsense'; choose from auto, jpeg, stealth, exact, cinn"),
     ],
 )
 def test_refusals(host: Path, secret: Path, run: Run, argv: str, word: str) -> None:

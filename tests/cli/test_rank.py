@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from photos import crop
+from stegcinn.carriers.evidence.search import as_decoded
 from stegcinn.cli import main
 
 
@@ -33,11 +34,15 @@ def test_command(folder, capsys):
     assert (Path(best.pop("path")), best.pop("bpp")) == (folder / "more" / "noisy.png", 8 * 500 / 160**2)
     assert best.pop("disturbance") > 0
     assert best["judgement"] in ("safe", "noticeable")
+    assert "attacker" in best.pop("reason")
     assert best == {"codec": "stealth", "judgement": best["judgement"], "decoded": False}
+    assert decoded["reason"] == as_decoded("JPEG")
     assert (Path(decoded["path"]).name, decoded["judgement"], decoded["decoded"]) == ("noisy.jpg", "provable", True)
     assert err.count("left out") == 2
     assert main.main(["rank", str(folder), "--payload", "500"]) == 0
-    header, first, second = capsys.readouterr().out.splitlines()
+    out, err = capsys.readouterr()
+    assert err.splitlines()[-1] == f"stegcinn: note: provable: {as_decoded('JPEG')}"
+    header, first, second = out.splitlines()
     assert header.split() == ["disturbance", "bits/pixel", "judgement", "photo"]
     assert first.split()[2:] in (
         ["safe", str(folder / "more" / "noisy.png")],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import time
 import types
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 from command import Outcome, Run
 
-from stegcinn.cli import main
+from stegcinn.cli import main, status
 
 pytestmark = pytest.mark.usefixtures("workplace")
 
@@ -22,9 +24,12 @@ def training(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     import stegcinn.training.cinn
     from stegcinn.training.cinn import config
 
-    fake = types.SimpleNamespace(calls=[], error=None, folders=[(Path("old"), 1.0)])
+    fake = types.SimpleNamespace(calls=[], error=None, seconds=0.0, folders=[(Path("old"), 1.0)])
 
-    def train(*arguments: object, report: Callable[[object], None], **options: object) -> None:
+    def train(
+        *arguments: object, report: Callable[[object], None], announce: Callable[[str], None], **options: object
+    ) -> None:
+        announce("3 photos")
         for step, saved in ((1, False), (2, True)):
             report(
                 types.SimpleNamespace(
@@ -32,6 +37,7 @@ def training(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
                     images_per_second=12.34, seconds_left=3700.2, saved=saved,
                 )
             )  # fmt: skip
+            time.sleep(fake.seconds)
         if fake.error:
             raise fake.error
         fake.calls.append((*arguments, options))
@@ -48,7 +54,9 @@ def training(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     return fake
 
 
-PROGRESS = "stegcinn: 50% round 1, step 2/4: loss 1.5000, accuracy 0.9000, 12.3 images/s, 1:01:40 left\n"
+PROGRESS = (
+    "stegcinn: 3 photos\nstegcinn: 50% round 1, step 2/4: loss 1.5000, accuracy 0.9000, 12.3 images/s, 1:01:40 left\n"
+)
 
 
 def test_train(run: Run, training: types.SimpleNamespace) -> None:
@@ -114,17 +122,24 @@ def test_progress_of_training_on_a_terminal(
     training: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(status, "EVERY", 0.001)
+    training.seconds = 0.2
+    monkeypatch.setenv("COLUMNS", "200")
     assert main.main(["train", ".", "-o", "out"]) == 0
-    first, second = capsys.readouterr().err.split("\r")
-    assert first == "25% stage 1, step 1/4: loss 1.5000, 12.3 images/s, 1:01:40 left"
-    assert second == PROGRESS.removeprefix("stegcinn: ")
+    err = capsys.readouterr().err
+    shown = [text.strip() for text in re.split("[\r\n]", err) if text.strip()]
+    assert shown[0] == "loading PyTorch"
+    assert "25% stage 1, step 1/4: loss 1.5000, 12.3 images/s, 1:01:40 left" in shown
+    assert "".join(f"{text}\n" for text in shown if text.startswith("stegcinn: ")) == PROGRESS
+    assert err.endswith("\r")
 
 
 def test_export(run: Run, training: types.SimpleNamespace) -> None:
-    assert run("export", "run", "-o", "new") == Outcome(0, b"", "stegcinn: exported run to new\n")
+    next_ = "stegcinn: next, to try it: stegcinn hide photo.jpg -m hello -o out.png --weights 'my new'\n"
+    assert run("export", "run", "-o", "my new") == Outcome(0, b"", f"stegcinn: exported run to my new\n{next_}")
     assert run("export", "run", ".", "-o", "new", "--noise", "2.5", "--json") == Outcome(0, b'{"noise": 2.0}\n', "")
     assert training.calls == [
-        (Path("run"), Path("new"), {"folders": None, "noise": None}),
+        (Path("run"), Path("my new"), {"folders": None, "noise": None}),
         (Path("run"), Path("new"), {"folders": [(Path(), 1.0)], "noise": 2.5}),
     ]
 
@@ -158,7 +173,10 @@ def test_train_colours(
 
     asked = []
 
-    def fake(*arguments: object, report: Callable[[str], None], **options: object) -> None:
+    def fake(
+        *arguments: object, report: Callable[[str], None], working: Callable[[str], None], **options: object
+    ) -> None:
+        working("step 99")
         report("100 steps")
         if error:
             raise error

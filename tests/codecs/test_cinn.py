@@ -85,7 +85,7 @@ def test_raw_accuracy_falls_by_the_share_of_wrong_bits(cinn, host, stream, monke
     before = extract(cinn, container).raw_accuracy
     real, rng = CinnCodec._soft_bits, np.random.default_rng(0)
 
-    def soft_bits(self, rgb, lattice, latents):
+    def soft_bits(self, rgb, lattice, latents, progress=None):
         llr = real(self, rgb, lattice, latents)
         return llr * np.where(rng.random(llr.shape) < 0.01, -1, 1)
 
@@ -120,7 +120,7 @@ def test_a_photo_without_a_header_is_read_once(cinn, host, container, monkeypatc
     dithered = []
     real = Painter.latents
 
-    def latents(self, rgb, lattice, *, dither=False):
+    def latents(self, rgb, lattice, *, dither=False, progress=silent):
         dithered.append(dither)
         return real(self, rgb, lattice, dither=dither)
 
@@ -137,12 +137,12 @@ def test_a_photo_without_a_header_is_read_once(cinn, host, container, monkeypatc
 def test_a_header_is_found_where_a_quarter_of_the_signs_are_wrong(cinn, container, monkeypatch):
     real, rng = Painter.latents, np.random.default_rng(0)
 
-    def latents(self, rgb, lattice, *, dither=False):
+    def latents(self, rgb, lattice, *, dither=False, progress=silent):
         return [z * np.where(rng.random(z.shape) < 0.25, -1, 1) for z in real(self, rgb, lattice)]
 
     monkeypatch.setattr(Painter, "latents", latents)
     asked = []
-    monkeypatch.setattr(CinnCodec, "_soft_bits", lambda self, rgb, lattice, z: asked.append(z) or lattice.gather(z))
+    monkeypatch.setattr(CinnCodec, "_soft_bits", lambda self, rgb, lattice, z, *_: asked.append(z) or lattice.gather(z))
     with contextlib.suppress(RevealError):
         extract(cinn, container, strict=True)
     assert len(asked) == 1

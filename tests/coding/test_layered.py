@@ -61,6 +61,16 @@ def test_dear_labels_are_left_alone():
     assert changed[:4000].sum() > 20 * changed[4000:].sum()
 
 
+@pytest.mark.parametrize("size", [400, 4000])
+def test_labels_that_cost_the_same_are_as_likely(size):
+    """As steps up and down do: were one always preferred, changes would have a sign."""
+    choices, places = Table(np.tile([0, 1, np.inf, 1], (8000, 1))), order(8000)
+    written = layered.write(choices, places, bits(size), 2, FILLS[0])
+    up, down = (int((written.labels == label).sum()) for label in (1, 3))
+    assert up + down > 40
+    assert abs(up - down) < 5.5 * np.sqrt(up + down)  # chance passes with p < 1e-7
+
+
 @pytest.mark.parametrize("fill", FILLS)
 @pytest.mark.parametrize("lowest", [1, 2, 3, 4])
 def test_room_is_what_bits_are_open_to_or_can_choose_of(lowest, fill):

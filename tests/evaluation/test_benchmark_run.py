@@ -68,6 +68,8 @@ def test_from_photos_to_tables_and_on_again(photos: Path, tmp_path: Path, monkey
 
     monkeypatch.setattr(protocol, "cached_statistics", there)
     content = run.run(photos, out, TINY, report=lines.append)
+    assert lines[0] == f"reading photos of {photos}"  # before anything that takes long
+    assert [line.partition(": ")[0] for line in lines[2:5]] == ["1 of 7", "2 of 7", "3 of 7"]
     assert json.loads((out / "results.json").read_text()) == content
     rows = {row["name"]: row for row in content["rows"]}
     assert {name: (row["method"], row["preset"]) for name, row in rows.items()} == {

@@ -113,7 +113,7 @@ def test_there_are_vectors_of_both_kinds_for_every_codec_and_weights_release():
     assert tuple(spec_reader.CODECS) == CODECS
     assert spec_reader.VERSIONS == VERSIONS
     listed = {v["file"] for v in vectors}
-    assert listed == {path.name for path in VECTORS.glob("*.png")}
+    assert listed == {path.name for path in VECTORS.iterdir() if path.suffix != ".json"}
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -164,7 +164,7 @@ def test_new_containers_are_read_by_the_other_reader(codec, wish, tmp_path):
 def test_key_streams_are_those_of_the_other_reader():
     luma = np.arange(64 * 65, dtype=np.uint8).reshape(65, 64)
     rgb = np.repeat(luma[..., None], 3, axis=-1)
-    (salt,) = {codec.salt(codec.open(Source(rgb))) for codec in map(load_codec, CODECS)}
+    (salt,) = {codec.salt(codec.open(Source(rgb))) for codec in map(load_codec, spec_reader.LOSSLESS)}
     for version, password in itertools.product(VERSIONS, (None, "pässword", "pa\u0308ssword")):
         theirs, ours = spec_reader.key_of(luma, password, version), Keyring(password)(salt, version)
         assert (ours.version, ours.root) == theirs

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import math
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from photos import crop
-from stegcinn.carriers.photo import Photo
+from stegcinn.carriers.base import Source
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import Wish, silent
 from stegcinn.codecs.cinn.codec import CinnCodec
 from stegcinn.codecs.cinn.painter import Painter
 from stegcinn.codecs.exact import codec, header
-from stegcinn.codecs.stealth.moves import LAYERS
+from stegcinn.codecs.jpeg import coefficients
+from stegcinn.codecs.stealth import moves
 from stegcinn.coding import stc
 from stegcinn.colourmodel.rangecoder import Decoder
 from stegcinn.sealing import envelope
@@ -24,7 +26,9 @@ from stegcinn.sealing.envelope import Payload
 from stegcinn.sealing.keys import Keys
 
 KEYS = [Keys(hashlib.sha256(b"uniformity %d" % number).digest()) for number in range(20)]
-HOST = Photo(crop("chelsea", 64, 64, 100, 120))
+HOST = crop("chelsea", 64, 64, 100, 120)
+HOSTS = {"jpeg": crop("chelsea", 300, 451)}
+WISH = Wish("keep", convert=True)
 PAYLOAD = Payload(bytes(range(256)) * 2, "the same every time")
 SIGMAS = 5.5  # chance passes a bound with p < 1e-7: `os.urandom` makes every run another one
 
@@ -50,7 +54,13 @@ def containers(name: str) -> None:
     """One container per key, all of one host and one payload."""
     each = load_codec(name)
     for key in KEYS:
-        each.embed(HOST, envelope.seal(envelope.pack(PAYLOAD), key), key, Wish("keep"), silent)
+        each.embed(
+            each.host(Source(HOSTS.get(name, HOST)), WISH),
+            envelope.seal(envelope.pack(PAYLOAD), key),
+            key,
+            WISH,
+            silent,
+        )
 
 
 def given_to_exact(monkeypatch) -> list[np.ndarray]:
@@ -88,7 +98,7 @@ def given_to_cinn(monkeypatch) -> list[np.ndarray]:
     return [np.array(signs)]
 
 
-def given_to_stealth(monkeypatch) -> list[np.ndarray]:
+def given_to_codes(monkeypatch, name: str, layers: int) -> list[np.ndarray]:
     """Messages of the syndrome-trellis codes: all layers of the body, and headers."""
     messages: list[np.ndarray] = []
     real = stc.encode
@@ -98,14 +108,19 @@ def given_to_stealth(monkeypatch) -> list[np.ndarray]:
         return real(bits, costs, message)
 
     monkeypatch.setattr(stc, "encode", spy)
-    containers("stealth")
-    codes = LAYERS + 1
+    containers(name)
+    codes = layers + 1
     assert len(messages) == codes * len(KEYS)  # every attempt was a hit
     bodies = [np.concatenate(messages[i : i + codes - 1]) for i in range(0, len(messages), codes)]
     return [np.array(bodies), np.array(messages[codes - 1 :: codes])]
 
 
-GIVEN = {"stealth": given_to_stealth, "exact": given_to_exact, "cinn": given_to_cinn}
+GIVEN = {
+    "jpeg": partial(given_to_codes, name="jpeg", layers=coefficients.LAYERS),
+    "stealth": partial(given_to_codes, name="stealth", layers=moves.LAYERS),
+    "exact": given_to_exact,
+    "cinn": given_to_cinn,
+}
 
 
 @pytest.mark.parametrize("name", CODECS)

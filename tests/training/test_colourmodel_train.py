@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 import types
 from dataclasses import replace
 from functools import partial
@@ -235,7 +236,8 @@ def test_the_learning_rate_warms_up_and_comes_down():
 def test_training_shortens_the_code(photos, tmp_path):
     config, reports = replace(TINY, minutes=24 * STEP / 60, learning_rate=5e-2), []
     train(photos, tmp_path, config, report=reports.append)
-    rows = np.array([line.split() for line in reports if line[0].isdigit() and "steps" not in line], float)
+    assert sum("bits per pixel" in line for line in reports) == 8
+    rows = np.array(list(csv.reader((tmp_path / "log.csv").read_text().splitlines())), float)
     assert rows[:, 0].tolist() == list(range(3, 25, 3))
     assert rows.shape[1] == 2 + TINY.wide_levels + 1
     first, last = rows[0, 2:-1], rows[-1, 2:-1]  # bits per pixel of every level; the root sees but one pixel a crop
@@ -247,10 +249,12 @@ def test_a_run_reports_and_logs(uninterrupted):
     rows = list(csv.reader((run / "log.csv").read_text().splitlines()))
     assert [row[0] for row in rows] == ["3", "6"]
     assert [row[1] for row in rows] == ["50", "125"]
-    assert lines[:2] == [" ".join(row) for row in rows]
-    assert lines[2] == f"8 steps in {STEPS * STEP:.0f} s"
-    assert len(lines) == 3 + 2  # one pile, as it is and shrunk
-    assert all(0 < float(bits) < 60 for line in lines[3:] for bits in line.removeprefix("held out: ").split())
+    assert re.fullmatch(r"\d+ photos, [\d.]+ minutes on cpu, of which 0.0 are over", lines[0])
+    for line, row in zip(lines[1:], rows, strict=False):
+        assert f", step {row[0]}: {float(row[2]):.2f} bits per pixel at the finest level; " in line
+    assert lines[3] == f"8 steps in {STEPS * STEP:.0f} s"
+    assert len(lines) == 4 + 2  # one pile, as it is and shrunk
+    assert all(0 < float(bits) < 60 for line in lines[4:] for bits in line.removeprefix("held out: ").split())
     assert sorted(p.name for p in run.iterdir()) == ["last.safetensors", "log.csv"]
 
 

@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from training_runs import HELD_OUT, tiny, write_photos
 
 from stegcinn.errors import UsageError, WeightsError
+from stegcinn.training import plot
 from stegcinn.training.cinn import loop, trainables
 from stegcinn.training.cinn.build import build, load_weights
 from stegcinn.training.cinn.config import from_dict
@@ -88,7 +89,7 @@ def test_a_run_leaves_what_it_says(uninterrupted):
     assert all(row["accuracy"] and row["overshoot"] for row in log(out)[2:])
     with Image.open(out / "curves.png") as curves, Image.open(out / "sheet.png") as sheet:
         assert np.asarray(curves.convert("L")).std() > 1
-        assert sheet.size == (4 * 2 * 16, 16)  # one host with its container, and room for three more
+        assert sheet.size == (2 * plot.SHOWN_SIDE, plot.CAPTION + plot.SHOWN_SIDE)  # one host with its container
     with safe_open(out / "checkpoint.safetensors", framework="pt") as file:
         facts = file.metadata()
     assert from_dict(json.loads(facts["config"])) == tiny()
@@ -99,6 +100,22 @@ def test_a_run_leaves_what_it_says(uninterrupted):
     assert [r["round"] for r in rounds] == [0, 1, 2]
     assert all(0 <= r["probe"]["accuracy_rounded"] <= 1 for r in rounds)
     assert_same(load_file(out / "round-2.safetensors"), dict(network.state_dict()))
+
+
+def test_what_is_going_to_be_done_is_told_before_it_is_done(photos, tmp_path):
+    told = []
+    with pytest.raises(StoppedError):
+        train(tiny(), photos, tmp_path, device="cpu", announce=told.append, report=stop_at(1))
+    assert told == ["4 photos, 4 steps and 2 rounds of 2 on cpu, saved every 3"]
+
+
+def test_what_was_made_is_told_with_what_comes_next(photos, tmp_path):
+    told = []
+    train(tiny(rounds__rounds=0), photos, tmp_path / "out", device="cpu", announce=told.append)
+    out = tmp_path / "out"
+    assert told[1:] == [
+        f"{out} has checkpoint.safetensors, log.csv, curves.png; next: stegcinn export {out} -o {out}-release"
+    ]
 
 
 @pytest.mark.slow

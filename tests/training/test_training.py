@@ -78,6 +78,15 @@ def test_the_split_depends_on_the_name_alone(tmp_path):
     assert [p.name for p in held_out] == HELD_OUT * 2
 
 
+@pytest.mark.parametrize(("count", "held_out"), [(7, 0), (8, 1), (15, 1), (40, 4), (60, 4)])
+def test_a_small_folder_has_photos_to_measure_on(tmp_path, count, held_out):
+    for i in range(count):
+        (tmp_path / f"dune{i}.png").touch()
+    train, held = (set(list_photos(tmp_path, validation=v)) for v in (False, True))
+    assert (len(held), len(train)) == (held_out, count - held_out)
+    assert not held & train
+
+
 def test_only_images_are_listed(tmp_path):
     for name in ("photo0.JPG", "photo1.jpeg", "photo2.webp", "photo3.txt", "photo4", "photo5.png.part"):
         (tmp_path / name).touch()

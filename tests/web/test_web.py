@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import json
 import multiprocessing
 import os
 import socket
@@ -24,9 +25,9 @@ from web_server import CRASHING, SLOW, STARVING, Client, png, running
 
 from stegcinn import stego
 from stegcinn.carriers.base import Source
+from stegcinn.carriers.evidence.search import as_decoded
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import COLORS, judge, judge_disturbance
-from stegcinn.codecs.lumalocked import DECODED
 from stegcinn.sealing.envelope import Payload
 from stegcinn.web import api, work
 
@@ -65,12 +66,12 @@ def test_hide_and_reveal(client: Client, monkeypatch: pytest.MonkeyPatch) -> Non
     }  # fmt: skip
     assert client.file(revealed, "payload") == SECRET
 
-    monkeypatch.setattr(stego, "load_codec", web_server.PageCodec)
+    monkeypatch.setattr(stego, "load_codec", web_server.load_page)
     assert stego.uncover(Source(container), password="correct horse") == Payload(SECRET, "report.pdf")
 
 
 def test_the_server_reveals_what_the_library_hid(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stego, "load_codec", web_server.PageCodec)
+    monkeypatch.setattr(stego, "load_codec", web_server.load_page)
     container = stego.conceal(Source(png()), Payload(b"meet me at noon"), suffix=".webp").file
     job = client.done("reveal", image=client.upload(container))
     assert job["facts"]["name"] is None
@@ -80,7 +81,7 @@ def test_the_server_reveals_what_the_library_hid(client: Client, monkeypatch: py
 def test_look_and_measure_and_weigh(client: Client) -> None:
     photo = client.upload(png(200, 100))
     look = client.done("look", photo=photo)
-    assert look["facts"] == {"width": 200, "height": 100, "gray": False, "notes": []}
+    assert look["facts"] == {"width": 200, "height": 100, "gray": False, "jpeg": False, "notes": []}
     assert Image.open(io.BytesIO(client.file(look, "thumbnail"))).size == (200, 100)
     room = client.done("measure", photo=photo, colors="generate")["facts"]
     assert (room["codec"], room["colors"]) == ("exact", "generate")
@@ -114,11 +115,11 @@ def test_a_photo_as_a_decoder_left_it_is_told(client: Client) -> None:
     Image.fromarray(noise).save(buffer, "JPEG", quality=50)
     photo = client.upload(buffer.getvalue())
     room = client.done("measure", photo=photo)["facts"]
-    assert (room["decoded"], room["evidence"], room["safe_bytes"]) == (True, DECODED, 0)
-    assert room["judgements"] == [{"up_to": room["bytes"], "verdict": "provable", "reason": DECODED}]
+    assert (room["decoded"], room["evidence"], room["safe_bytes"]) == (True, as_decoded("JPEG"), 0)
+    assert room["judgements"] == [{"up_to": room["bytes"], "verdict": "provable", "reason": as_decoded("JPEG")}]
     job = client.done("hide", host=photo, payload=client.upload(SECRET), password="p")
-    assert job["facts"]["judgement"] == {"verdict": "provable", "reason": DECODED}
-    assert job["facts"]["notes"] == [DECODED]
+    assert job["facts"]["judgement"] == {"verdict": "provable", "reason": as_decoded("JPEG")}
+    assert job["facts"]["notes"] == [as_decoded("JPEG")]
 
 
 def test_a_photo_that_takes_nothing_has_nothing_to_judge(client: Client) -> None:
@@ -146,8 +147,9 @@ def test_options_are_the_libraries(client: Client) -> None:
 
 @pytest.mark.parametrize("kind", api.choices()["format"])
 def test_every_format_is_written(client: Client, kind: str) -> None:
-    job = hidden(client, format=kind)
-    assert Image.open(io.BytesIO(client.file(job, "container"))).format == {"tif": "TIFF"}.get(kind, kind.upper())
+    job = hidden(client, b"x", format=kind)
+    names = {"tif": "TIFF", "jpg": "JPEG"}
+    assert Image.open(io.BytesIO(client.file(job, "container"))).format == names.get(kind, kind.upper())
 
 
 def test_notes_are_the_command_lines(client: Client) -> None:
@@ -161,6 +163,7 @@ def test_notes_are_the_command_lines(client: Client) -> None:
     assert job["facts"]["notes"] == [
         deep,
         "the name a.bin was left out to make the payload fit",
+        stego.COLOURED,
         "without a password, anyone with stegcinn can read the payload",
     ]
 
@@ -209,7 +212,7 @@ def test_errors_are_the_command_lines(client: Client) -> None:
     photo, secret = client.upload(png()), client.upload(SECRET)
     room = client.done("measure", photo=photo)["facts"]["bytes"]
     assert client.failure("hide", host=photo, payload=client.upload(os.urandom(room + 1))) == (
-        f"the payload does not fit: it needs {room + 1} bytes and this photo takes {room}; "
+        f"the payload does not fit: it needs {room + 1:,} bytes and this photo takes {room:,}; "
         "use a larger or more colourful photo, or a smaller file", 3,
     )  # fmt: skip
     nothing = ("no payload found: there is none, the password is wrong, or the image was altered", 4)
@@ -234,6 +237,7 @@ def test_errors_are_the_command_lines(client: Client) -> None:
     message, code = client.failure("hide", host=photo, payload=secret, password="")
     assert "the password is empty" in message
     assert code == 2
+    assert "nothing but blanks" in client.failure("hide", host=photo, payload=secret, password=" \u3000")[0]
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded(client: Client) -> None:
@@ -251,7 +255,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(client: Client) -> 
 def test_a_payload_too_large_for_the_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "MAX_REVEALED", 1000)
     monkeypatch.setattr(stego, "uncover", lambda source, **options: Payload(bytes(1001)))
-    with pytest.raises(stego.UsageError, match="1001 bytes, too many for the page"):
+    with pytest.raises(stego.UsageError, match="1,001 bytes, too many for the page"):
         work.reveal(lambda share: None, image=png(), password=None, thorough=False)
 
 
@@ -263,7 +267,7 @@ def test_a_payload_too_large_for_the_page(client: Client, monkeypatch: pytest.Mo
         ({"payload": None}, "payload must be text"),
         ({"payload": "x", "name": 7}, "name must be text"),
         ({"payload": "x", "codec": "rot13"}, "unknown codec 'rot13'; choose one of"),
-        ({"payload": "x", "format": "jpg"}, "unknown format 'jpg'; choose one of png"),
+        ({"payload": "x", "format": "gif"}, "unknown format 'gif'; choose one of jpg"),
         ({"payload": "x", "format": None}, "format must be text"),
         ({"payload": "x", "halve": "yes"}, "halve must be true or false"),
         ({"payload": "x", "halve": 1}, "halve must be true or false"),
@@ -381,6 +385,36 @@ def test_cancelling_ends_the_process_and_the_next_job_is_done() -> None:
         rest = children() - before
     assert rest
     assert gone(rest)  # the end of the server is the end of them all
+
+
+def test_a_job_that_takes_too_long_is_ended_and_the_next_is_done() -> None:
+    before = children()
+    with running(time_limit=3) as client:
+        name = slow(client)
+        client.wait(name, lambda job: job["progress"] > 0)
+        busy = children() - before
+        job = client.wait(name)
+        assert (job["state"], job["files"], job["error"]["code"]) == ("failed", [], 1)
+        assert "took more than 3 seconds" in job["error"]["message"]
+        assert "--time-limit" in job["error"]["message"]
+        assert gone(busy)
+        hidden(client)
+
+
+def test_an_upload_that_stalls_is_given_up(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for stalled, whole in ((0.5, 60.0), (60.0, 0.5)):
+        monkeypatch.setattr(api, "STALLED_SECONDS", stalled)
+        monkeypatch.setattr(api, "UPLOAD_SECONDS", whole)
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)) as connection:
+            connection.putrequest("POST", "/api/uploads")
+            connection.putheader("authorization", f"Bearer {web_server.TOKEN}")
+            connection.putheader("content-type", "application/octet-stream")
+            connection.putheader("content-length", "1000")
+            connection.endheaders(b"begun")
+            response = connection.getresponse()
+            assert (response.status, response.headers["connection"]) == (408, "close")
+            assert "did not go on" in json.loads(response.read())["error"]["message"]
+            assert connection.sock is None  # it is closed
 
 
 def test_quick_jobs_do_not_wait_for_slow_ones() -> None:

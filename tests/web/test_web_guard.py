@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
 import re
 import signal
@@ -144,6 +146,64 @@ def test_a_path_does_not_get_round_the_token(client: Client) -> None:
         assert client.ask("GET", path, None, token=None).status in (401, 404), path
 
 
+# requests that come in part, or never
+
+
+def answer_of(client: Client, head: str, seconds: float = 5.0) -> bytes:
+    """All that the server says to the beginning of a request until it closes; TimeoutError if it waits for more."""
+    with socket.create_connection(("127.0.0.1", client.port), timeout=seconds) as connection:
+        connection.sendall(head.replace("\n", "\r\n").encode())
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize("more", ["Content-Length: 200000000", "Transfer-Encoding: chunked", "Content-Length: 9",
+                                  "Content-Length: 9\nExpect: 100-continue"])  # fmt: skip
+def test_who_has_no_token_is_cut_off_before_their_body(client: Client, more: str) -> None:
+    for host, status in (("localhost", b"401"), ("evil.example", b"421")):
+        answer = answer_of(client, f"POST /api/uploads HTTP/1.1\nHost: {host}\n{more}\n\n")
+        assert answer.split()[1] == status
+        assert b"connection: close" in answer
+        assert b"100 Continue" not in answer
+
+
+def test_who_has_no_token_and_goes_on_sending_is_not_listened_to(client: Client) -> None:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
+        connection.sendall(b"POST /api/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000000\r\n\r\n")
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while sent < 200_000_000:
+                sent += connection.send(bytes(65536))
+    assert sent < 50_000_000  # what buffers of the system take
+
+
+def test_a_short_refused_request_costs_no_connection(client: Client) -> None:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)) as connection:
+        for _ in range(2):
+            connection.request("POST", "/api/uploads", b"data")
+            response = connection.getresponse()
+            assert (response.status, response.headers["connection"]) == (401, None)
+            response.read()
+            assert connection.sock is not None
+
+
+def test_a_request_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "REQUEST_SECONDS", 0.5)
+    with running() as client:
+        assert answer_of(client, "") == b""
+        assert answer_of(client, "GET / HTTP/1.1\nHost: local") == b""
+        with socket.create_connection(("127.0.0.1", client.port), timeout=5) as connection:
+            connection.sendall(b"GET /app.js HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            told = b""
+            with contextlib.suppress(OSError):
+                while chunk := connection.recv(1 << 20):
+                    told += chunk
+                    connection.sendall(b"GET")  # and no more of the second request
+            assert told.startswith(b"HTTP/1.1 200")
+        assert client.ask("GET", "/", None, token=None).status == 200
+        hidden = client.done("look", photo=client.upload(png()))  # takes longer, and is waited for
+        assert hidden["state"] == "done"
+
+
 # answers
 
 
@@ -218,17 +278,17 @@ def test_every_file_of_the_page_is_served() -> None:
 def test_listening_elsewhere_is_noted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     asked = []
 
-    def serve(host: str, port: int, *, announce: Callable[[str], None], browser: bool) -> None:
-        asked.append((host, port, browser))
+    def serve(host: str, port: int, *, announce: Callable[[str], None], browser: bool, time_limit: float) -> None:
+        asked.append((host, port, browser, time_limit))
         announce("http://there/")
 
     monkeypatch.setattr(server, "serve", serve)
     assert main.main(["serve", "--host", "0.0.0.0", "--port", "8000", "--no-browser"]) == 0
     note, ready = capsys.readouterr().err.splitlines()
     assert note.startswith("stegcinn: note: 0.0.0.0 can be reached by others, ")
-    assert main.main(["serve"]) == 0
+    assert main.main(["serve", "--time-limit", "60"]) == 0
     assert capsys.readouterr().err == f"{ready}\n"
-    assert asked == [("0.0.0.0", 8000, False), ("127.0.0.1", 0, True)]
+    assert asked == [("0.0.0.0", 8000, False, 1800), ("127.0.0.1", 0, True, 60)]
 
 
 @pytest.mark.parametrize(
@@ -322,7 +382,7 @@ def test_tokens_differ(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(server, "server_for", lambda app: Server())
     for _ in range(2):
-        server.serve("127.0.0.1", 0, announce=addresses.append, browser=False)
+        server.serve("127.0.0.1", 0, announce=addresses.append, browser=False, time_limit=60)
     assert len({address.partition("#")[2] for address in addresses}) == 2
 
 

@@ -21,7 +21,8 @@ from PIL import Image
 from fakes import LsbCodec
 from stegcinn import stego
 from stegcinn.carriers.photo import Photo
-from stegcinn.codecs.base import Embedding, Progress, Room, Wish
+from stegcinn.codecs import load_codec
+from stegcinn.codecs.base import Codec, Embedding, Progress, Room, Wish
 from stegcinn.sealing.keys import Keys
 from stegcinn.web import api, server
 
@@ -62,10 +63,15 @@ class PageCodec(LsbCodec):
             raise MemoryError
 
 
+def load_page(name: str) -> Codec[Any]:
+    """PageCodec in the place of the codec called `name`; JPEG files keep theirs."""
+    return load_codec(name) if name == "jpeg" else PageCodec(name)
+
+
 def install() -> None:
     """Put the codec in place, in a process of the server, and let it write no file from here on."""
     global forbid_writing
-    stego.load_codec = PageCodec
+    stego.load_codec = load_page
     sys.dont_write_bytecode = True
     Image.init()  # loads its plugins, some of which open what they find
     forbid_writing = True
@@ -167,10 +173,12 @@ class Client:
 
 
 @contextlib.contextmanager
-def running(prepare: Callable[[], None] | None = install, host: str = "127.0.0.1") -> Iterator[Client]:
+def running(
+    prepare: Callable[[], None] | None = install, host: str = "127.0.0.1", time_limit: float = PATIENCE
+) -> Iterator[Client]:
     """A server in a thread of its own."""
     listener = server.listen("127.0.0.1", 0)
-    instance = server.server_for(server.guarded(api.application(prepare), host, TOKEN))
+    instance = server.server_for(server.guarded(api.application(prepare, time_limit=time_limit), host, TOKEN))
     thread = threading.Thread(target=instance.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

@@ -13,10 +13,15 @@ from stegcinn.errors import ImageError
 
 MAX_PROFILE = 1 << 20  # bytes of a colour profile; Pillow reads no larger one from a PNG, ours among them
 
+# Of all that Pillow opens, what the tests cover; each further decoder is one more for hostile files to try. TGA, which
+# has no mark to be known by, is last.
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF", "JPEG2000", "TGA")
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _TEXT = {b"tEXt", b"zTXt", b"iTXt"}  # dropped, but Pillow refuses a picture for the size of its texts
 _RGB_16 = bytes([16, 2])  # bit depth and colour type; Pillow takes the upper byte of samples, but not of tRNS
-_SRGB_GAMMA = struct.pack(">I", 45455)
+_SHOWN = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"pHYs": 9}  # bytes of those that tell how it is shown
+_ZLIB_DEFAULT = b"\x78\x9c"
 _JPEG, _END = b"\xff\xd8\xff", b"\xff\xd9"
 _CODINGS = {  # by the frame's marker (ITU-T T.81, table B.1)
     0xC3: "lossless",
@@ -26,6 +31,15 @@ _CODINGS = {  # by the frame's marker (ITU-T T.81, table B.1)
 _SCAN = 0xDA
 _FILLING = b"\x5a" * 64  # entropy-coded data that a JPEG does not have
 _DNG_VERSION, _SUBFILE_TYPE, _SUB_IFDS, _REDUCED = 50706, 254, 330, 1  # TIFF tags, and a bit of the second
+
+
+Chunks = tuple[tuple[bytes, bytes], ...]  # kinds and data
+
+
+def opened(file: bytes) -> Image.Image:
+    """Open an encoded file of one of FORMATS; UnidentifiedImageError for others, anything for damaged ones."""
+    Image.init()  # else Pillow takes formats that it was built without for an error of ours
+    return Image.open(io.BytesIO(file), formats=[form for form in FORMATS if form in Image.OPEN])
 
 
 def readable(file: bytes, name: str, notes: list[str]) -> bytes:
@@ -71,11 +85,36 @@ def _png(file: bytes, name: str, notes: list[str]) -> bytes:
             changed = True
         else:
             kept.append(whole)
-    if b"cICP" in kinds:
-        notes.append("tells a colour space of its own (cICP), which is dropped: it may look another way")
-    elif b"gAMA" in kinds and kinds[b"gAMA"] != _SRGB_GAMMA and not {b"sRGB", b"iCCP"} & kinds.keys():
-        notes.append("tells a gamma of its own (gAMA), which is dropped: it may look another way")
     return b"".join(kept) if changed else file
+
+
+def shown_by(file: bytes) -> Chunks:
+    """Of a PNG, the chunks that tell at what gamma, in what colours and how large it is to be shown; else none."""
+    found: dict[bytes, bytes] = {}
+    profiled = False
+    for kind, data, _ in _chunks(file) if file.startswith(_PNG) else ():
+        if kind == b"IDAT":
+            break
+        if _SHOWN.get(kind) == len(data):
+            found.setdefault(kind, data)
+        if kind == b"iCCP":
+            profiled = True
+    return tuple(each for each in found.items() if not (profiled and each[0] == b"sRGB"))  # no file may have both
+
+
+def as_pillow_writes(png: bytes, shown: Chunks) -> bytes:
+    """A PNG of Pillow's with more chunks, and with the zlib header of Pillow's usual effort, whatever it was made with.
+
+    The header's word for the effort is for people; no decoder heeds it.
+    """
+    parts, first = [_PNG], True
+    for kind, data, whole in _chunks(png):
+        if kind == b"IDAT" and first:
+            parts += [_chunk(*each) for each in shown]
+            whole = _chunk(kind, _ZLIB_DEFAULT + data[2:])
+            first = False
+        parts.append(whole)
+    return b"".join(parts)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -113,6 +152,6 @@ def _is_complete(jpeg: bytes) -> bool:
     """Whether a JPEG lacks nothing but its end marker: then no pixel depends on what follows."""
     pictures = []
     for filling in (b"", _FILLING):
-        with Image.open(io.BytesIO(jpeg + filling + _END)) as image:
+        with opened(jpeg + filling + _END) as image:
             pictures.append(image.tobytes())
     return pictures[0] == pictures[1]

@@ -1,8 +1,9 @@
-"""An 8-bit photo, read from anything that Pillow decodes.
+"""An 8-bit photo, read from the files that Pillow decodes and the tests cover.
 
-Only the pixels, the alpha channel and an RGB colour profile survive reading. All other metadata (EXIF with
-its GPS position, thumbnails, XMP, comments) is dropped on purpose: a container must not tell more about its
-sender than the picture does, and an old thumbnail would show the colours from before the embedding.
+Only the pixels, the alpha channel, an RGB colour profile and a PNG's gamma, colour space and resolution survive
+reading. All other metadata (EXIF with its GPS position, thumbnails, XMP, comments) is dropped on purpose: a container
+must not tell more about its sender than the picture does, and an old thumbnail would show the colours from before the
+embedding.
 """
 
 from __future__ import annotations
@@ -11,30 +12,39 @@ import contextlib
 import dataclasses
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from random import SystemRandom
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from stegcinn.carriers.decoded import is_decoded
-from stegcinn.carriers.foreign import MAX_PROFILE, is_raw_preview, readable
+from stegcinn.carriers.evidence.lossy import lossy_kind
+from stegcinn.carriers.evidence.search import find_evidence
+from stegcinn.carriers.foreign import FORMATS, MAX_PROFILE, Chunks, is_raw_preview, opened, readable, shown_by
 from stegcinn.carriers.luma import is_gray, luma_of
 from stegcinn.errors import ImageError, StegcinnError
 from stegcinn.runtime.arrays import Bool, UInt8
 
 MIN_SIDE = 64
 MAX_PIXELS = 50_000_000
+MAX_EDGE = 4  # pixels that go at each side of a photo that is halved, at most; nobody misses as few
 
 _STRIP = 256  # rows converted at a time
+
+Edges = tuple[float, float, float, float]
+Halving = Callable[[int, int], Edges]  # the edges that go of a photo, by its width and height
 
 
 @dataclass(frozen=True, eq=False)
 class Photo:
     """An 8-bit photo: `rgb` HxWx3 uint8, `alpha` HxW uint8 or None, `icc_profile` an RGB profile or None.
 
+    `shown`: what a PNG file told of how it is to be shown, kept where it is saved as one; see `foreign.shown_by`.
+    `lossy` says of what kind the lossy file was whose pixels these are, as in "JPEG"; None if they come from elsewhere.
     Its arrays are not to be changed: what is computed of them is kept. Raises ValueError for arrays of another shape
     or dtype. Photos compare by identity.
     """
@@ -42,6 +52,8 @@ class Photo:
     rgb: UInt8
     alpha: UInt8 | None = None
     icc_profile: bytes | None = None
+    shown: Chunks = ()
+    lossy: str | None = None
 
     def __post_init__(self) -> None:
         if self.rgb.dtype != np.uint8 or self.rgb.ndim != 3 or self.rgb.shape[2] != 3:
@@ -78,9 +90,9 @@ class Photo:
         return is_gray(self.bared.rgb)
 
     @cached_property
-    def is_decoded(self) -> bool:
-        """Whether it is as a JPEG decoder left it, so that any change can be proved; see `decoded`."""
-        return is_decoded(self.rgb)
+    def evidence(self) -> str | None:
+        """Why any change to it can be proved, in one line that says what to do; None if nothing is found."""
+        return find_evidence(self.rgb, self.lossy)
 
     def to_pil(self) -> Image.Image:
         """Return a PIL image of mode RGB, or RGBA with alpha; a profile is in `info["icc_profile"]`."""
@@ -93,37 +105,51 @@ class Photo:
         """Return the same photo with other colours: HxWx3 uint8 of the same size, else ValueError."""
         if rgb.shape != self.rgb.shape:
             raise ValueError(f"rgb must keep the shape {self.rgb.shape}, not {rgb.shape}")
-        return dataclasses.replace(self, rgb=np.ascontiguousarray(rgb))
+        return dataclasses.replace(self, rgb=np.ascontiguousarray(rgb), lossy=None)
 
-    def halved(self) -> Photo:
+    def halved(self, edges: Edges = (0.0, 0.0, 0.0, 0.0)) -> Photo:
         """The photo at half its width and height, rounded down (Lanczos): it no longer shows how it was compressed.
 
+        `edges`: how many pixels to leave out at the left, top, right and bottom; fractions move the kernel's phase.
         ImageError if a side would be under MIN_SIDE.
         """
-        image = self.to_pil()
-        size = image.width // 2, image.height // 2
-        _check_size(*size, "half of the photo")
-        rgb, alpha = _planes(image.resize(size, Image.Resampling.LANCZOS))
-        return Photo(rgb, alpha, self.icc_profile)
+        rgb, alpha = _planes(_half(self.to_pil(), edges))
+        return Photo(rgb, alpha, self.icc_profile, self.shown)
+
+
+def no_edges(width: int, height: int) -> Edges:
+    """Edges for `Photo.halved` of a whole photo of that size."""
+    return 0.0, 0.0, 0.0, 0.0
+
+
+def drawn_edges(width: int, height: int) -> Edges:
+    """Edges up to MAX_EDGE, from the system's generator: an original is then not the half at once."""
+    most = min(MAX_EDGE, max(0, min(height, width) - 2 * MIN_SIDE) / 2)
+    left, top, right, bottom = (SystemRandom().uniform(0, most) for _ in range(4))
+    return left, top, right, bottom
 
 
 def decode(
-    image: bytes | Image.Image, name: str, *, upright: bool = True, largest: int = MAX_PIXELS
-) -> tuple[Photo, list[str]]:
+    image: bytes | Image.Image, name: str, *, upright: bool = True, largest: int = MAX_PIXELS,
+    halving: Halving | None = None,
+) -> tuple[Photo, list[str]]:  # fmt: skip
     """A photo from an encoded file or a PIL image, and what had to be changed on the way, a note each.
 
     The EXIF orientation of a file is applied if `upright`; an image in memory is as its owner turned it. The result
     shares no memory with the source. CMYK and LAB become sRGB, through the embedded profile where there is one. Of
     several frames, the first is read (of a PIL image, the current one). Samples of more than 8 bits are reduced. Raises
     ImageError, calling the source `name`, for anything that cannot be read in full, for a side under MIN_SIDE, and for
-    more than `largest` pixels (judged by the header, before any pixel is decoded).
+    more than `largest` pixels (judged by the header, before any pixel is decoded). With `halving` it is
+    that photo's `halved`, with the edges that are told for its size: less memory is needed for that.
     """
     notes: list[str] = []
     try:
         if isinstance(image, Image.Image):
-            return _from_pil(image, name, notes, False, largest), notes
-        with Image.open(io.BytesIO(readable(image, name, notes))) as opened:
-            return _from_pil(opened, name, notes, upright, largest), notes
+            return _from_pil(image, name, notes, False, largest, halving), notes
+        with opened(readable(image, name, notes)) as file:
+            lossy = None if halving else lossy_kind(file, image)
+            photo = _from_pil(file, name, notes, upright, largest, halving)
+        return dataclasses.replace(photo, shown=shown_by(image), lossy=lossy), notes
     except StegcinnError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -131,14 +157,26 @@ def decode(
     except MemoryError as error:
         raise ImageError(f"{name} needs more memory than there is; use a smaller photo") from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{name} is not a photo in a known format; convert it to PNG first") from error
+        known = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        raise ImageError(f"{name} is not a photo in a known format ({known}); convert it to PNG first") from error
     except Exception as error:  # a damaged file makes the many decoders raise nearly anything
+        if isinstance(image, Image.Image) and ("closed" in str(error) or getattr(image, "fp", image) is None):
+            raise ImageError(f"{name} is closed; open it anew, or hide in it before it is closed") from error
         raise ImageError(f"{name} is damaged or cut short; get an intact copy or export it as PNG") from error
+
+
+def is_photo(file: bytes) -> bool:
+    """Whether an encoded file begins as a picture does that Pillow knows."""
+    try:
+        with Image.open(io.BytesIO(file)):
+            return True
+    except Exception:
+        return False
 
 
 def tells_orientation(file: bytes) -> bool:
     """Whether an encoded file has an EXIF orientation that `decode` applies."""
-    with contextlib.suppress(Exception), Image.open(io.BytesIO(file)) as image:
+    with contextlib.suppress(Exception), opened(file) as image:
         return bool(image.getexif().get(ExifTags.Base.Orientation, 1) != 1)
     return False
 
@@ -165,7 +203,22 @@ def from_array(array: npt.NDArray[Any], name: str, *, largest: int = MAX_PIXELS)
     return Photo(np.array(array[..., :3], order="C"), array[..., 3].copy() if shape[2] == 4 else None, None)
 
 
-def _from_pil(image: Image.Image, name: str, notes: list[str], upright: bool, largest: int) -> Photo:
+def _half(image: Image.Image, edges: Edges) -> Image.Image:
+    """An image of mode L, RGB or RGBA at half its size, without its edges.
+
+    A JPEG is not decoded at half its scale instead (libjpeg's, Pillow's `draft`): what comes of that is a decoder's
+    work like the whole, and any change to it can be proved.
+    """
+    left, top, right, bottom = edges
+    box = (left, top, image.width - right, image.height - bottom)
+    size = int(box[2] - box[0]) // 2, int(box[3] - box[1]) // 2
+    _check_size(*size, "half of the photo")
+    return image.resize(size, Image.Resampling.LANCZOS, box)
+
+
+def _from_pil(
+    image: Image.Image, name: str, notes: list[str], upright: bool, largest: int, halving: Halving | None
+) -> Photo:
     """Decode an open image into a Photo, appending to `notes` what the user should be warned of."""
     if is_raw_preview(image):
         raise ImageError(f"{name} is a raw photo, of which only a small preview can be read; develop it to PNG first")
@@ -176,7 +229,7 @@ def _from_pil(image: Image.Image, name: str, notes: list[str], upright: bool, la
     if getattr(image, "is_animated", False):
         notes.append("holds several frames; only the first (of an open image, the current one) is used")
     image.load()
-    _check_size(*image.size, name, largest)  # icon files can hold another size than they announce
+    _check_size(*image.size, name, largest)  # icons can hold another size than they announce
     orientation = None
     with contextlib.suppress(Exception):  # damaged EXIF must not cost the user the photo
         orientation = image.getexif().get(ExifTags.Base.Orientation) if upright else None
@@ -190,6 +243,10 @@ def _from_pil(image: Image.Image, name: str, notes: list[str], upright: bool, la
         image = _gray_to_8_bits(image, peak, name)
     elif image.mode == "La":  # converts to nothing else
         image = image.convert("LA")
+    if halving:
+        if image.mode not in ("L", "RGB", "RGBA") or image.has_transparency_data:
+            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        image = _half(image, halving(*image.size))
     rgb, alpha = _planes(image)
     # The header of a profile names its colour space; one for gray would be wrong for RGB output.
     if not (isinstance(profile, bytes) and profile[16:20] == b"RGB "):

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from stegcinn.codecs import CODECS
 from stegcinn.errors import UsageError
+from stegcinn.training.cinn.config import PRESETS
 
 TRAIN_COLOURS = "train colours"
 EXIT_CODES = "exit codes: 0 done, 1 unexpected, 2 usage, 3 does not fit, 4 no payload or wrong password, 5 bad image"
@@ -72,6 +73,8 @@ def parser() -> argparse.ArgumentParser:
         "  tar c folder | stegcinn hide photo.jpg - -o out.png --password-file key.txt",
         "  stegcinn hide - secret.pdf -o - < photo.jpg > out.png",
         "Send the output as a file: what recompresses or resizes it on the way destroys the payload.",
+        "Hide in a photo once, and show it to nobody: two containers of one photo prove each other, as does the photo:",
+        "they have the same gray-scale and not the same colours, whatever the passwords.",
     )
     reveal = command(
         "reveal",
@@ -136,17 +139,28 @@ def parser() -> argparse.ArgumentParser:
     )
     hide.add_argument("host", metavar="HOST", help="photo to hide in; - is stdin")
     hide.add_argument("file", metavar="FILE", nargs="?", help="file to hide; - is stdin")
-    hide.add_argument("-m", "--message", metavar="TEXT", help="hide this text instead of a file")
-    hide.add_argument("-o", "--output", metavar="OUT", required=True, help="lossless image to write; - is stdout (PNG)")
+    message = "hide this text instead of a file; - reads it from stdin: TEXT itself stands in the list of processes"
+    hide.add_argument("-m", "--message", metavar="TEXT", help=message)
+    output = "image to write: .jpg (codec jpeg), or lossless .png, .webp, .tif, .bmp; - is stdout (JPEG for a JPEG)"
+    quality = "of a JPEG that is made of another kind of photo (default: 90, or that of the JPEG that is halved)"
+    metadata = "leave EXIF, place, comments and thumbnail out of a JPEG; lossless files never have them"
+    hide.add_argument("-o", "--output", metavar="OUT", required=True, help=output)
+    hide.add_argument("--quality", metavar="Q", type=whole_number(1), help=quality)
+    hide.add_argument("--strip-metadata", action="store_true", help=metadata)
     reveal.add_argument("image", metavar="IMAGE", help="image to read; - is stdin")
     reveal.add_argument("-o", "--output", metavar="PATH", help="file to write; - is stdout")
     thorough = "look for codecs, too, that take long to look for in large images"
     reveal.add_argument("--thorough", action="store_true", help=thorough)
     capacity.add_argument("host", metavar="HOST", help="photo to measure; - is stdin")
+    heat = "draw where the photo can hide, over its gray-scale: a .png to write"
+    capacity.add_argument("--map", metavar="PNG", help=heat)
     for each in (hide, reveal):
         password = each.add_mutually_exclusive_group()
-        password.add_argument("--password-file", metavar="P", help="the password is the first line of this file, UTF-8")
+        first = "the password is the first line of this file, UTF-8 (default: that of STEGCINN_PASSWORD_FILE, if set)"
+        password.add_argument("--password-file", metavar="P", help=first)
         password.add_argument("--ask-password", action="store_true", help="ask for the password on the terminal")
+        weights = "for experiments: networks of your own that `stegcinn export` wrote, in place of those that ship"
+        each.add_argument("--weights", metavar="FOLDER", type=existing_folder, help=weights)
         each.add_argument("--force", action="store_true", help="overwrite the file named with -o")
     for each in (hide, capacity):
         codec = f"how bits become colours: {', '.join(CODECS)} or auto (default: auto)"
@@ -155,18 +169,27 @@ def parser() -> argparse.ArgumentParser:
         each.add_argument("--colors", choices=("keep", "generate"), help=colors)
     for each in (hide, capacity, rank):
         halve = "scale the photo down to half first: it no longer shows how it was compressed"
-        each.add_argument("--halve", action="store_true", help=halve)
+        if each is rank:
+            each.add_argument("--halve", action="store_true", help=halve)
+            continue
+        size = each.add_mutually_exclusive_group()
+        drawn = "; a few pixels at its edges and the phase are drawn at random"
+        size.add_argument("--halve", action="store_true", help=halve + drawn)
+        exact = "the same with nothing drawn, for work that is to be repeated"
+        size.add_argument("--exact-halve", action="store_const", const="exact", dest="halve", help=exact)
     for each in (hide, reveal, capacity):
         each.add_argument("--json", action="store_true", help="print the result as one JSON object")
     rank.add_argument("photos", metavar="FOLDER", type=existing_folder, help="folder of photos, with those below it")
     rank.add_argument(
         "--payload", metavar="BYTES", type=whole_number(0), required=True, help="size of what is to be hidden"
     )
+    sheet = "draw the first photos, with what is safe in each, as a picture: a .png to write"
+    rank.add_argument("--sheet", metavar="PNG", help=sheet)
     rank.add_argument("--json", action="store_true", help="print a list of JSON objects, one for each photo")
     demo.add_argument("--out", metavar="DIR", default="demo", help="folder for the images (default: demo)")
     train.add_argument("data", metavar="DATA", nargs="*", type=weighted_folder, help="FOLDER or FOLDER=WEIGHT")
     train.add_argument("-o", "--output", metavar="RUN", required=True, help="folder of the run")
-    train.add_argument("--preset", metavar="NAME", help="default, paper or condition (default: default)")
+    train.add_argument("--preset", metavar="NAME", help=f"{', '.join(PRESETS)} (default: default)")
     train.add_argument("--config", metavar="TOML", help="a configuration of your own instead of a preset")
     setting = "change one key of it: seed=7, rounds.rounds=0 (may be repeated)"
     train.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help=setting)
@@ -195,6 +218,8 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", metavar="N", type=int, default=0, help="port to listen on (default: a free one)")
     serve.add_argument("--host", metavar="H", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     serve.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
+    limit = "end a job that takes longer (default: %(default)s)"
+    serve.add_argument("--time-limit", metavar="SECONDS", type=whole_number(1), default=1800, help=limit)
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="for which shell")
     return top
 

@@ -6,6 +6,7 @@ import argparse
 
 from stegcinn.cli import arguments
 from stegcinn.codecs import CODECS
+from stegcinn.training.cinn.config import PRESETS
 
 Options = list[argparse.Action]
 
@@ -31,6 +32,8 @@ def _values(action: argparse.Action) -> list[str]:
     """What may stand for a value; nothing if it is free, or a file."""
     if action.dest == "codec":
         return ["auto", *CODECS]
+    if action.dest == "preset" and not action.choices:
+        return list(PRESETS)
     return [str(choice) for choice in action.choices or ()]
 
 

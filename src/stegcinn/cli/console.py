@@ -1,4 +1,4 @@
-"""The terminal's side of a command: passwords, photos and payloads in; files, lines and progress out.
+"""The terminal's side of a command: passwords, photos and payloads in; files and lines out.
 
 Nothing else prints or asks but the commands themselves.
 """
@@ -8,17 +8,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import getpass
-import math
 import os
+import shlex
 import signal
 import sys
-import time
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
+from stegcinn.cli import status
 from stegcinn.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from stegcinn.sealing.envelope import Payload
 
 STANDARD = "-"  # stands for stdin or stdout
+PASSWORD_FILE = "STEGCINN_PASSWORD_FILE"  # a variable that names one; none holds the password itself
 CHUNK = 1 << 20  # bytes read at a time
-PROGRESS_AFTER = 1.0  # seconds; shorter work shows none
+MAX_SHOWN = 1 << 20  # bytes of text for a terminal, which takes its time: nobody reads as much there
+# Unicode's Bidi_Control: text with them may be shown in another order than it is in.
+BIDI_CONTROLS = {c: f"\\u{c:04x}" for c in (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
 
 class Ended(BaseException):
@@ -62,7 +65,12 @@ def in_order() -> Iterator[None]:
 
 
 def password(args: argparse.Namespace, *, twice: bool) -> str | None:
-    """Ask for the password, or read it from the first line of its file; None if neither is wanted."""
+    """Ask for the password, or read it from the first line of its file; None if neither is wanted.
+
+    `twice`: as one is chosen, which is asked for again, and must show something.
+    """
+    from stegcinn.sealing.passwords import check_new
+
     if args.password_file is None and not args.ask_password:
         return None
     try:
@@ -83,28 +91,47 @@ def password(args: argparse.Namespace, *, twice: bool) -> str | None:
         raise UsageError(f"{args.password_file or 'the password'} cannot be read ({reason})") from error
     if not password:
         raise UsageError("the password is empty")
+    if twice:
+        check_new(password)
+    if password != password.strip() and not args.ask_password:
+        say(f"note: the password in {args.password_file} begins or ends with a blank, which is part of it")
     return password
 
 
-def read_payload(args: argparse.Namespace) -> Payload:
-    from stegcinn.sealing.envelope import Payload, safe_name
+def choose_password_file(args: argparse.Namespace) -> None:
+    """Let a variable name the password's file where no option tells of a password."""
+    if vars(args).get("password_file", "") is None and not args.ask_password:
+        args.password_file = os.environ.get(PASSWORD_FILE) or None
+        if args.password_file:
+            say(f"note: the password is that of {args.password_file}, as {PASSWORD_FILE} says")
 
+
+def read_payload(args: argparse.Namespace) -> Payload:
+    from stegcinn.sealing.envelope import Payload
+
+    if args.message == STANDARD:
+        return Payload(_read_stdin())
     if args.message is not None:
         return Payload(args.message.encode(errors="surrogateescape"))
     if args.file == STANDARD:
         return Payload(_read_stdin())
+    path = Path(args.file)
+    if path.is_dir():
+        pack = f"tar c {shlex.quote(args.file)} | stegcinn hide HOST - -o OUT"
+        raise UsageError(f"{args.file} is a directory; hide an archive of it: {pack}")
     try:
-        with Path(args.file).open("rb") as file:
-            return Payload(_read_whole(file, args.file), safe_name(Path(args.file).name))
+        with path.open("rb") as file:
+            # what a shell or the system calls a stream is not what it is called
+            named = path.is_file() and path.parts[:2] not in (("/", "dev"), ("/", "proc"))
+            return Payload(_read_whole(file, args.file), path.name if named else None)
     except OSError as error:
         raise UsageError(f"{args.file} cannot be read ({error.strerror})") from error
 
 
-def open_source(image: str, *, halve: bool = False) -> Source:
+def open_source(image: str) -> Source:
     from stegcinn.carriers.base import Source
 
-    source = Source(_read_stdin() if image == STANDARD else image)
-    return source.halved() if halve else source
+    return Source(_read_stdin() if image == STANDARD else image)
 
 
 def _read_stdin() -> bytes:
@@ -115,17 +142,14 @@ def _read_stdin() -> bytes:
 
 
 def _read_whole(file: BinaryIO, name: str) -> bytes:
-    """All of a file, or UsageError before it fills the memory: devices and pipes may have no end."""
+    """All of a file, or UsageError before it fills the memory."""
+    from stegcinn.files import read_at_most
     from stegcinn.sealing.envelope import MAX_PAYLOAD
 
-    chunks: list[bytes] = []
-    size = 0
-    while chunk := file.read(CHUNK):
-        size += len(chunk)
-        if size > MAX_PAYLOAD:
-            raise UsageError(f"{name} has more than {MAX_PAYLOAD} bytes, which is the most that is taken")
-        chunks.append(chunk)
-    return b"".join(chunks)
+    data = read_at_most(file, MAX_PAYLOAD)
+    if data is None:
+        raise UsageError(f"{name} has more than {MAX_PAYLOAD:,} bytes, which is the most that is taken")
+    return data
 
 
 # what goes out
@@ -166,13 +190,20 @@ def write(output: str, data: bytes, *, overwrite: bool, private: bool = False) -
 
 
 def print_payload(data: bytes) -> None:
-    """Pass a payload to stdout; to a terminal only as text, as a stranger's control characters could take it over."""
+    """Pass a payload to stdout; to a terminal only as text, as a stranger's control characters could take it over.
+
+    Those that only turn the order of text are shown as escapes there.
+    """
     stream = stdout()
     if stream.isatty():
+        if len(data) > MAX_SHOWN:
+            raise UsageError(
+                f"the payload has {len(data):,} bytes, too many to show; name a file with -o, or use a pipe"
+            )
         text = data.decode(errors="replace").replace("\r\n", "\n")
         if any((unicodedata.category(c) == "Cc" and c not in "\n\t") or c == "\ufffd" for c in text):
             raise UsageError("the payload is not plain text; name a file with -o, or use a pipe")
-        data = text.encode(stream.encoding, "backslashreplace").removesuffix(b"\n") + b"\n"
+        data = text.translate(BIDI_CONTROLS).encode(stream.encoding, "backslashreplace").removesuffix(b"\n") + b"\n"
     stream.buffer.write(data)
 
 
@@ -185,49 +216,13 @@ def stdout() -> TextIO:
 
 def say(text: str) -> None:
     """Print one line on stderr."""
+    status.clear()
     print("stegcinn: " + printable(text), file=sys.stderr)
 
 
 def printable(text: str) -> str:
     """`text` with its control characters escaped: a name or an exception may hold some, and they rule terminals."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-@contextlib.contextmanager
-def progress(label: str) -> Iterator[Callable[[float], None]]:
-    """Show a percentage on stderr: on a terminal only, and only while the work takes long."""
-    shown_from = time.monotonic() + PROGRESS_AFTER if sys.stderr.isatty() else math.inf
-
-    def show(text: str) -> None:
-        if time.monotonic() >= shown_from:
-            # The cursor stays in front, so that the next message overwrites this one.
-            print(text, end="\r", file=sys.stderr, flush=True)
-
-    try:
-        yield lambda share: show(f"{label} {share:4.0%}")
-    finally:
-        show(" " * len(f"{label} 100%"))
-
-
-@contextlib.contextmanager
-def progress_line() -> Iterator[Callable[[str, bool], None]]:
-    """Show lines that replace each other on stderr; those worth keeping stay, and only they are shown to a file."""
-    terminal = sys.stderr.isatty()
-    shown = 0
-
-    def show(text: str, keep: bool) -> None:
-        nonlocal shown
-        if terminal:
-            print(text.ljust(shown), end="\n" if keep else "\r", file=sys.stderr, flush=True)
-            shown = 0 if keep else len(text)
-        elif keep:
-            say(text)
-
-    try:
-        yield show
-    finally:
-        if shown:
-            print(" " * shown, end="\r", file=sys.stderr, flush=True)
 
 
 def abandon_stdout() -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from stegcinn import stego
 from stegcinn.carriers.base import Source
 from stegcinn.carriers.compare import AMPLIFY, amplified, gray, psnr
-from stegcinn.codecs.base import Progress
+from stegcinn.codecs.base import Progress, portions
 from stegcinn.errors import StegcinnError, UsageError
 from stegcinn.files import write_atomic
 from stegcinn.runtime.arrays import UInt8
@@ -70,13 +70,14 @@ def run(out: Path, progress: Progress) -> DemoResult:
     payload = Payload(readme().encode(), "README.md")
 
     started = time.monotonic()
-    hidden = stego.conceal(Source(host), payload, progress=progress)
+    shares = portions(progress, 2)
+    hidden = stego.conceal(Source(host), payload, progress=next(shares))
     write_atomic(container, hidden.file, overwrite=True)
     hide_seconds = time.monotonic() - started
 
     started = time.monotonic()
     source = Source(container)
-    revealed = stego.uncover(source)
+    revealed = stego.uncover(source, progress=next(shares))
     reveal_seconds = time.monotonic() - started
 
     saved = source.photo()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import io
 import json
 import os
@@ -17,17 +16,16 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stegcinn.cli import arguments, console
+from stegcinn.cli import arguments, console, networks, status
 from stegcinn.cli.console import STANDARD, say
-from stegcinn.errors import NoHostError, StegcinnError, UsageError, describe
+from stegcinn.errors import ImageError, NoHostError, StegcinnError, UsageError, describe
 
 if TYPE_CHECKING:
     from stegcinn.ranking import Ranked
-    from stegcinn.training.cinn.loop import RunProgress
+    from stegcinn.results import Capacity, Route
 
 EXTRAS = {
     "demo": "demo",
@@ -42,6 +40,8 @@ EXTRAS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     sys.stderr = sys.stderr or io.StringIO()  # None when closed, and print would take that for stdout
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a terminal need not be UTF-8
     try:
         args = _arguments(argv)
         with warnings.catch_warnings():
@@ -66,6 +66,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         args.file = rest.pop()  # argparse misses a FILE that does not follow its HOST
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    console.choose_password_file(args)
     return args
 
 
@@ -81,6 +82,8 @@ def _run(args: argparse.Namespace) -> None:
 
 def _fail(error: BaseException) -> int:
     """Tell what went wrong in one line and return the exit code for it."""
+    if isinstance(error, (UsageError, ImageError, NoHostError, FileNotFoundError)) and not _is_somewhere():
+        error = UsageError("the current directory does not exist any more; change to another one")
     match error:
         case StegcinnError():
             if isinstance(error, arguments.ArgumentsError):
@@ -102,35 +105,58 @@ def _fail(error: BaseException) -> int:
     return 1
 
 
+def _is_somewhere() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 # commands
 
 
 def _hide(args: argparse.Namespace) -> None:
     from stegcinn import stego
     from stegcinn.carriers.formats import check_suffix
+    from stegcinn.carriers.photo import is_photo
+    from stegcinn.codecs import codecs_over
     from stegcinn.codecs.base import Wish
 
     if (args.file is None) == (args.message is None):
         raise UsageError("give either a FILE to hide or a message with -m")
-    if args.host == args.file == STANDARD:
-        raise UsageError("HOST and FILE cannot both be standard input")
+    if args.host == STANDARD and STANDARD in (args.file, args.message):
+        raise UsageError("HOST and what is to be hidden cannot both be standard input")
     codec = _codec(args)
+    wish = Wish(args.colors, args.quality, args.strip_metadata)
+    among = codecs_over(args.weights) if args.weights else None
     suffix = None if args.output == STANDARD else check_suffix(args.output, stego.suffixes(codec))
     console.check_output(args, args.host, args.file)
     if args.output == STANDARD and console.stdout().isatty():
         raise UsageError("an image is nothing for a terminal; name a file with -o, or use a pipe")
     password = console.password(args, twice=True)
     started = time.monotonic()
-    payload, source = console.read_payload(args), console.open_source(args.host, halve=args.halve)
-    with console.progress("hiding") as progress:
-        container = stego.conceal(
-            source, payload, password=password, codec=codec, wish=Wish(args.colors), suffix=suffix, progress=progress
-        )
+    payload, source = console.read_payload(args), console.open_source(args.host)
+    file = source.file or b""
+    with status.progress("hiding") as progress:
+        try:
+            source = source.halved(exact=args.halve == "exact") if args.halve else source
+            if warning := stego.colours(source, codec=codec, wish=wish, suffix=suffix, among=among):
+                say(f"note: {warning}")  # before the work, while it can still be stopped
+            container = stego.conceal(
+                source, payload, password=password, codec=codec, wish=wish, suffix=suffix, among=among,
+                progress=progress,
+            )  # fmt: skip
+        except ImageError as error:
+            if not args.file or is_photo(file) or not is_photo(payload.data):
+                raise
+            raise ImageError(f"{error}; HOST comes first: stegcinn hide {args.file} {args.host}") from error
     console.write(args.output, container.file, overwrite=args.force)
     size, bpp = len(payload.data), 8 * len(payload.data) / container.pixels
     if args.json:
         facts = {
-            "output": args.output, "bytes": size, "bpp": bpp, "name": container.name, "codec": container.codec,
+            "output": args.output, "bytes": size, "stored_bytes": container.stored, "bpp": bpp,
+            "name": container.name, "codec": container.codec,
             "colors": container.colors, "raw_accuracy": container.raw_accuracy, "changed_pixels": container.changed,
             "disturbance": container.disturbance, "judgement": container.judgement.verdict,
             "seconds": time.monotonic() - started,
@@ -138,22 +164,32 @@ def _hide(args: argparse.Namespace) -> None:
         print(json.dumps(facts))
     else:
         colors = f", colors {container.colors}" if container.colors else ""
+        unit = "chroma coefficients" if container.suffix == ".jpg" else "pixels"
         say(
-            f"hid {size:,} bytes in {'stdout' if args.output == STANDARD else args.output}: {bpp:.3g} bits per pixel, "
-            f"codec {container.codec}{colors}, {container.changed:.1%} of pixels changed"
+            f"hid {_sizes(size, container.stored)} in {'stdout' if args.output == STANDARD else args.output}: "
+            f"{bpp:.3g} bits per pixel, codec {container.codec}{colors}, {container.changed:.1%} of {unit} changed"
         )
-    _tell(container.notes)
+    _tell((*container.notes, *container.advice))
+    if among:
+        say(f"note: only `stegcinn reveal --weights {args.weights}` reads this, with the very same networks")
+
+
+def _sizes(size: int, stored: int) -> str:
+    """How large a payload is, and how large as it is stored."""
+    return f"{size:,} bytes" + (f", {stored:,} compressed," if stored < size else "")
 
 
 def _reveal(args: argparse.Namespace) -> None:
     from stegcinn import stego
+    from stegcinn.codecs import codecs_over
 
     console.check_output(args, args.image)
+    among = codecs_over(args.weights) if args.weights else None
     password = console.password(args, twice=False)
     started = time.monotonic()
     source = console.open_source(args.image)
-    with console.progress("revealing") as progress:
-        payload = stego.uncover(source, password=password, thorough=args.thorough, progress=progress)
+    with status.progress("revealing") as progress:
+        payload = stego.uncover(source, password=password, thorough=args.thorough, among=among, progress=progress)
     _tell(source.notes)
     output = args.output or payload.name or STANDARD
     if output == STANDARD:
@@ -174,36 +210,59 @@ def _reveal(args: argparse.Namespace) -> None:
 
 def _capacity(args: argparse.Namespace) -> None:
     from stegcinn import stego
+    from stegcinn.cli import pictures
     from stegcinn.codecs.base import Wish
 
-    codec, source = _codec(args), console.open_source(args.host, halve=args.halve)
-    with console.progress("measuring") as progress:
+    pictures.check(args.map)
+    codec, source = _codec(args), console.open_source(args.host)
+    with status.progress("measuring") as progress:
+        source = source.halved(exact=args.halve == "exact") if args.halve else source
         room = stego.measure(source, codec=codec, wish=Wish(args.colors), progress=progress)
+    if args.map:
+        with status.progress("drawing") as progress:
+            picture = pictures.heat(source, progress)
+        console.write(args.map, picture, overwrite=False)
     if args.json:
-        print(json.dumps(dataclasses.asdict(room)))
+        print(json.dumps(room.to_json()))
     else:
-        colors = f", colors {room.colors}" if room.colors else ""
-        others = [f"{size:,} with codec {name}" for name, size in room.per_codec.items() if size and name != room.codec]
-        print(
-            f"{room.bytes:,} bytes ({room.bpp:.2f} bits per pixel) with codec {room.codec}{colors}"
-            + (f"; up to {', '.join(others)}" if others else "")
-            + (f", {room.safe_bytes:,} of them as good as unseen" if room.bytes and not room.evidence else "")
-        )
+        several = len({route.suffix for route in room.routes}) > 1
+        for suffix in dict.fromkeys(route.suffix for route in room.routes):
+            routes = [route for route in room.routes if route.suffix == suffix]
+            print(f"{suffix[1:].upper()}: " * several + _takes(routes, room))
     _tell(source.notes)
     if room.bytes == 0:
         say("note: this photo takes no payload; try a larger or more colourful one")
-    elif room.evidence:
-        say(f"note: {room.evidence}")
+    for evidence in dict.fromkeys(route.evidence for route in room.routes if route.evidence):
+        say(f"note: {evidence}")
+
+
+def _takes(routes: list[Route], room: Capacity) -> str:
+    """What the codecs of one kind of file take, in a line."""
+    best, pixels = max(routes, key=lambda route: route.bytes), 8 * room.bytes / room.bpp if room.bytes else 1
+    text = f"{best.bytes:,} bytes ({8 * best.bytes / pixels:.2f} bits per pixel) with codec {best.codec}"
+    text += f", colors {room.colors}" if room.colors and best.codec == room.codec else ""
+    text += "".join(f"; {route.bytes:,} with codec {route.codec}" for route in routes if route.bytes and route != best)
+    if best.bytes and not best.evidence:
+        text += f"; up to {max(route.safe_bytes for route in routes):,} are as good as unseen"
+    return text
 
 
 def _rank(args: argparse.Namespace) -> None:
     from stegcinn import ranking
+    from stegcinn.cli import pictures
 
-    found = ranking.rank(
-        args.photos, args.payload, halve=args.halve, skipped=lambda host, reason: say(f"note: left out: {reason}")
-    )
+    pictures.check(args.sheet)
+    with status.progress("ranking") as progress:
+        found = ranking.rank(
+            args.photos, args.payload, halve=args.halve, progress=progress,
+            skipped=lambda host, reason: say(f"note: left out: {reason}"),
+        )  # fmt: skip
     if not found:
         raise NoHostError(f"no photo in {args.photos} takes {args.payload:,} bytes in small changes; hide less")
+    if args.sheet:
+        with status.progress("drawing") as progress:
+            picture = pictures.sheet(found, args.halve, progress)
+        console.write(args.sheet, picture, overwrite=False)
     if args.json:
         print(json.dumps([_ranked(photo) for photo in found]))
         return
@@ -211,104 +270,26 @@ def _rank(args: argparse.Namespace) -> None:
     for photo in found:
         verdict, path = photo.judgement.verdict, console.printable(str(photo.host))
         print(f"{photo.disturbance:11.2f}  {photo.bpp:10.3f}  {verdict:10}  {path}")
+    for reason in dict.fromkeys(photo.judgement.reason for photo in found if photo.judgement.verdict == "provable"):
+        say(f"note: provable: {reason}")
 
 
 def _ranked(photo: Ranked) -> dict[str, object]:
     return {
         "path": str(photo.host), "codec": photo.codec, "disturbance": photo.disturbance, "bpp": photo.bpp,
         "judgement": photo.judgement.verdict, "decoded": photo.judgement.verdict == "provable",
+        "reason": photo.judgement.reason,
     }  # fmt: skip
 
 
 def _demo(args: argparse.Namespace) -> None:
     from stegcinn.cli import demo
 
-    with console.progress("hiding") as progress:
+    with status.progress("hiding and revealing") as progress:
         result = demo.run(Path(args.out), progress)
     print(result.table())
     if not result.identical:
         raise StegcinnError("the revealed file differs from the hidden one; please report this")
-
-
-def _train(args: argparse.Namespace) -> None:
-    from stegcinn.training import checkpoint
-    from stegcinn.training.cinn import config, loop
-
-    out = Path(args.output)
-    if args.resume:
-        if args.data or args.preset or args.config or args.set or args.start:
-            raise UsageError("--resume takes everything from the run's folder; only --device may be given with it")
-        settings, folders = loop.resume_config(out)
-    else:
-        if not args.data:
-            raise UsageError("name at least one folder of photos")
-        if args.preset and args.config:
-            raise UsageError("give either --preset or --config")
-        if (out / checkpoint.FILE).exists():
-            raise UsageError(f"{out} holds a run already; go on with --resume, or name a new folder")
-        settings = config.load(Path(args.config)) if args.config else config.preset(args.preset or "default")
-        settings = config.override(settings, args.set)
-        folders = args.data
-    start = None if args.start is None else Path(args.start)
-    try:  # Ctrl-C passes: the last checkpoint stays, and --resume goes on from there
-        with console.in_order(), console.progress_line() as show:
-            loop.train(settings, folders, out, start=start, device=args.device, report=lambda p: show(*_lines(p)))
-    except FloatingPointError as error:  # a loss that is not finite
-        raise StegcinnError(str(error)) from error
-
-
-def _lines(progress: RunProgress) -> tuple[str, bool]:
-    """A run's progress in one line, and whether it is worth keeping."""
-    left = timedelta(seconds=round(progress.seconds_left))
-    accuracy = "" if progress.accuracy is None else f", accuracy {progress.accuracy:.4f}"
-    stage = f"round {progress.round}" if progress.round else "stage 1"
-    where = f"{progress.step / progress.steps:.0%} {stage}, step {progress.step}/{progress.steps}"
-    text = f"{where}: loss {progress.loss:.4f}{accuracy}, {progress.images_per_second:.1f} images/s, {left} left"
-    return text, progress.saved
-
-
-def _train_colours(args: argparse.Namespace) -> None:
-    from stegcinn.training.colourmodel.train import ColoursConfig, train
-
-    config = ColoursConfig(minutes=args.minutes, batch=args.batch)
-    try:  # Ctrl-C passes: the last checkpoint stays, and the same command goes on from there
-        with console.in_order():
-            train(args.photos, Path(args.output), config, report=say, stop_after=args.stop_after)
-    except (ValueError, FloatingPointError) as error:
-        raise StegcinnError(str(error)) from error
-
-
-def _export(args: argparse.Namespace) -> None:
-    from stegcinn.training.cinn.release import export
-    from stegcinn.training.colourmodel.release import release
-    from stegcinn.training.colourmodel.train import CHECKPOINT
-
-    run, out = Path(args.run), Path(args.output)
-    if (run / CHECKPOINT).exists():
-        if args.noise is not None:
-            raise UsageError("--noise is for runs of a pyramid; this is one of the colour model")
-        facts = release(run, out, [folder for folder, _ in args.data])
-    else:
-        facts = export(run, out, folders=args.data or None, noise=args.noise)
-    if args.json:
-        print(json.dumps(facts))
-    else:
-        say(f"exported {args.run} to {args.output}")
-
-
-def _benchmark(args: argparse.Namespace) -> None:
-    from stegcinn.evaluation.benchmark import run as benchmark
-    from stegcinn.evaluation.benchmark.plans import PLANS
-
-    out = Path(args.output)
-    try:  # Ctrl-C passes: what is finished stays, and the same command goes on from there
-        benchmark.run(
-            args.photos, out, PLANS[args.preset], jobs=args.jobs, hyperiqa=args.hyperiqa, vgg=args.vgg,
-            report=say,
-        )  # fmt: skip
-    except (ValueError, FloatingPointError) as error:
-        raise StegcinnError(str(error)) from error
-    say(f"results are in {out / 'results.json'} and {out / 'tables.md'}")
 
 
 def _serve(args: argparse.Namespace) -> None:
@@ -321,7 +302,7 @@ def _serve(args: argparse.Namespace) -> None:
         say("hide and reveal at this address; it is good until Ctrl-C ends the server")
 
     with contextlib.suppress(KeyboardInterrupt, console.Ended), console.in_order():  # the usual end
-        server.serve(args.host, args.port, announce=announce, browser=not args.no_browser)
+        server.serve(args.host, args.port, announce=announce, browser=not args.no_browser, time_limit=args.time_limit)
 
 
 def _completion(args: argparse.Namespace) -> None:
@@ -331,9 +312,9 @@ def _completion(args: argparse.Namespace) -> None:
 
 
 COMMANDS = {
-    "hide": _hide, "reveal": _reveal, "capacity": _capacity, "rank": _rank, "demo": _demo, "train": _train,
-    "train colours": _train_colours,
-    "export": _export, "benchmark": _benchmark, "serve": _serve, "completion": _completion,
+    "hide": _hide, "reveal": _reveal, "capacity": _capacity, "rank": _rank, "demo": _demo, "train": networks.train,
+    "train colours": networks.train_colours,
+    "export": networks.export, "benchmark": networks.benchmark, "serve": _serve, "completion": _completion,
 }  # fmt: skip
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar, get_args
+from typing import Any, Generic, Literal, Protocol, TypeVar, get_args, runtime_checkable
 
 from stegcinn.carriers.base import Carrier, Source
+from stegcinn.carriers.jpegfile.making import QUALITIES
 from stegcinn.errors import UsageError
+from stegcinn.runtime.arrays import Float32
 from stegcinn.sealing.keys import VERSION, Keys
 
 C = TypeVar("C", bound=Carrier)
@@ -32,10 +34,15 @@ class Wish:
     """What whoever hides may choose beside codec and format; None leaves it to the codec."""
 
     colors: Colors | None = None  # "keep" the host's coarse colours, or "generate" new ones for its gray-scale
+    quality: int | None = None  # of a JPEG file that is made of the host
+    strip_metadata: bool = False  # whether to leave out what a file tells besides its picture
+    convert: bool = False  # whether a file of another kind may be made of the host
 
     def __post_init__(self) -> None:
         if self.colors not in (None, *COLORS):
             raise UsageError(f"unknown colors {self.colors!r}; choose one of {', '.join(COLORS)}")
+        if self.quality is not None and self.quality not in QUALITIES:
+            raise UsageError(f"the quality is {QUALITIES.start} to {QUALITIES[-1]}, not {self.quality}")
 
 
 @dataclass(frozen=True)
@@ -46,24 +53,33 @@ class Judgement:
     reason: str  # one line for people
 
 
-def judge(evidence: str | None, *, safe: bool, disturbance: float | None = None) -> Judgement:
+def judge(
+    evidence: str | None, *, safe: bool, disturbance: float | None = None, colors: Colors | None = None
+) -> Judgement:
     """The one judgement, before hiding and after.
 
     `evidence`: why any change can be proved, if so. `safe`: whether the payload disturbs the host by SAFE at most.
+    `colors`: what is done with those of the host, as some advice is of no use where they are drawn anew.
     """
     if evidence is not None:
         return Judgement("provable", evidence)
     if safe:
         return Judgement("safe", "this payload is as good as unseen by the attackers measured")
+    if colors == "generate":
+        return Judgement(
+            "noticeable",
+            "a trained attacker may notice colours that are drawn anew; hide in a colour photo's own instead",
+        )
     much = "" if disturbance is None else f" (disturbance {disturbance:.1f})"
     return Judgement(
         "noticeable", f"a trained attacker may notice this payload{much}; hide less, or in a larger or noisier photo"
     )
 
 
-def judge_disturbance(evidence: str | None, disturbance: float | None) -> Judgement:
+def judge_disturbance(evidence: str | None, disturbance: float | None, colors: Colors | None = None) -> Judgement:
     """`judge` of a payload that disturbs as much, as far as the codec can tell."""
-    return judge(evidence, safe=disturbance is not None and disturbance <= SAFE, disturbance=disturbance)
+    safe = disturbance is not None and disturbance <= SAFE
+    return judge(evidence, safe=safe, disturbance=disturbance, colors=colors)
 
 
 @dataclass(frozen=True)
@@ -80,7 +96,7 @@ class Embedding(Generic[C]):
     """A container before it is saved."""
 
     carrier: C
-    changed: float  # share of pixels that are not the host's any more
+    changed: float  # share of pixels, or of coefficients, that are not the host's any more
     # Deflection of an ideal detector that knows how noisy each pixel is; None where the codec cannot tell
     disturbance: float | None = None
     colors: Colors | None = None
@@ -110,7 +126,10 @@ class Codec(Protocol[C]):
         """Why it cannot do what is wished, if so."""
 
     def open(self, source: Source) -> C:
-        """The carrier in a source; ImageError if there is none."""
+        """The carrier in a source that may be a container; ImageError if there is none."""
+
+    def host(self, source: Source, wish: Wish) -> C:
+        """The carrier to hide in; ImageError if there is none, or if it will not do."""
 
     def salt(self, carrier: C, version: int = VERSION) -> bytes:
         """The 32 bytes that a carrier's keys depend on besides the password: a container's are its host's.
@@ -130,7 +149,7 @@ class Codec(Protocol[C]):
     def capacity(self, carrier: C, wish: Wish, progress: Progress) -> Room:
         """How long a stream `embed` will surely take."""
 
-    def disturbance(self, carrier: C, size: int) -> float | None:
+    def disturbance(self, carrier: C, size: int, progress: Progress = silent) -> float | None:
         """Expected of a stream of `size` bytes; None if it does not take as much, or if the codec cannot tell."""
 
     def embed(self, carrier: C, stream: bytes, keys: Keys, wish: Wish, progress: Progress) -> Embedding[C]:
@@ -149,12 +168,22 @@ class Codec(Protocol[C]):
     def check(self, host: C, saved: C) -> None:
         """SelfCheckError if anything is changed in a saved container that this codec never changes."""
 
-    def extract(self, carrier: C, keys: Keys, size: StreamSize, *, strict: bool = False) -> Extraction:
+    def extract(
+        self, carrier: C, keys: Keys, size: StreamSize, *, strict: bool = False, progress: Progress = silent
+    ) -> Extraction:
         """Read the stream of a container, as much of it as `size` asks for at least; RevealError if there is none.
 
         `size` may raise RevealError for what is no stream. `strict` asks for the margin that hiding demands of its own
         work: less effort than a receiver may spend.
         """
+
+
+@runtime_checkable
+class Mapped(Protocol):
+    """A codec that knows where in a carrier changes are hard to see."""
+
+    def noisiness(self, carrier: Any, progress: Progress) -> Float32 | None:
+        """How many levels of noise are expected at each pixel (H, W); None for a carrier that takes none."""
 
 
 def portions(progress: Progress, count: int) -> Iterator[Progress]:

@@ -10,12 +10,10 @@ import numpy as np
 from stegcinn.carriers import formats
 from stegcinn.carriers.base import Source
 from stegcinn.carriers.photo import Photo
-from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, StreamSize, Wish
-from stegcinn.errors import SelfCheckError
+from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, StreamSize, Wish, silent
+from stegcinn.errors import ImageError, SelfCheckError
 from stegcinn.runtime.arrays import Bool, UInt8
 from stegcinn.sealing.keys import VERSION, Keys
-
-DECODED = "this photo is as a JPEG decoder left it, and experts can prove any change; halve it first to be safer"
 
 
 class LumaLocked(ABC):
@@ -35,9 +33,15 @@ class LumaLocked(ABC):
 
     def refusal(self, wish: Wish) -> str | None:
         """It keeps colours and generates them."""
-        return None
+        return "it makes no JPEG, which has a quality" if wish.quality is not None else None
 
     def open(self, source: Source) -> Photo:
+        """The picture, but for that of a JPEG file, in which no such container survives."""
+        if source.is_jpeg:
+            raise ImageError(f"{source.name} is a JPEG, which keeps no pixel as it was; use the file that was made")
+        return source.photo()
+
+    def host(self, source: Source, wish: Wish) -> Photo:
         """The picture."""
         return source.photo()
 
@@ -58,10 +62,10 @@ class LumaLocked(ABC):
         return int(self.max_bpp * photo.pixels) // 8
 
     def evidence(self, photo: Photo) -> str | None:
-        """That of a decoder's colours, which any change leaves."""
-        return DECODED if photo.is_decoded else None
+        """The photo's own: a structure that any change to its pixels leaves."""
+        return photo.evidence
 
-    def disturbance(self, photo: Photo, size: int) -> float | None:
+    def disturbance(self, photo: Photo, size: int, progress: Progress = silent) -> float | None:
         """It cannot tell."""
         return None
 
@@ -88,7 +92,9 @@ class LumaLocked(ABC):
     def embed(self, photo: Photo, stream: bytes, keys: Keys, wish: Wish, progress: Progress) -> Embedding[Photo]: ...
 
     @abstractmethod
-    def extract(self, photo: Photo, keys: Keys, size: StreamSize, *, strict: bool = False) -> Extraction: ...
+    def extract(
+        self, photo: Photo, keys: Keys, size: StreamSize, *, strict: bool = False, progress: Progress = silent
+    ) -> Extraction: ...
 
 
 def seen(photo: Photo, version: int) -> Photo:

@@ -7,6 +7,7 @@ with the bits of the layers before (Filler, Judas, Fridrich 2011, section VII: m
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple, Protocol, Self
@@ -27,6 +28,7 @@ PROMISED = FILLS[1]
 SAMPLE = 8192  # places from which the price of a change is found
 SEARCH_STEPS = 11  # of that price
 EXPONENTS = (-20.0, 14.0)  # between which powers of two it lies: changes are free at one end, never made at the other
+SEARCH_STEP = 2.0 ** ((EXPONENTS[1] - EXPONENTS[0]) / (1 << SEARCH_STEPS))  # between prices that are told apart
 SHARES = 255  # units in which a header tells what share of the message each layer has
 
 
@@ -92,7 +94,10 @@ def write(
     costs = labels.of_lowest_layers(choices.costs(price, places), layers)
     settled, start = np.zeros(len(places), np.uint8), 0
     for layer, size in enumerate(sizes(len(message), told)):
-        bits = stc.encode(*labels.preferences(costs, settled, layer), message[start : start + size])
+        likelier, flips = labels.preferences(costs, settled, layer)
+        either = flips == 0  # as +1 and -1 often are: to prefer one of them always would be seen
+        likelier[either] = np.frombuffer(os.urandom(int(np.count_nonzero(either))), np.uint8) & 1
+        bits = stc.encode(likelier, flips, message[start : start + size])
         if bits is None:
             return None
         settled |= bits << np.uint8(layer)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 Bool = npt.NDArray[np.bool_]
 UInt8 = npt.NDArray[np.uint8]
 UInt16 = npt.NDArray[np.uint16]
+UInt32 = npt.NDArray[np.uint32]
 UInt64 = npt.NDArray[np.uint64]
 Int8 = npt.NDArray[np.int8]
 Int16 = npt.NDArray[np.int16]

@@ -17,6 +17,7 @@ import struct
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import zstandard
@@ -58,15 +59,19 @@ _ZSTD_EXPANSION = 1 << 15  # a block takes 4 bytes and yields 128 KiB, at the mo
 _ZSTD_BEST_BELOW = 4 << 20  # level 19 takes two seconds for this much text; larger data gets level 6
 
 _RESERVED_CHARACTERS = frozenset('<>:"|?*')
+_JOINERS = "\u200c\u200d"  # part of Persian and Indic words, and of emoji; elsewhere nobody sees them
+_BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and a symbol that show as one
+_UNSEEN = re.compile("[\u2065\ufff0-\ufff8\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]")  # kept for what shows nothing
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Payload:
-    """A file to hide: its bytes, and a name that is a suggestion only."""
+    """A file to hide: its bytes, and a name that is a suggestion only; `unsafe_name` is another that it had before."""
 
     data: bytes = field(repr=False)
     name: str | None = None
+    unsafe_name: str | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ def pack(payload: Payload) -> Packed:
     """Compress a payload and make its name safe, once for all envelopes; UsageError for more than can be stored."""
     if len(payload.data) > MAX_PAYLOAD:
         raise UsageError(f"the file has {len(payload.data):,} bytes; at most {MAX_PAYLOAD:,} can be hidden")
-    packed = Packed(Payload(payload.data, safe_name(payload.name or "")), *_stored(payload.data))
+    packed = Packed(_safely_named(payload.data, payload.name or ""), *_stored(payload.data))
     if packed.sealed_size > _MAX_BOX:
         raise UsageError(f"the file has {len(payload.data):,} bytes that hardly compress; hide a smaller one")
     return packed
@@ -160,7 +165,7 @@ def unseal(stream: bytes, keys: Keys) -> Payload:
     data = _decompressed(body[at:], data_size) if head.compressed and data_size is not None else body[at:]
     if data_size not in (None, len(data)):
         raise RevealError
-    return Payload(data, safe_name(name.decode(errors="replace")))
+    return _safely_named(data, name.decode(errors="replace"))
 
 
 def stream_size(start: bytes, keys: Keys) -> int:
@@ -173,31 +178,55 @@ def stream_size(start: bytes, keys: Keys) -> int:
 
 
 def safe_name(name: str) -> str | None:
-    """Make a name safe to suggest for a new file on any system, or return None if nothing is left of it.
+    """Make a name safe to suggest for a new file on any system, or return None if nothing to be seen is left of it.
 
-    Kept is the last path component without leading dots and dashes, trailing dots, outer spaces, control and
-    format characters (the ones that reverse text among them) and Windows' reserved characters; its device
-    names get an underscore in front. At most MAX_NAME bytes of UTF-8, cut before the suffix.
+    Kept is the last path component without leading dots, dashes and marks, trailing dots, outer blanks and those
+    before a suffix, control and format characters (the ones that reverse text among them; joiners stay between letters
+    or emoji) and Windows' reserved characters; its device names get an underscore in front. At most MAX_NAME bytes of
+    UTF-8, cut before the suffix.
     """
-    last = re.split(r"[/\\]", name)[-1]
-    visible = (" " if c.isspace() else c for c in last if unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
-    kept = "".join(c for c in visible if c not in _RESERVED_CHARACTERS)
-    safe = _cut(kept.lstrip(" .-").rstrip(" ."))
+    shown = [c for c in re.split(r"[/\\]", name)[-1] if c in _JOINERS or _is_shown(c)]
+    kept = ""
+    for c, following in pairwise([*shown, ""]):
+        if c not in _JOINERS:
+            kept += " " if c.isspace() or c in _BLANKS else c
+        elif kept and _may_be_joined(kept[-1]) and _may_be_joined(following) and following not in _BLANKS:
+            kept += c
+    start = next((i for i, c in enumerate(kept) if _may_begin(c)), len(kept))
+    safe = _cut(kept[start:].rstrip(" ."))
     if _DEVICE.match(safe):
         safe = _cut("_" + safe)
     return safe or None
 
 
+def _safely_named(data: bytes, name: str) -> Payload:
+    safe = safe_name(name)
+    return Payload(data, safe, None if name == (safe or "") else name)
+
+
+def _is_shown(c: str) -> bool:
+    hidden = unicodedata.category(c) in ("Cc", "Cf", "Cs") or _UNSEEN.match(c)
+    return not hidden and c not in _RESERVED_CHARACTERS
+
+
+def _may_begin(c: str) -> bool:
+    """Not what hides a file or looks like an option, nor marks, which show nothing or go with what stands before."""
+    return c not in " .-" + _JOINERS and unicodedata.category(c) not in ("Mn", "Me")
+
+
+def _may_be_joined(c: str) -> bool:
+    """Letters, marks, and the symbols that emoji are, with the tones of their skin."""
+    return bool(c) and unicodedata.category(c) in ("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "So", "Sk")
+
+
 def _cut(name: str) -> str:
-    """Shorten a name to MAX_NAME bytes, at a character and before its suffix."""
-    if len(name.encode()) <= MAX_NAME:
-        return name
+    """Shorten a name to MAX_NAME bytes, at a character and before its suffix, and take blanks away from there."""
     stem, dot, suffix = name.rpartition(".")
-    tail = (dot + suffix).encode()
-    if not dot or len(tail) > MAX_SUFFIX:
-        stem, tail = name, b""
-    short = stem.encode()[: MAX_NAME - len(tail)].decode(errors="ignore")
-    return (short + tail.decode()).rstrip(" .")
+    tail = dot + suffix
+    if not dot or len(tail.encode()) > MAX_SUFFIX:
+        stem, tail = name, ""
+    short = stem.encode()[: MAX_NAME - len(tail.encode())].decode(errors="ignore")
+    return short.rstrip((" " if tail else " .") + _JOINERS) + tail
 
 
 def _box(keys: Keys, salt: bytes) -> tuple[ChaCha20Poly1305, bytes]:

@@ -24,6 +24,7 @@ from stegcinn.runtime.arrays import UInt8
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".ppm", ".pgm", ".bmp", ".tif", ".tiff"}
 COLOUR_MODES = {"RGB", "RGBA", "P", "CMYK", "YCbCr"}
 VALIDATION_SHARE = 32  # one file in so many, by the hash of its name, is held out from training
+SMALL_VALIDATION, SMALL_SHARE = 4, 8  # photos held out at least: four, or one in eight of a small folder
 COCO_SPLITS = ("train2017", "val2017"), ("train2014", "val2014")  # COCO's own folders for training and validation
 MEMORY = 2 << 30  # bytes of decoded photos kept; what is beyond is read again whenever it is drawn
 
@@ -36,14 +37,19 @@ def list_photos(folder: Path, *, validation: bool, limit: int = 0) -> list[Path]
     """Image files under `folder`, sorted, of one half of a fixed split; at most `limit` (0: all), by their names' hash.
 
     COCO's root (with train2017 and val2017, or 2014) is split as COCO is. Anywhere else, BOSSBase's flat folder of PGM
-    files among them, the split depends on the file's name alone.
+    files among them, the split depends on the files' names alone; of a small folder, one in eight
+    is held out, up to four.
     """
     for names in COCO_SPLITS:
         if all((folder / name).is_dir() for name in names):
             chosen = [p for p in _images(folder / names[validation]) if p.is_file()]
             break
     else:
-        chosen = [p for p in _images(folder) if (_name_digest(p)[0] % VALIDATION_SHARE == 0) == validation]
+        every = _images(folder)
+        held_out = {p for p in every if _name_digest(p)[0] % VALIDATION_SHARE == 0}
+        if len(held_out) < (least := min(SMALL_VALIDATION, len(every) // SMALL_SHARE)):
+            held_out.update(sorted(set(every) - held_out, key=_name_digest)[: least - len(held_out)])
+        chosen = [p for p in every if (p in held_out) == validation]
     return sorted(sorted(chosen, key=_name_digest)[:limit]) if limit else chosen
 
 

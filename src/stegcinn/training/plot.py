@@ -17,6 +17,11 @@ LEFT, RIGHT, TOP, BOTTOM = 70, 20, 34, 40
 COLOURS = ("#1f5fa8", "#c2452d", "#3f8f4f", "#8a5fb0", "#b8860b")
 GRID, INK = "#dddddd", "#333333"
 TICKS = 5
+FEW = 25  # points that are marked one by one
+LEAST_SPAN = 0.05  # of the largest value: what is flatter is noise, and shown flat
+MARGIN = 0.05  # of the height, above and below the curves
+CAPTION = 20  # pixels
+SHOWN_SIDE = 128  # pixels of the photos of a sheet, about: smaller ones are shown larger
 
 Points = Sequence[tuple[float, float]]
 
@@ -29,8 +34,13 @@ def _ticks(low: float, high: float) -> list[float]:
     return [step * i for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
-def chart(title: str, series: Mapping[str, Points], *, x_label: str) -> Image.Image:
-    """Lines over one pair of axes, with a legend; series without a finite point are left out."""
+def chart(
+    title: str, series: Mapping[str, Points], *, x_label: str, span: tuple[float, float] | None = None
+) -> Image.Image:
+    """Lines over one pair of axes, with a legend; series without a finite point are left out.
+
+    `span`: of the horizontal axis, where it is not that of the points.
+    """
     image = Image.new("RGB", (WIDTH, HEIGHT), "white")
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(12)
     draw.text((LEFT, 8), title, INK, font)
@@ -39,8 +49,9 @@ def chart(title: str, series: Mapping[str, Points], *, x_label: str) -> Image.Im
     if not finite:
         return image
     xs, ys = (np.array([p[axis] for points in finite.values() for p in points]) for axis in (0, 1))
-    x0, x1, y0, y1 = xs.min(), xs.max(), ys.min(), ys.max()
-    x1, y1 = (hi if hi > lo else lo + max(1.0, abs(lo)) * 0.1 for lo, hi in ((x0, x1), (y0, y1)))
+    x0, x1 = span or (float(xs.min()), float(xs.max()))
+    x1 = x1 if x1 > x0 else x0 + max(1.0, abs(x0)) * 0.1
+    y0, y1 = _padded(float(ys.min()), float(ys.max()))
 
     def place(x: float, y: float) -> tuple[float, float]:
         return (
@@ -56,14 +67,24 @@ def chart(title: str, series: Mapping[str, Points], *, x_label: str) -> Image.Im
         x, _ = place(value, y0)
         draw.text((x, HEIGHT - BOTTOM + 6), f"{value:g}", INK, font, anchor="mt")
     draw.text((WIDTH - RIGHT, HEIGHT - 6), x_label, INK, font, anchor="rb")
-    for i, (name, points) in enumerate(finite.items()):
+    for i, points in enumerate(finite.values()):
         colour = COLOURS[i % len(COLOURS)]
         draw.line([place(*p) for p in points], colour, width=2)
-        if len(points) == 1:
-            x, y = place(*points[0])
+        for x, y in [place(*p) for p in points] if len(points) <= FEW else []:
             draw.ellipse([x - 3, y - 3, x + 3, y + 3], colour)
-        draw.text((WIDTH - RIGHT, TOP + 2 + 15 * i), name, colour, font, anchor="rt")
+    if len(finite) > 1:
+        for i, name in enumerate(finite):
+            corner = WIDTH - RIGHT, TOP + 2 + 15 * i
+            draw.rectangle(draw.textbbox(corner, name, font, anchor="rt"), "white")
+            draw.text(corner, name, COLOURS[i % len(COLOURS)], font, anchor="rt")
     return image
+
+
+def _padded(low: float, high: float) -> tuple[float, float]:
+    """A range of the vertical axis in which the curves are not taller than they deserve."""
+    least = LEAST_SPAN * max(abs(low), abs(high)) or 1.0
+    middle, half = (low + high) / 2, (1 + 2 * MARGIN) * max(high - low, least) / 2
+    return middle - half, middle + half
 
 
 def histogram(title: str, samples: dict[str, npt.NDArray[np.floating]], *, bins: int = 80) -> Image.Image:
@@ -86,12 +107,19 @@ def stack(images: Sequence[Image.Image], path: Path) -> None:
 
 
 def sheet(hosts: npt.NDArray[np.uint8], containers: npt.NDArray[np.uint8], path: Path, *, per_row: int = 4) -> None:
-    """Write hosts (N, H, W, 3) with their containers to the right of each, `per_row` pairs in a row, as PNG."""
-    pairs = np.concatenate([hosts, containers], axis=2)
+    """Write hosts (N, H, W, 3) with their containers to the right of each, up to `per_row` pairs in a row, as PNG."""
+    times = max(1, SHOWN_SIDE // min(hosts.shape[1:3]))
+    pairs = np.concatenate([hosts, containers], axis=2).repeat(times, axis=1).repeat(times, axis=2)
+    per_row = min(per_row, len(pairs))
     blank = np.full((-len(pairs) % per_row, *pairs.shape[1:]), 255, np.uint8)
     pairs = np.concatenate([pairs, blank])
     rows = [np.concatenate(list(pairs[i : i + per_row]), axis=1) for i in range(0, len(pairs), per_row)]
-    _save(Image.fromarray(np.concatenate(rows, axis=0)), path)
+    photos = Image.fromarray(np.concatenate(rows, axis=0))
+    out = Image.new("RGB", (photos.width, photos.height + CAPTION), "white")
+    out.paste(photos, (0, CAPTION))
+    words = "left: host, right: container"
+    ImageDraw.Draw(out).text((4, CAPTION / 2), words, INK, ImageFont.load_default(12), anchor="lm")
+    _save(out, path)
 
 
 def _save(image: Image.Image, path: Path) -> None:

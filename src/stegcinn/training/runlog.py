@@ -54,11 +54,11 @@ class RunLog:
             csv.DictWriter(file, HEADER).writerow(row)
 
     def draw(self) -> None:
-        rows = self.rows()
-        charts = []
+        rows, charts = self.rows(), []
+        span = 0.0, max((float(row["step"]) for row in rows), default=1.0)  # the same in all charts
         for title, names in CURVES.items():
             series = {n: [(float(r["step"]), float(r[n])) for r in rows if r[n]] for n in names}
             if any(series.values()):
-                charts.append(plot.chart(title, series, x_label="step"))
+                charts.append(plot.chart(title, series, x_label="step", span=span))
         if charts:
             plot.stack(charts, self.folder / "curves.png")

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import math
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import cache
@@ -40,6 +42,8 @@ QUICK = 1  # processes for what takes a moment
 MEASURING = 1  # processes that measure capacity
 HEAVY = 2  # processes that hide and reveal; a large photo takes gigabytes
 MAX_WAITING = 8  # jobs in line for each
+STALLED_SECONDS = 20.0  # after which an upload that does not go on is given up
+UPLOAD_SECONDS = 600.0  # after which one that does is
 
 PAGE = {"app.js", "api.js", "compare.js", "dom.js", "hide.js", "reveal.js", "strength.js", "style.css", "icon.svg"}
 _MEDIA_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
@@ -66,6 +70,7 @@ class Measure:
     codec: str | None = None
     colors: str | None = None
     halve: bool = False
+    format: str = "png"
 
 
 @dataclass(frozen=True)
@@ -102,9 +107,14 @@ def choices() -> dict[str, tuple[str, ...]]:
     return {"codec": CODECS, "colors": COLORS, "format": formats}
 
 
-def application(prepare: Callable[[], None] | None = None, *, warm: bool = False) -> Starlette:
-    """The page and its API, without the guard. `prepare`: see jobs.Pool. `warm`: start some processes early."""
-    desk = _Desk(prepare, warm)
+def application(
+    prepare: Callable[[], None] | None = None, *, warm: bool = False, time_limit: float = math.inf
+) -> Starlette:
+    """The page and its API, without the guard. `prepare`: see jobs.Pool. `warm`: start some processes early.
+
+    `time_limit`: seconds for a job.
+    """
+    desk = _Desk(prepare, warm, time_limit)
     routes = [
         *(Route(f"/{name}", _page(name)) for name in PAGE),
         Route("/", _page("index.html")),
@@ -133,12 +143,12 @@ def application(prepare: Callable[[], None] | None = None, *, warm: bool = False
 class _Desk:
     """What the server has at hand: uploads, jobs, and the processes for them."""
 
-    def __init__(self, prepare: Callable[[], None] | None, warm: bool) -> None:
+    def __init__(self, prepare: Callable[[], None] | None, warm: bool, time_limit: float) -> None:
         self.uploads: Shelf[bytes] = Shelf(len, limit=MAX_SHELF, count=MAX_THINGS, discard=lambda data: None)
         self.jobs: Shelf[Job] = Shelf(lambda job: job.size, limit=MAX_SHELF, count=MAX_THINGS, discard=Job.cancel)
-        self.quick = Pool(QUICK, MAX_WAITING, prepare)
-        self.measuring = Pool(MEASURING, MAX_WAITING, prepare)
-        self.heavy = Pool(HEAVY, MAX_WAITING, prepare)
+        self.quick = Pool(QUICK, MAX_WAITING, prepare, seconds=time_limit)
+        self.measuring = Pool(MEASURING, MAX_WAITING, prepare, seconds=time_limit)
+        self.heavy = Pool(HEAVY, MAX_WAITING, prepare, seconds=time_limit)
         self.warm = warm
         self.receiving = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
@@ -271,15 +281,19 @@ async def _body(request: Request, limit: int, too_large: str) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise RefusedError(413, too_large)
-    data = bytearray()
+    data, chunks, due = bytearray(), request.stream(), time.monotonic() + UPLOAD_SECONDS
     try:
-        async for chunk in request.stream():
-            data += chunk
+        while True:
+            async with asyncio.timeout(min(STALLED_SECONDS, due - time.monotonic())):
+                data += await anext(chunks)
             if len(data) > limit:
                 raise RefusedError(413, too_large)
+    except StopAsyncIteration:
+        return bytes(data)
+    except TimeoutError:
+        raise RefusedError(408, "the upload did not go on, or took too long; try again") from None
     except ClientDisconnect:
         raise RefusedError(400, "the request was cut short") from None
-    return bytes(data)
 
 
 # answers
@@ -317,7 +331,10 @@ async def _openapi(request: Request) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
-    return refusal(str(error), error.status)
+    response = refusal(str(error), error.status)
+    if error.status == 408:
+        response.headers["connection"] = "close"  # or it would wait for the rest
+    return response
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

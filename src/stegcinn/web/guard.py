@@ -1,16 +1,18 @@
 """Who may ask, and what a browser may do with the answers.
 
 The server is for one person at one machine, but every page that their browser shows can send requests to it, and
-everyone on the machine can connect. Four gates, each for its own attack:
+everyone on the machine can connect. The gates, each for its own attack:
 
 - Host: must be this machine's own. A name that a stranger's DNS points here (rebinding) is none.
 - Origin and Sec-Fetch-Site: a request that a page caused must come from our page.
 - Token: drawn at every start, known only from the address that is printed; for everything below /api.
+- A request that is refused is not read, but for a little: who closes at once is not heard by who is still sending.
 - Answers forbid scripts, styles, frames and connections of any other origin, and to be embedded or cached.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
 import secrets
@@ -47,6 +49,8 @@ ANSWER_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
+MAX_UNASKED = 64 << 10  # bytes that are read of a request that is refused
+UNASKED_SECONDS = 1.0
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?", re.IGNORECASE)
 
 
@@ -80,7 +84,10 @@ class Guard:
                 MutableHeaders(scope=message).update(ANSWER_HEADERS)
             await send(message)
 
-        refused = self._refused(scope["path"], Headers(scope=scope))
+        headers = Headers(scope=scope)
+        refused = self._refused(scope["path"], headers)
+        if refused and not await _ends_soon(receive, headers):
+            refused.headers["connection"] = "close"
         await (refused or self._app)(scope, receive, send_with_headers)
 
     def _refused(self, path: str, headers: Headers) -> JSONResponse | None:
@@ -113,3 +120,19 @@ class Guard:
             except ValueError:
                 pass
         return False
+
+
+async def _ends_soon(receive: Receive, headers: Headers) -> bool:
+    """Read what a refused request brings along, if that is little; False if it is not, and is to be cut off."""
+    declared = headers.get("content-length", "0")
+    if "expect" in headers or not declared.isdecimal() or int(declared) > MAX_UNASKED:
+        return False
+    size, more = 0, True
+    try:
+        async with asyncio.timeout(UNASKED_SECONDS):
+            while more and size <= MAX_UNASKED:
+                message = await receive()
+                size, more = size + len(message.get("body", b"")), message.get("more_body", False)
+    except TimeoutError:
+        return False
+    return not more

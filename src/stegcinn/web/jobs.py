@@ -7,6 +7,7 @@ crashes a decoder or exhausts the memory takes no other job along; and the serve
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import queue
@@ -26,6 +27,7 @@ from stegcinn.web.work import Outcome
 IDLE_SECONDS = 300.0  # after which a process without work is ended
 PROGRESS_SECONDS = 0.1  # between two reports of progress
 ENDED_BY_SYSTEM = "the system ended the work, most likely for lack of memory; use a smaller photo or file"
+TOOK_TOO_LONG = "the work took more than {:g} seconds; use the shell for it, or start the server with --time-limit"
 NICENESS = 5  # so that work leaves room for the browser it is done for
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
@@ -63,21 +65,27 @@ class Job:
                 if self._process:
                     self._process.kill()
 
-    def run(self, process: _Process) -> bool:
-        """Have it done; False if the process is of no more use."""
+    def run(self, process: _Process, seconds: float) -> bool:
+        """Have it done in at most so many seconds; False if the process is of no more use."""
         with self._lock:
             if self._work is None:
                 return True
             task, self._work = self._work, None
             self._process, self.state = process, "running"
+        usable = True
         try:
             process.pipe.send(task)
             del task  # the process has the photo and the password; here they are of no more use
-            word, value = process.pipe.recv()
+            due = time.monotonic() + seconds
+            word, value = process.answer(due)
             while word == "progress":
                 self.progress = max(self.progress, value)
-                word, value = process.pipe.recv()
+                word, value = process.answer(due)
+        except TimeoutError:
+            usable = False
+            word, value = "failed", (TOOK_TOO_LONG.format(seconds), 1)
         except (EOFError, OSError):  # it was killed: by `cancel`, or by the system
+            usable = False
             word, value = "failed", (ENDED_BY_SYSTEM, 1)
         with self._lock:
             self._process = None  # from here on it may do another job, which must not be killed
@@ -85,8 +93,7 @@ class Job:
                 return False
             self.outcome, self.error = (value, None) if word == "done" else (None, value)
             self._end(word)
-        alive: bool = value != (ENDED_BY_SYSTEM, 1)
-        return alive
+        return usable
 
     def fail(self, error: Exception) -> None:
         """Note that it could not even be begun."""
@@ -103,8 +110,14 @@ class Job:
 class Pool:
     """Some processes, started when there is work, each doing one job at a time; the others wait in line."""
 
-    def __init__(self, size: int, waiting: int, prepare: Callable[[], None] | None = None) -> None:
-        """`prepare` is called in every process before its first job; it must be importable by name."""
+    def __init__(
+        self, size: int, waiting: int, prepare: Callable[[], None] | None = None, *, seconds: float = math.inf
+    ) -> None:
+        """`prepare` is called in every process before its first job; it must be importable by name.
+
+        A job that takes more than `seconds` fails, and its process is ended.
+        """
+        self._seconds = seconds
         self._line: queue.Queue[Job | None] = queue.Queue()
         self._waiting = waiting
         self._prepare = prepare
@@ -157,7 +170,7 @@ class Pool:
                 process = None
             try:
                 process = process or _Process(self._prepare)
-                usable = job.run(process)
+                usable = job.run(process, self._seconds)
             except Exception as error:  # no memory for a process or an answer: the next job may be smaller
                 job.fail(error)
                 usable = False
@@ -176,6 +189,14 @@ class _Process:
         self._process = context.Process(target=_attend_pipe, args=(theirs, prepare), daemon=True)
         self._process.start()
         theirs.close()  # so that its end is seen here
+
+    def answer(self, due: float) -> tuple[Any, Any]:
+        """What it says next; TimeoutError if that does not come by `due`, on the monotonic clock."""
+        left = due - time.monotonic()
+        if not self.pipe.poll(None if left == math.inf else max(0.0, left)):
+            raise TimeoutError
+        word, value = self.pipe.recv()
+        return word, value
 
     @property
     def alive(self) -> bool:

@@ -25,13 +25,14 @@ def document(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
     """The whole description, for the choices that this version offers."""
     codec: Json = {"enum": [*codecs, None], "description": "how bits become colours; null chooses"}
     color: Json = {"enum": [*colors, None], "description": "null: keep, but generate for a gray photo"}
-    halve: Json = {"type": "boolean", "description": "scale the photo down to half first"}
+    halved = "scale the photo down to half first; edges are drawn anew each time, so room differs a little"
+    halve: Json = {"type": "boolean", "description": halved}
     thorough: Json = {"type": "boolean", "description": "look for codecs, too, that take long to look for"}
     orders = {
         "look": ("Read a photo: its size, and a `thumbnail`.", _object(photo=ID)),
         "measure": (
             "Measure how much a photo takes.",
-            _object(["photo"], photo=ID, codec=codec, colors=color, halve=halve),
+            _object(["photo"], photo=ID, codec=codec, colors=color, halve=halve, format={"enum": list(formats)}),
         ),
         "weigh": ("Find how many bytes of capacity a payload needs.", _object(payload=ID)),
         "hide": (
@@ -145,17 +146,20 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
             _object(kind={"const": "none"}),
         ]
     }
+    why: Json = {"type": ["string", "null"], "description": "why any change can be proved, if so"}
+    route = _object(codec=TEXT, suffix=TEXT, bytes=COUNT, safe_bytes=COUNT, evidence=why)
     facts = [
         {"type": "null"},
-        _object(**size, gray={"type": "boolean"}, notes=notes),
+        _object(**size, gray={"type": "boolean"}, jpeg={"type": "boolean"}, notes=notes),
         _object(
             bytes=COUNT,
             bpp=NUMBER,
             **chosen,
+            routes={"type": "array", "items": route},
             per_codec={"type": "object", "additionalProperties": COUNT},
             safe_bytes=COUNT,
             decoded={"type": "boolean"},
-            evidence={"type": ["string", "null"], "description": "why any change can be proved, if so"},
+            evidence=why,
             judgements={"type": "array", "items": _object(up_to=COUNT, **judged)},
         ),
         _object(bytes=COUNT, needed=COUNT),

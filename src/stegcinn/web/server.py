@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
 import secrets
@@ -13,6 +14,7 @@ from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from stegcinn.errors import UsageError
 from stegcinn.web.api import application
@@ -21,17 +23,19 @@ from stegcinn.web.guard import Guard
 TOKEN_BYTES = 24
 CLOSING_SECONDS = 2  # for answers under way when the end comes
 MAX_CONNECTIONS = 64
+REQUEST_SECONDS = 10.0  # for the head of a request to come
 
 
-def serve(host: str, port: int, *, announce: Callable[[str], None], browser: bool) -> None:
+def serve(host: str, port: int, *, announce: Callable[[str], None], browser: bool, time_limit: float) -> None:
     """Serve the page at `host` until Ctrl-C, which comes back as KeyboardInterrupt; port 0 is any free one.
 
-    `announce` is told the address, token included. UsageError if the server cannot listen there.
+    `announce` is told the address, token included. `time_limit`: seconds for a job. UsageError if the server cannot
+    listen there.
     """
     listener = listen(host, port)
     token = secrets.token_urlsafe(TOKEN_BYTES)
     address = f"http://{_authority(host, listener.getsockname()[1])}/#{token}"
-    server = server_for(guarded(application(warm=True), host, token))
+    server = server_for(guarded(application(warm=True, time_limit=time_limit), host, token))
     announce(address)
     if browser and _has_display():
         # The connection waits at the listening socket until the server is up.
@@ -47,7 +51,7 @@ def server_for(app: ASGIApp) -> uvicorn.Server:
             app,
             log_level=level,
             access_log=False,
-            http="h11",
+            http=_Impatient,
             ws="none",
             lifespan="on",
             server_header=False,
@@ -56,6 +60,35 @@ def server_for(app: ASGIApp) -> uvicorn.Server:
             timeout_graceful_shutdown=CLOSING_SECONDS,
         )
     )
+
+
+class _Impatient(H11Protocol):
+    """HTTP for clients that ask soon: uvicorn would wait for ever for a request that comes in part, or never."""
+
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_request(None)
+
+    def on_response_complete(self) -> None:
+        answered = self.cycle
+        super().on_response_complete()  # may begin with a request that has come already
+        self._await_request(answered)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._waiting:
+            self._waiting.cancel()
+        super().connection_lost(exc)
+
+    def _await_request(self, answered: RequestResponseCycle | None) -> None:
+        if self._waiting:
+            self._waiting.cancel()
+        self._waiting = self.loop.call_later(REQUEST_SECONDS, self._give_up, answered)
+
+    def _give_up(self, answered: RequestResponseCycle | None) -> None:
+        if self.cycle is answered:
+            self.transport.close()
 
 
 def guarded(app: ASGIApp, host: str, token: str) -> Guard:

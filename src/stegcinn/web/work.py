@@ -22,6 +22,7 @@ from stegcinn.errors import MachineError, UsageError
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
+from stegcinn.sealing.passwords import check_new
 
 MAX_REVEALED = 256 << 20  # bytes; what the page can hold, though a small container may unpack to more
 THUMBNAIL_SIDE = 640
@@ -58,19 +59,24 @@ def look(progress: Progress, *, photo: bytes) -> Outcome:
     image = source.photo()
     small = image.to_pil()
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    return Outcome({**_size(image), "gray": image.is_gray, "notes": source.notes}, {"thumbnail": _png(small)})
+    return Outcome(
+        {**_size(image), "gray": image.is_gray, "jpeg": source.is_jpeg, "notes": source.notes},
+        {"thumbnail": _png(small)},
+    )
 
 
 def _opened(photo: bytes, halve: bool) -> Source:
     return Source(photo).halved() if halve else Source(photo)
 
 
-def measure(progress: Progress, *, photo: bytes, codec: str | None, colors: str | None, halve: bool) -> Outcome:
+def measure(
+    progress: Progress, *, photo: bytes, codec: str | None, colors: str | None, halve: bool, format: str
+) -> Outcome:
     """Measure how much a photo takes, and what an attacker makes of payloads up to which size."""
     wish = Wish(cast(Colors | None, colors))
-    room = stego.measure(_opened(photo, halve), codec=codec, wish=wish, progress=progress)
+    room = stego.measure(_opened(photo, halve), codec=codec, wish=wish, suffix=f".{format}", progress=progress)
     sizes = sorted({room.safe_bytes, room.bytes} - {0})
-    return Outcome({**asdict(room), "judgements": [{"up_to": size, **asdict(room.judge(size))} for size in sizes]})
+    return Outcome({**room.to_json(), "judgements": [{"up_to": size, **asdict(room.judge(size))} for size in sizes]})
 
 
 def weigh(progress: Progress, *, payload: bytes) -> Outcome:
@@ -84,9 +90,10 @@ def hide(
     colors: str | None, halve: bool, format: str,
 ) -> Outcome:  # fmt: skip
     """Hide a payload; files: the `container`, and pictures of host and container side by side."""
+    check_new(password)
     source = _opened(host, halve)
     container = stego.conceal(
-        source, Payload(payload, envelope.safe_name(name or "")), password=password, codec=codec,
+        source, Payload(payload, name), password=password, codec=codec,
         wish=Wish(cast(Colors | None, colors)), suffix=f".{format}",
         progress=lambda share: progress(HIDING_SHARE * share),
     )  # fmt: skip
@@ -115,7 +122,7 @@ def reveal(progress: Progress, *, image: bytes, password: str | None, thorough: 
     payload = stego.uncover(source, password=password, thorough=thorough, progress=progress)
     if len(payload.data) > MAX_REVEALED:
         raise UsageError(
-            f"the payload has {len(payload.data)} bytes, too many for the page: use stegcinn reveal in a shell"
+            f"the payload has {len(payload.data):,} bytes, too many for the page: use stegcinn reveal in a shell"
         )
     facts = {
         "name": payload.name, "bytes": len(payload.data), "preview": preview(payload.data), "notes": source.notes,

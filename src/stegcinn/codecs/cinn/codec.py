@@ -16,7 +16,7 @@ import numpy as np
 
 from stegcinn.carriers.luma import luma_of
 from stegcinn.carriers.photo import Photo
-from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, StreamSize, Wish, silent
+from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, StreamSize, Wish, portions, silent
 from stegcinn.codecs.cinn import mapping
 from stegcinn.codecs.cinn.lattice import Lattice
 from stegcinn.codecs.cinn.painter import Bits, Painter
@@ -104,17 +104,20 @@ class CinnCodec(LumaLocked):
         )  # fmt: skip
         return embedding(photo, painted, colors)
 
-    def extract(self, photo: Photo, key: Keys, size: StreamSize, *, strict: bool = False) -> Extraction:
+    def extract(
+        self, photo: Photo, key: Keys, size: StreamSize, *, strict: bool = False, progress: Progress = silent
+    ) -> Extraction:
         """All of it comes at once. With `strict`, which checks what was just written, older releases are left out."""
         photo = seen(photo, key.version)
-        for codec in (self, *(() if strict else self.older)):
+        codecs = (self, *(() if strict else self.older))
+        for codec, report in zip(codecs, portions(progress, len(codecs)), strict=True):
             try:
-                return codec._extract(photo, key, STRICT_EFFORT if strict else EFFORT)
+                return codec._extract(photo, key, STRICT_EFFORT if strict else EFFORT, report)
             except RevealError:
-                continue
+                report(1.0)
         raise RevealError
 
-    def _extract(self, photo: Photo, key: Keys, effort: int) -> Extraction:
+    def _extract(self, photo: Photo, key: Keys, effort: int, progress: Progress) -> Extraction:
         """The rate is the one whose keyed pattern fits the header best; a wrong guess fails like a wrong key.
 
         Where no pattern fits, how sure the latents are is not asked for: that takes as long again.
@@ -125,11 +128,11 @@ class CinnCodec(LumaLocked):
         order = key.permutation("positions", lattice.positions)
         inverted = key.bits("whitening", lattice.positions).view(np.bool_)
         patterns = 1 - 2 * _rate_patterns(key).astype(np.float32)
-        latents = self.painter.latents(photo.rgb, lattice)
+        latents = self.painter.latents(photo.rgb, lattice, progress=lambda share: progress(share / 2))
         header = np.sign(lattice.gather(latents)[order[:HEADER]])
         if (patterns @ np.where(inverted[:HEADER], header, -header)).max() < AGREEMENT:
             raise RevealError
-        llr = self._soft_bits(photo.rgb, lattice, latents)[order]
+        llr = self._soft_bits(photo.rgb, lattice, latents, lambda share: progress((1 + share) / 2))[order]
         np.negative(llr, out=llr, where=inverted)
         scores = patterns @ llr[:HEADER]
         plan = ldpc.plan(lattice.positions - HEADER, int(np.argmax(scores)))
@@ -169,13 +172,14 @@ class CinnCodec(LumaLocked):
             progress((draw + 1) / draws)
         return max(0.0, worst)
 
-    def _soft_bits(self, rgb: UInt8, lattice: Lattice, latents: list[Float32]) -> Float32:
+    def _soft_bits(self, rgb: UInt8, lattice: Lattice, latents: list[Float32], progress: Progress = silent) -> Float32:
         """Soft decisions at all live positions, from the photo's latents.
 
         How far a second rounding error moves the latents around a lattice point tells how far the first one did.
         """
         sigmas = []
-        for z, moved in zip(latents, self.painter.latents(rgb, lattice, dither=True), strict=True):
+        again = self.painter.latents(rgb, lattice, dither=True, progress=progress)
+        for z, moved in zip(latents, again, strict=True):
             variance = _smooth(np.square(moved - z).mean(axis=0))
             sigma = np.sqrt(variance) * np.float32(NOISE_GAIN) + np.float32(NOISE_FLOOR)
             sigmas.append(np.broadcast_to(sigma, z.shape))

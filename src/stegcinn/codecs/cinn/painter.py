@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from stegcinn.codecs.base import Colors, Progress
+from stegcinn.codecs.base import Colors, Progress, portions, silent
 from stegcinn.codecs.cinn import mapping
 from stegcinn.codecs.cinn.chroma import from_chroma, quantise, to_chroma
 from stegcinn.codecs.cinn.lattice import CARRIERS, CELL, Lattice, LatticeTile
@@ -44,14 +44,17 @@ class Painter:
             latents.append(self._flow("forward", level, details, pyramid.condition(level, mean, self.noise)))
         return latents
 
-    def latents(self, rgb: UInt8, lattice: Lattice, *, dither: bool = False) -> list[Float32]:
+    def latents(
+        self, rgb: UInt8, lattice: Lattice, *, dither: bool = False, progress: Progress = silent
+    ) -> list[Float32]:
         """Latents of the whole photo, per level (6, h, w); with `dither`, as if rounding had hit it once more."""
         levels = [np.empty((DETAILS, *live.shape), np.float32) for live in lattice.live]
-        for tile in lattice.tiles:
+        for tile, report in zip(lattice.tiles, portions(progress, len(lattice.tiles)), strict=True):
             luma = lattice.luma[tile.at(0)]
             chroma = chroma_of(luma, rgb[tile.at(0)], (_dither(tile, 0), _dither(tile, 1)) if dither else (0, 0))
             for level, z in enumerate(self.forward(luma, chroma), start=1):
                 levels[level - 1][:, *tile.at(level)] = z
+            report(1.0)
         return levels
 
     # -- colours from latents

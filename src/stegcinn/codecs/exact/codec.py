@@ -111,15 +111,20 @@ class ExactCodec(LumaLocked):
                 break
         raise CapacityError(len(stream), min(len(stream) - 1, self._room(host, fitted, colors, progress)))
 
-    def extract(self, photo: Photo, key: Keys, size: StreamSize, *, strict: bool = False) -> Extraction:
+    def extract(
+        self, photo: Photo, key: Keys, size: StreamSize, *, strict: bool = False, progress: Progress = silent
+    ) -> Extraction:
         """Stops as soon as the stream is complete. There is nothing to be strict about: bits are right or absent."""
         self.ready()
         host, where = seen(photo, key.version), usable(photo, key.version)
         header = Header(self.model, host.rgb, host.luma, where, key)
         salt, load, fitted = unmask(header.absorb(self._tables(0)), key)
         encoder, needed = Encoder(), size(b"")
+        done, total = 0, sum(plane(host.luma, *step).size for step in CODED_PHASES[load.first :])
         for part, tables in self._body(host.rgb, host.luma, where, load, fitted, key, salt, lambda: header):
             encoder.absorb(tables, part.tile, part.rgb)
+            done += part.tile.luma.size
+            progress(done / total)
             known = 0
             while known < needed and encoder.settled >= needed + CARRY:
                 known, needed = needed, size(key.masked(encoder.peek()[:needed], _stream(salt)))

@@ -25,6 +25,7 @@ from stegcinn.coding import layered, layerheader
 from stegcinn.coding.layered import FILLS, SAMPLE
 from stegcinn.colourmodel.networks import ColourModel
 from stegcinn.errors import CapacityError, RevealError
+from stegcinn.runtime.arrays import Float32
 from stegcinn.sealing.keys import Keys
 
 PRICING_SHARE = 0.4  # of the work of `embed`
@@ -43,7 +44,7 @@ class StealthCodec(LumaLocked):
 
     def refusal(self, wish: Wish) -> str | None:
         """Every pixel stays near its colour."""
-        return "it keeps the colours of the host" if wish.colors == "generate" else None
+        return "it keeps the colours of the host" if wish.colors == "generate" else super().refusal(wish)
 
     def capacity(self, photo: Photo, wish: Wish, progress: Progress) -> Room:
         """The least of two bounds: a load that is hard to see, and a share of what there is room for."""
@@ -90,7 +91,9 @@ class StealthCodec(LumaLocked):
                     return embedding(photo, painted.reshape(photo.rgb.shape), "keep", disturbance)
         raise CapacityError(len(stream), len(stream) - 1)
 
-    def extract(self, photo: Photo, key: Keys, size: StreamSize, *, strict: bool = False) -> Extraction:
+    def extract(
+        self, photo: Photo, key: Keys, size: StreamSize, *, strict: bool = False, progress: Progress = silent
+    ) -> Extraction:
         """The header tells the whole length. There is nothing to be strict about: bits are right, or altered."""
         places = usable(photo, key.version).reshape(-1).nonzero()[0]
         labels = np.take(moves.labels(photo.rgb).reshape(-1), places)
@@ -101,15 +104,23 @@ class StealthCodec(LumaLocked):
             raise RevealError
         return Extraction(layered.read(body, sizes), 1.0)
 
-    def disturbance(self, photo: Photo, size: int) -> float | None:
+    def disturbance(self, photo: Photo, size: int, progress: Progress = silent) -> float | None:
         """From the predicted noise, for a photo that keeps its colours."""
         if not _suits(photo, Wish()):
             return None
-        host = _seen(self._pixels(photo), photo)
+        host = _seen(self._pixels(photo, progress), photo)
         most = pricing.capacity(host)
         return pricing.disturbance(host, size) if size <= most and most else None
 
-    def _pixels(self, photo: Photo, progress: Progress = silent) -> Pixels:
+    def noisiness(self, photo: Photo, progress: Progress) -> Float32 | None:
+        """One over the root of what a level's change costs: nothing where all pixels around have the same colour."""
+        if not _suits(photo, Wish()):
+            return None
+        prices = self._pixels(photo, progress).prices[:, 1]
+        levels: Float32 = np.where(prices < FORBIDDING, prices**-0.5, 0).astype(np.float32).reshape(photo.luma.shape)
+        return levels
+
+    def _pixels(self, photo: Photo, progress: Progress) -> Pixels:
         """All pixels in raster order. One level's change is priced at one over the predicted variance.
 
         Hardly any price is high enough where all pixels around have the same colour: a single other one is seen.

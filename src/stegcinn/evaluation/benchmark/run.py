@@ -61,6 +61,7 @@ def run(
     without them, features of its shape are trained. UsageError if `out` cannot be a folder, or holds results of another
     plan, of other photos or from another environment.
     """
+    report(f"reading photos of {folder}")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -75,14 +76,15 @@ def run(
     _agree(results, "hosts_digest", hosts.digest, "of other photos")
     results.write()
     embedders = embedders_of(plan)
-    report(f"stegos of {len(hosts.names)} hosts")
+    total = len(LEARNT) + len(embedders) + len(SYNTHETIC)
+    report(f"stegos of {len(hosts.names):,} hosts by {total} methods; networks that do not ship are trained first")
     made = chain(
         spread(jobs, make_learnt, [(hosts, photos, name, out, plan, vgg) for name in LEARNT]),
         spread(jobs, make, [(hosts, str(embedder), out, plan.seed) for embedder in embedders]),
         spread(jobs, make_synthetic, [(hosts, method, out, plan.seed) for method in SYNTHETIC]),
     )
-    for line in made:
-        report(line)
+    for count, line in enumerate(made, start=1):
+        report(f"{count} of {total}: {line}")
     _rows(results, hosts, photos, out, plan, hyperiqa, vgg, report)
 
     cells = [cell for cell in cells_of(plan) if cell not in results]

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from stegcinn.errors import UsageError
 
-PRESETS = ("default", "paper", "condition")
+PRESETS = ("default", "paper", "condition", "quick")
 
 T = TypeVar("T")
 

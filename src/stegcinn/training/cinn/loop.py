@@ -71,20 +71,26 @@ class _State:
 
 def train(
     config: RunConfig, folders: Folders, out: Path, *, start: Path | None = None, device: str = "auto",
-    report: Callable[[RunProgress], None] = lambda progress: None,
+    report: Callable[[RunProgress], None] = lambda progress: None, announce: Callable[[str], None] = lambda line: None,
 ) -> Trainable:  # fmt: skip
     """Train in the folder `out`, going on from its checkpoint if it has one, and return the network.
 
-    `start` gives a new run the weights of a checkpoint or release. UsageError if the folder holds a run of another
+    `start` gives a new run the weights of a checkpoint or release. `announce` is told, in a line before the first step,
+    what is going to be done, `report` how far it is after every one. UsageError if the folder holds a run of another
     configuration or other photos; FloatingPointError if the loss stops being finite: the last checkpoint then stays.
     """
     wanted = choose_device(device).type
     with team(wanted) as crew, ExitStack() as stack:
         place = choose_device(device, crew.local_rank)
         run = _Run(config, folders, out, crew, place)
+        if crew.writes:
+            announce(run.plan())
         run.begin(start)
         pool = stack.enter_context(ThreadPoolExecutor(max(1, config.data.workers)))
-        return run.steps(pool, report)
+        network = run.steps(pool, report)
+        if crew.writes:
+            announce(run.made())
+        return network
 
 
 def resume_config(out: Path) -> tuple[RunConfig, Folders]:
@@ -122,6 +128,22 @@ class _Run:
         self.hosts = self._hosts() if config.rounds.rounds and crew.writes else None
 
     # -- the course of a run
+
+    def plan(self) -> str:
+        """What there is to do, in a line."""
+        steps, rounds = self.config.stage1.steps, self.config.rounds
+        stages = f"{steps:,} steps"
+        if rounds.rounds:
+            stages += f" and {rounds.rounds} round{'s' * (rounds.rounds > 1)} of {rounds.iterations:,}"
+        return (
+            f"{sum(map(len, self.photos.groups)):,} photos, {stages} on {self.device.type}, "
+            f"saved every {self.config.log.save_every:,}"
+        )
+
+    def made(self) -> str:
+        """What there is now, and what to do with it, in a line."""
+        made = [name for name in (checkpoint.FILE, "log.csv", "curves.png", "sheet.png") if (self.out / name).exists()]
+        return f"{self.out} has {', '.join(made)}; next: stegcinn export {self.out} -o {self.out}-release"
 
     def begin(self, start: Path | None) -> None:
         """Take up the folder's run, or lay a new one there."""
@@ -319,7 +341,7 @@ class _Run:
         paths = [p for folder, _ in self.folders for p in list_photos(folder, validation=True, limit=count)]
         if not paths:
             raise UsageError(
-                "none of the photos is held out by its name, and stage 2 needs some to measure accuracy on"
+                "none of so few photos is held out, and stage 2 needs some to measure accuracy on; take eight or more"
             )
         return np.stack([read_host(path, size) for path in paths[:: max(1, len(paths) // count)][:count]])
 

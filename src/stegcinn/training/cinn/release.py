@@ -37,7 +37,7 @@ release.
 |---|---|
 | network | {network} |
 | preset | {preset}, seed {seed} |
-| trained with | stegcinn {version}; {steps} steps, {rounds} rounds of stage 2 ({form}) |
+| trained with | stegcinn {version}; {steps:,} steps, {rounds} rounds of stage 2 ({form}) |
 | photos | {photos} ({count} files; one in 32 by its name, or COCO's own validation folder, held out) |
 | held-out photos | {figures} |
 | largest difference between ONNX Runtime and PyTorch | {difference} |

@@ -234,12 +234,14 @@ def train(
     config: ColoursConfig,
     *,
     report: Callable[[str], None],
+    working: Callable[[str], None] = lambda text: None,
     stop_after: float | None = None,
 ) -> Path:
     """Train for `config.minutes` of stepping in all and return the checkpoint; goes on where `run` stopped.
 
-    `stop_after`: minutes after which this call stops even so, to be resumed by another. UsageError if `run` holds a run
-    of another configuration, but for its minutes, or on other photos.
+    `report` gets lines that are worth keeping, `working` after every step what is being done. `stop_after`: minutes
+    after which this call stops even so, to be resumed by another. UsageError if `run` holds a run of another
+    configuration, but for its minutes, or on other photos.
     """
     run.mkdir(parents=True, exist_ok=True)
     saved_run = run / CHECKPOINT
@@ -264,6 +266,8 @@ def train(
             raise UsageError(f"{run} holds a run of another configuration or on other photos; name a new folder")
         checkpoint.restore(tensors, model, optimizer)
         step, before = known["step"], known["seconds"]
+    count = sum(len(pile.sizes) for pile in piles)
+    report(f"{count:,} photos, {config.minutes:g} minutes on {device.type}, of which {before / 60:.1f} are over")
     sample, stepper = Sampler(piles, config), Stepper(model, optimizer, config)
     started = saved = time.monotonic()
     total, count = torch.zeros(config.wide_levels + 1, device=device), 0
@@ -287,17 +291,19 @@ def train(
             break
         bits = stepper(*sample(np.random.default_rng((config.seed, step))), learning_rate(config, step, share))
         total, count, step = total + bits, count + 1, step + 1
+        working(f"{share:4.0%}, step {step:,}")
         if time.monotonic() - saved > 60:
             row = [step, round(seconds), *(round(v, 4) for v in mean())]
             with (run / "log.csv").open("a", newline="") as log:
                 csv.writer(log).writerow(row)
-            report(" ".join(map(str, row)))
+            finest, *coarser = (f"{bits:.2f}" for bits in row[2:])
+            report(f"{share:4.0%}, step {step:,}: {finest} bits per pixel at the finest level; {', '.join(coarser)}")
             save()
             total, count, saved = torch.zeros_like(total), 0, time.monotonic()
     mean()
     if count or not saved_run.exists():  # else all of it is saved, with the versions that trained it
         save()
-    report(f"{step} steps in {seconds:.0f} s")
+    report(f"{step:,} steps in {seconds:,.0f} s")
     for row in validate(model, held_out, config):
         report("held out: " + " ".join(f"{v:.3f}" for v in row))
     return saved_run

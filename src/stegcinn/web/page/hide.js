@@ -18,6 +18,7 @@ let file = null; // the payload chosen as a file, kept while a message is typed
 let measuring = null;
 let weighing = null; // { timer, gone }
 let hiding = null;
+let formatChosen = false; // by hand; else a JPEG stays a JPEG, and others become PNG
 
 const choice = (id) => $(id).value || null;
 const halve = () => $("hide-size").value === "half";
@@ -35,7 +36,8 @@ export function setup(found) {
   $("hide-photo-other").addEventListener("click", () => $("hide-photo").click());
   $("hide-message").addEventListener("input", () => takeMessage(WEIGH_AFTER_MS));
   for (const radio of document.querySelectorAll('input[name="payload-kind"]')) radio.addEventListener("change", changeKind);
-  for (const id of ["hide-codec", "hide-colors", "hide-size"]) $(id).addEventListener("change", measure);
+  for (const id of ["hide-codec", "hide-colors", "hide-size", "hide-format"]) $(id).addEventListener("change", measure);
+  $("hide-format").addEventListener("change", () => { formatChosen = true; });
   $("hide-password").addEventListener("input", rate);
   $("hide-form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -72,6 +74,7 @@ async function takePhoto(taken) {
     $("hide-thumbnail").src = thumbnails.of(png);
     say("hide-photo-size", `${seen.facts.width} × ${seen.facts.height} pixels${seen.facts.gray ? ", gray" : ""}`);
     mine.notes = seen.facts.notes;
+    if (!formatChosen) $("hide-format").value = seen.facts.jpeg ? "jpg" : "png";
     list("hide-photo-notes", mine.notes);
     await measure();
   } catch (error) {
@@ -93,7 +96,7 @@ async function measure() {
   $("hide-capacity").ariaBusy = "true"; // no screen reader should read every percentage
   weighed();
   try {
-    const choices = { codec: choice("hide-codec"), colors: choice("hide-colors"), halve: halve() };
+    const choices = { codec: choice("hide-codec"), colors: choice("hide-colors"), halve: halve(), format: $("hide-format").value };
     const report = (job) => {
       const share = job.progress > 0 ? ` ${percent(job.progress)}` : "";
       $("hide-capacity").textContent = `Measuring how much it takes …${share}`;
@@ -182,7 +185,7 @@ function weighed() {
     ? `${bytes(payload.size)}, ${bytes(needed)} compressed` : bytes(payload.size);
   $("hide-fit-text").textContent = !known ? (room ? `${size}. Compressing it …` : `${size}.${photo ? "" : " Choose a photo to see whether it fits."}`)
     : fits ? `${fitting(needed)}: ${size}, ${percent(needed / room.bytes)} of what the photo takes${judged(needed)}.`
-      : `Does not fit: ${size}, and the photo takes ${bytes(room.bytes)}.`;
+      : `Does not fit: ${size}, and the photo takes ${bytes(room.bytes)}${$("hide-format").value === "jpg" ? " as JPEG; a PNG takes more" : ""}.`;
 }
 
 /** What is hidden in all: the payload's name, too, unless it would be too much. */
@@ -272,7 +275,7 @@ function openResult(job, { facts, files }) {
     ["Hidden", `${bytes(facts.bytes)}, ${facts.bpp.toPrecision(3)} bits per pixel`],
     ["Capacity used", used],
     ["Gray-scale", facts.same_gray === 1 ? "identical at every pixel" : `${percent(facts.same_gray)} of pixels identical`],
-    ["Pixels changed", percent(facts.changed_pixels)],
+    [job.format === "jpg" ? "Colour coefficients changed" : "Pixels changed", percent(facts.changed_pixels)],
     ["Bits right at once", `${percent(facts.raw_accuracy)}; error correction did the rest`],
     ["Judgement", facts.judgement.verdict],
     ["Codec, colours", `${facts.codec}, ${facts.colors}`],

@@ -1,0 +1,172 @@
+"""What a change of a chroma coefficient costs, and how much all changes disturb the host.
+
+A coefficient is expected to be as large as its block and those around are busy, and as its mode is in the whole plane:
+the energy of UERD (Guo, Ni, Su, Tang, Shi 2015), spread over modes by the plane's own spectrum. Its distribution is
+taken for a Laplacian, rounded, and I is the Fisher information of that for changes by one: what an ideal detector of
+such a distribution would see. Real ones see less of what is rare, so prices and disturbance grow with powers of I.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from stegcinn.carriers.jpegfile.file import Component, JpegFile
+from stegcinn.codecs.base import SAFE
+from stegcinn.codecs.jpeg.coefficients import LAYERS, Coefficients
+from stegcinn.coding import labels, layerheader
+from stegcinn.coding.layered import EXPONENTS, FILLS, PROMISED, SAMPLE, SEARCH_STEP, highest_price, room
+from stegcinn.runtime.arrays import Bool, Float32, Float64, Int64
+
+HEADER_SIZE = layerheader.size(LAYERS)
+HEADER_SHARE = 16  # one coefficient in so many is the header's, within these bounds
+HEADER_LEAST, HEADER_MOST = 2048, 65536
+LOAD = 1.0  # bits per chroma AC coefficient that is not zero, at most
+RESERVE = 1.3  # of the room that a sample shows, over what is promised: the key chooses other places
+POWER = 0.25  # of the information, that is the price: by measurement (docs/decisions/jpeg.md)
+SEEN_POWER = 0.5  # of the information, by which what attackers see grows
+FORBIDDING = 1e9  # at any price; finite, so that the code may still cross a wide flat area
+AROUND = 0.25  # weight of each of the eight blocks around, by UERD
+BLACK, WHITE = 2, 253  # mean luma of blocks that are as good as that; a colour there is seen at once
+SEEN = 6.0  # disturbance that a deflection of one stands for, with the attackers measured (docs/security.md)
+
+_FINENESS = 8  # entries of the table per octave
+_SMALLEST, _LARGEST = -24, 9  # octaves of mean absolute values
+
+
+def _information() -> Float32:
+    """I of a rounded Laplacian, by its mean absolute value."""
+    found = []
+    x = np.arange(-4096, 4097)
+    for octave in np.arange(_SMALLEST * _FINENESS, _LARGEST * _FINENESS + 1) / _FINENESS:
+        ratio = _decay(2.0**octave)
+        chance = ratio ** np.abs(x) * (1 - ratio) / (1 + ratio)
+        change = np.convolve(chance, (1, -2, 1), "same")[1:-1]
+        found.append(float(np.sum(np.square(change) / np.maximum(chance[1:-1], 1e-300))))
+    return np.array(found, np.float32)
+
+
+def _decay(mean: float) -> float:
+    """The ratio r of neighbouring chances, proportional to r**|x|, whose mean of |x| is `mean`: 2 r / (1 - r**2)."""
+    return (math.sqrt(1 + mean * mean) - 1) / mean
+
+
+_TABLE = _information()
+
+
+def information(plane: Component) -> Float32:
+    """I of each visible coefficient, (blocks, 64), in raster order of blocks."""
+    steps = plane.quantisation.astype(np.float32)
+    amplitudes = np.abs(plane.visible).astype(np.float32)
+    energy = amplitudes[..., 1:] @ steps[1:]
+    padded = np.pad(energy, 1, mode="edge")
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    around = (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) * np.float32(AROUND) + energy * np.float32(1 - AROUND)
+    sums = amplitudes.sum(axis=(0, 1), dtype=np.float64)
+    sums[0] = (sums[1] + sums[8]) / 2  # DC: as in UERD, like the modes next to it
+    spectrum = ((sums + 1) / max(float(around.sum(dtype=np.float64)), 1.0)).astype(np.float32)
+    expected = around.reshape(-1, 1) * spectrum
+    with np.errstate(divide="ignore"):
+        np.log2(expected, out=expected)
+    at = np.clip((expected - _SMALLEST) * _FINENESS, 0, len(_TABLE) - 1).astype(np.int16)
+    found: Float32 = np.take(_TABLE, at)
+    return found
+
+
+def prices(plane: Component, dry: Bool) -> Float32:
+    """Of a change of each visible coefficient, (blocks * 64,): forbidding where not `dry` (rows, columns of blocks)."""
+    price: Float32 = np.power(information(plane), np.float32(POWER))
+    price[~dry.reshape(-1)] = FORBIDDING
+    return price.reshape(-1)
+
+
+def header_places(count: int) -> int:
+    """How many of a file's coefficients hold the header."""
+    return min(max(count // HEADER_SHARE, HEADER_LEAST), HEADER_MOST)
+
+
+def busy(jpeg: JpegFile) -> int:
+    """How many chroma AC coefficients are not zero."""
+    return sum(int(np.count_nonzero(plane.visible[..., 1:])) for plane in jpeg.chroma)
+
+
+def capacity(every: Coefficients, elements: int) -> int:
+    """Bytes of the longest stream; `elements` is what `busy` tells."""
+    header = header_places(len(every))
+    if len(every) < 2 * header:
+        return 0
+    sample = _evenly(every)
+    if room(sample, 2.0 ** EXPONENTS[0], PROMISED, 1)[0] / len(sample) * header < RESERVE * 8 * HEADER_SIZE:
+        return 0
+    in_body = room(sample, 2.0 ** EXPONENTS[0], PROMISED, LAYERS).sum() / len(sample) * (len(every) - header)
+    return int(min(LOAD * elements, in_body / RESERVE)) // 8
+
+
+def disturbance(every: Coefficients, size: int) -> float:
+    """Expected of a stream of `size` bytes."""
+    sample, header = _evenly(every), header_places(len(every))
+
+    def of(bits: int, count: int, layers: int) -> float:
+        wanted = bits * len(sample) / count
+        price = highest_price(lambda price: room(sample, price, FILLS[0], layers).sum() >= wanted)
+        return deflection(sample, price, count, layers)
+
+    return math.hypot(of(8 * HEADER_SIZE, header, 1), of(8 * size, len(every) - header, LAYERS))
+
+
+def undisturbing(every: Coefficients) -> int:
+    """Bytes of the longest stream whose disturbance is SAFE at most."""
+    sample, count = _evenly(every), len(every) - header_places(len(every))
+    of_header = disturbance(every, 0)
+    if of_header > SAFE:
+        return 0
+    price = highest_price(lambda price: math.hypot(of_header, deflection(sample, price, count)) > SAFE) * SEARCH_STEP
+    return int(room(sample, price, FILLS[0], LAYERS).sum() * count / len(sample)) // 8
+
+
+def deflection(sample: Coefficients, price: float, count: int, layers: int = LAYERS) -> float:
+    """SEEN times the deflection, for `count` coefficients like the sample's, of a detector that knows all prices.
+
+    A change by +-1 with chances b / 2 each moves the rounded distribution by b / 2 times its second difference, so an
+    ideal one would be the root of the sum of b**2 I / 4; I has the power SEEN_POWER here.
+    """
+    costs = labels.of_lowest_layers(sample.costs(price), layers)
+    stay = (sample.values & 3).astype(np.int64)[:, None]
+    changed: Float64 = 1 - np.take_along_axis(labels.chances(costs), stay, axis=1)[:, 0].astype(np.float64)
+    seen = np.square(changed) * np.power(sample.prices.astype(np.float64), SEEN_POWER / POWER)
+    return SEEN * math.sqrt(float(seen.sum()) * count / len(sample) / 4)
+
+
+def _evenly(every: Coefficients) -> Coefficients:
+    """A sample of coefficients of all modes."""
+    count = min(len(every), 2 * SAMPLE)
+    return every.taken((np.arange(count) * (len(every) / count)).astype(np.int64))
+
+
+def dry_blocks(jpeg: JpegFile, index: int) -> Bool:
+    """Which visible blocks of a chroma plane may change: not those that are flat, nor white or black ones."""
+    luma, plane = jpeg.luma, jpeg.components[index]
+    calm = ~(luma.visible[..., 1:] != 0).any(axis=-1)
+    bright = luma.visible[..., 0].astype(np.int32) * int(luma.quantisation[0]) // 8 + 128
+    extreme = (bright <= BLACK) | (bright >= WHITE)
+    lively = (plane.visible[..., 1:] != 0).any(axis=-1)
+    dry: Bool = ~_over(extreme, plane, luma) & (lively | ~_over(calm, plane, luma))
+    return dry
+
+
+def _over(flags: Bool, plane: Component, luma: Component) -> Bool:
+    """Whether all luma blocks over each block of a chroma plane are flagged; those that only begin in it count too."""
+    counts = np.pad(flags, ((1, 0), (1, 0))).astype(np.int32).cumsum(axis=0).cumsum(axis=1)
+    rows, columns = plane.visible.shape[:2]
+    top, bottom = _span(rows, luma.v, plane.v, flags.shape[0])
+    left, right = _span(columns, luma.h, plane.h, flags.shape[1])
+    found = counts[bottom][:, right] - counts[top][:, right] - counts[bottom][:, left] + counts[top][:, left]
+    all_of_them: Bool = found == (bottom - top)[:, None] * (right - left)
+    return all_of_them
+
+
+def _span(blocks: int, luma: int, chroma: int, most: int) -> tuple[Int64, Int64]:
+    """From which to before which luma block each of `blocks` chroma blocks reaches along one side."""
+    at = np.arange(blocks + 1) * luma
+    return np.minimum(at[:-1] // chroma, most - 1), np.minimum(-(-at[1:] // chroma), most)
