@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from stegcinn.carriers.luma import luma_of
+from stegcinn.codecs.jpeg import coefficients
 from stegcinn.codecs.stealth import moves, noise
 from stegcinn.coding import labels, stc
 from stegcinn.colourmodel import cells, mixture, networks, rangecoder, summary
@@ -42,7 +43,6 @@ OPTIONS = {  # Python and its libraries leak at the end, and mix allocators; wha
     "PYTHONMALLOC": "malloc",
 }
 TABLES = [rangecoder.Tables.of(np.stack([mixture.logistic(shape)] * 3)) for shape in ((0, 3, 0), (9, 0, 0))]
-TERNARY = native.Kernel("ternary_costs", "i2 u4 f4 i1 u1 n n f f f f u1!")
 CHANCES = [np.full(shape, -1, np.int16) for shape in ((2, 256, 256), (256, 2 * noise.GREEN_FAR + 1, 2))]
 Random = np.random.Generator
 
@@ -190,7 +190,7 @@ def ternary_costs(rng: Random) -> None:
     places = rng.choice([numbers(rng, (count,), "u4"), rng.integers(0, max(1, total), count, np.uint32)])
     prices = rng.choice([0, 1e-30, 1, 1e30, 3e38, np.inf], total).astype(np.float32)
     errors = rng.integers(-64, 64, total, np.int8, endpoint=True)
-    TERNARY(
+    coefficients._COSTS(
         numbers(rng, (total,), "i2"), places, prices, errors, numbers(rng, (total,), "u1"), total, count,
         float(rng.choice([1e-30, 1, 1e30])), labels.NATS, labels.BEND, 1 / labels.STEEP, np.empty((count, 4), np.uint8),
     )  # fmt: skip
