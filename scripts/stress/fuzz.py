@@ -52,12 +52,13 @@ GREEDY_MODES = {"CMYK": 5.5, "LAB": 5.5, "I;16": 6.5, "I;16B": 6.5, "F": 6.5}
 SLACK = 24 << 20  # bytes: zstd's window of 8 MiB, decoders' tables, Python's own
 LIBC = ctypes.CDLL(None)
 KEYS = [keys.Keys(bytes(range(32)), version) for version in keys.VERSIONS]
-PIXELS = [name for name in CODECS if ".png" in load_codec(name).formats]
 HEAD_1 = 42  # bytes of the salt and the authentic head of an envelope of format version 1
 EXECUTIONS = {"image": 100_000, "stream": 100_000, "body": 100_000, "colours": 2_000}  # each by default
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "TGA", "JPEG2000", "AVIF", "ICO", "DDS")
 MODES = ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16", "F", "LAB")
 MAGIC = tuple(struct.pack(f, v) for f in ("<I", ">I") for v in (0, 1, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF))
+
+LOSSLESS = tuple(name for name in CODECS if name != "jpeg")  # over pixels
 
 
 class BrokenError(Exception):
@@ -145,7 +146,7 @@ def colours(data: bytes) -> int:
         y, x, size = data[at] % height, data[at + 1] % width, 1 + data[at + 2] % 16
         rgb[y : y + size, x : x + size] = tuple(data[at + 3 : at + 6])
     photo, size = original.with_rgb(rgb), partial(envelope.stream_size, keys=key)
-    for codec in PIXELS:
+    for codec in LOSSLESS:
         try:
             envelope.unseal(load_codec(codec).extract(photo, key, size).stream, key)
             return rgb.nbytes
@@ -212,7 +213,7 @@ def _containers() -> list[tuple[Photo, keys.Keys]]:
     """Of vectors that need no password."""
     found = []
     for vector in json.loads((VECTORS / "containers.json").read_text(encoding="utf-8")):
-        if "opens" in vector and vector["password"] is None and vector["codec"] in PIXELS:
+        if "opens" in vector and vector["password"] is None and vector["codec"] in LOSSLESS:
             codec, version = load_codec(vector["codec"]), vector.get("version", 1)
             photo = codec.open(Source(VECTORS / vector["file"]))
             found.append((photo, Keyring(None)(codec.salt(photo, version), version)))

@@ -35,6 +35,8 @@ BATCH = 8  # trips that share a pool of threads
 SUFFIXES = (".png", ".webp", ".tif", ".bmp")
 LETTERS = list("aZ9 ._-/\\\0é永🙂\u202e\u0308")
 
+LOSSLESS = tuple(name for name in CODECS if name != "jpeg")  # over pixels
+
 
 def photo(rng: np.random.Generator, sources: list[UInt8], height: int, width: int) -> UInt8:
     """A host of any kind: (H, W), (H, W, 3) or (H, W, 4)."""
@@ -90,7 +92,7 @@ def trip(seed: int, number: int, sources: list[UInt8]) -> tuple[str, str]:
     top = LARGE_SIDE if number % LARGE_EVERY == 0 else SIDES[1]
     height, width = (int(side) for side in rng.integers(SIDES[0], top, 2))
     pixels = photo(rng, sources, height, width)
-    codec = rng.choice([None, *CODECS])
+    codec = rng.choice([None, *LOSSLESS])
     wish = Wish(rng.choice([None, *COLORS]))
     if codec is not None and load_codec(codec).refusal(wish):
         wish = Wish()

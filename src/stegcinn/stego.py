@@ -295,7 +295,7 @@ def noisiness(source: Source, progress: Progress = silent) -> Float32:
     """
     mapped = [codec for codec in map(load_codec, CODECS) if isinstance(codec, Mapped)]
     for codec, carrier in hosts(source, AS_USUAL, mapped):
-        levels = codec.noisiness(carrier, progress)
+        levels = codec.noisiness(carrier, progress) if isinstance(codec, Mapped) else None
         if levels is not None:
             return levels
     raise ImageError(f"{source.name} has no colours in which small changes could be hidden; choose a colour photo")

@@ -12,8 +12,9 @@ from command import SECRET, Outcome, Run, one_error
 from PIL import Image
 
 from fakes import SIDE, LsbCodec, pixels
+from photos import crop
 from stegcinn.carriers.evidence.search import as_decoded
-from stegcinn.carriers.formats import FRAGILE
+from stegcinn.carriers.formats import FRAGILE, FRAGILE_JPEG
 from stegcinn.cli import console
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
@@ -97,6 +98,13 @@ def test_a_photo_straight_from_a_jpeg_file_is_noted(secret: Path, run: Run) -> N
     rgb = np.kron(rng.integers(60, 200, (12, 12, 3)), np.ones((8, 8, 1))).astype(np.uint8)
     Image.fromarray(rgb).save("photo.jpg", quality=90)
     assert run("hide", "photo.jpg", secret, "-o", "o.png").notes[0] == f"stegcinn: note: {as_decoded('JPEG')}"
+
+
+def test_a_jpeg_is_to_be_sent_as_it_is_too(run: Run) -> None:
+    Image.fromarray(crop("astronaut", 256, 256)).save("photo.jpg", quality=90)
+    outcome = run("hide", "photo.jpg", "-m", "hello", "-o", "o.jpg")
+    assert outcome.code == 0
+    assert [note for note in outcome.notes if "as it is" in note] == [f"stegcinn: note: {FRAGILE_JPEG}"]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_the_map_is_hot_where_there_is_noise(half_noisy: Path, capsys: pytest.Ca
 def test_a_map_of_the_halved_photo(half_noisy: Path) -> None:
     with Image.open(half_noisy) as image:
         image.resize((2 * SIDE, 2 * SIDE)).save("large.png")
-    assert main(["capacity", "large.png", "--halve", "--map", "heat.png"]) == 0
+    assert main(["capacity", "large.png", "--exact-halve", "--map", "heat.png"]) == 0
     with Image.open("heat.png") as image:
         assert image.size == (SIDE, SIDE)
 

@@ -6,6 +6,7 @@ import io
 import math
 import os
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -235,9 +236,10 @@ def test_the_check_tells_what_never_changes():
 @pytest.mark.parametrize("options", [{"subsampling": 2}, {"subsampling": 1}, {"quality": 91}])
 def test_other_samplings_and_tables_are_told(options):
     """Even where luma is the same."""
-    host = opened(jpegs.saved(BUSY, quality=90, subsampling=0))
+    rgb = jpegs.picture(160, 128)  # whole MCUs
+    host = opened(jpegs.saved(rgb, quality=90, subsampling=0))
     with pytest.raises(SelfCheckError, match="luma"):
-        CODEC.check(host, opened(jpegs.saved(BUSY, **{"quality": 90, "subsampling": 0, **options})))
+        CODEC.check(host, opened(jpegs.saved(rgb, **{"quality": 90, "subsampling": 0, **options})))
 
 
 # -- how it is done
@@ -245,12 +247,14 @@ def test_other_samplings_and_tables_are_told(options):
 
 def test_steps_up_and_down_are_balanced():
     """Where they cost the same, as most do: to prefer one of them would be seen at once."""
-    host = opened(jpegs.saved(BUSY, quality=90))
-    container = embedded(host, os.urandom(most(host) // 2)).carrier
-    step = steps(host, container)
-    count = np.count_nonzero(step)
-    assert count > 300
-    assert abs(int(step.sum())) < SIGMAS * math.sqrt(count)
+    host = opened(jpegs.saved(PHOTO, quality=90, subsampling=0))
+    step = steps(host, embedded(host, os.urandom(most(host) // 2)).carrier)
+    values = np.concatenate([plane.coefficients.reshape(-1) for plane in host.file.chroma])
+    for label in range(coefficients.LABELS):  # of a label, as what is preferred depends on its bits
+        ours = step[coefficients.labels(values) == label]
+        count = np.count_nonzero(ours)
+        assert count > 50
+        assert abs(int(ours.sum())) < SIGMAS * math.sqrt(count)
 
 
 def test_what_is_safe_is_judged_safe():
@@ -288,6 +292,14 @@ def test_where_codes_lack_together_blocks_stay(monkeypatch):
     assert revealed(CODEC.encode(embedding.carrier, ".jpg")) == stream
 
 
+def test_codes_that_lack_are_soon_avoided_in_a_large_file(monkeypatch):
+    """As all else stays as it was the time before."""
+    monkeypatch.setattr(codec_module, "RECODINGS", 12)
+    host = opened(jpegs.saved(jpegs.picture(1200, 900), quality=88, optimize=True))
+    stream = os.urandom(most(host))
+    assert revealed(CODEC.encode(embedded(host, stream).carrier, ".jpg")) == stream
+
+
 def test_where_codes_lack_again_and_again_it_does_not_fit(monkeypatch):
     host = opened(jpegs.saved(BUSY, quality=90))
     lacking = codec_module.JpegFile.missing_symbols(host.file)
@@ -322,10 +334,9 @@ def test_flat_blocks_stay_wherever_rounding_came_from():
     rng = np.random.default_rng(0)
     flat = np.kron(rng.integers(60, 200, (20, 24, 3)), np.ones((16, 16, 1))).astype(np.uint8)
     rgb = np.concatenate([jpegs.picture(384, 192), flat])
-    host = opened(rgb, convert=True)
+    made = opened(rgb, convert=True)
+    host = replace(made, errors=tuple(np.full_like(each, UNIT // 2) for each in made.errors))
     rows = 192 // 16
-    halfway = sum(int((np.abs(each[rows:]) == UNIT // 2).sum()) for each in host.errors)
-    assert halfway > 5
     for _ in range(3):
         container = embedded(host, os.urandom(most(host) // 2)).carrier
         for a, b in zip(host.file.chroma, container.file.chroma, strict=True):

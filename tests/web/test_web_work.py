@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from web_server import png
 
+from stegcinn.carriers import compare
 from stegcinn.carriers.photo import Photo
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.web import shelf, work
@@ -94,7 +95,7 @@ def test_small_changes_are_amplified_more(change: int, times: int) -> None:
     host = np.full((64, 64, 3), 100, np.uint8)
     container = host.copy()
     container[5, 7, 1] = 100 + change
-    assert work.amplification(host, container) == times
+    assert compare.amplification(host, container) == times
 
 
 def test_transparency_and_profile_are_shown() -> None:

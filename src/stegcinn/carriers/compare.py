@@ -9,7 +9,7 @@ from PIL import Image
 
 from stegcinn.runtime.arrays import UInt8
 
-AMPLIFY = 8  # how much larger than life the difference is shown
+AMPLIFY = 8  # how much larger than life the difference is shown, at least
 MID_GRAY = 128  # shown where nothing changed
 
 
@@ -18,6 +18,12 @@ def amplified(host: UInt8, container: UInt8, times: int = AMPLIFY) -> UInt8:
     change = times * (container.astype(np.int16) - host)
     shown: UInt8 = np.clip(MID_GRAY + change, 0, 255).astype(np.uint8)
     return shown
+
+
+def amplification(host: UInt8, container: UInt8) -> int:
+    """How much larger than life their difference is shown: more where changes are too small to be seen otherwise."""
+    largest = int(np.abs(container.astype(np.int16) - host).max())
+    return max(AMPLIFY, (255 - MID_GRAY) // max(1, largest))
 
 
 def psnr(a: UInt8, b: UInt8) -> float:

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
+from stegcinn.carriers import heic
 from stegcinn.carriers.evidence.lossy import lossy_kind
 from stegcinn.carriers.evidence.search import find_evidence
 from stegcinn.carriers.foreign import FORMATS, MAX_PROFILE, Chunks, is_raw_preview, opened, readable, shown_by
@@ -146,6 +147,13 @@ def decode(
     try:
         if isinstance(image, Image.Image):
             return _from_pil(image, name, notes, False, largest, halving), notes
+        if heic.is_heic(image):
+            heif = heic.opened(image, name)
+            width, height = heif.size
+            _check_size(width, height, name, largest)
+            if not halving:
+                notes.append(heic.LOSSY)
+            return _from_pil(heic.decoded(heif, notes), name, notes, False, largest, halving), notes
         with opened(readable(image, name, notes)) as file:
             lossy = None if halving else lossy_kind(file, image)
             photo = _from_pil(file, name, notes, upright, largest, halving)
@@ -167,11 +175,9 @@ def decode(
 
 def is_photo(file: bytes) -> bool:
     """Whether an encoded file begins as a picture does that Pillow knows."""
-    try:
-        with Image.open(io.BytesIO(file)):
-            return True
-    except Exception:
-        return False
+    with contextlib.suppress(Exception), Image.open(io.BytesIO(file)):
+        return True
+    return heic.is_heic(file)
 
 
 def tells_orientation(file: bytes) -> bool:

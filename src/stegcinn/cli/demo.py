@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import metadata
 from io import BytesIO
@@ -13,7 +14,7 @@ from PIL import Image
 
 from stegcinn import stego
 from stegcinn.carriers.base import Source
-from stegcinn.carriers.compare import AMPLIFY, amplified, gray, psnr
+from stegcinn.carriers.compare import amplification, amplified, gray, psnr
 from stegcinn.codecs.base import Progress, portions
 from stegcinn.errors import StegcinnError, UsageError
 from stegcinn.files import write_atomic
@@ -32,6 +33,7 @@ class DemoResult:
     raw_accuracy: float  # share of embedded bits read back right before error correction
     same_gray: float  # share of pixels whose gray value Pillow computes the same for host and container
     psnr: float  # dB, over all three channels
+    amplified: int  # how many times as strong the comparison shows the difference
     hide_seconds: float
     reveal_seconds: float
     identical: bool  # whether the revealed payload is the hidden one
@@ -48,14 +50,16 @@ class DemoResult:
                 ("PSNR", f"{self.psnr:.2f} dB"),
                 ("time", f"{self.hide_seconds:.1f} s to hide, {self.reveal_seconds:.1f} s to reveal"),
                 ("container", self.container),
-                ("comparison", f"{self.comparison} (host, container, {AMPLIFY} x their difference)"),
+                ("comparison", f"{self.comparison} (host, container, {self.amplified} x their difference)"),
                 ("revealed", "identical" if self.identical else "NOT IDENTICAL"),
             )
         )
 
 
-def run(out: Path, progress: Progress) -> DemoResult:
+def run(out: Path, progress: Progress, *, announce: Callable[[str], None] = lambda line: None) -> DemoResult:
     """Hide, save, reveal and measure, leaving container and comparison as PNG in the folder `out`.
+
+    `announce` is told before what is going to be done.
 
     ModuleNotFoundError without scikit-image; UsageError if `out` cannot be written.
     """
@@ -66,6 +70,8 @@ def run(out: Path, progress: Progress) -> DemoResult:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{out} cannot be made a folder ({error.strerror})") from error
+    height, width = host.shape[:2]
+    announce(f"hiding this project's README in a photo of {width}x{height} pixels, some seconds; pictures go to {out}")
     container, comparison = out / "stegcinn-container.png", out / "stegcinn-comparison.png"
     payload = Payload(readme().encode(), "README.md")
 
@@ -81,7 +87,8 @@ def run(out: Path, progress: Progress) -> DemoResult:
     reveal_seconds = time.monotonic() - started
 
     saved = source.photo()
-    write_atomic(comparison, _png(np.hstack([host, saved.rgb, amplified(host, saved.rgb)])), overwrite=True)
+    times = amplification(host, saved.rgb)
+    write_atomic(comparison, _png(np.hstack([host, saved.rgb, amplified(host, saved.rgb, times)])), overwrite=True)
     return DemoResult(
         container,
         comparison,
@@ -90,6 +97,7 @@ def run(out: Path, progress: Progress) -> DemoResult:
         raw_accuracy=hidden.raw_accuracy,
         same_gray=float(np.mean(gray(host) == gray(saved.rgb))),
         psnr=psnr(host, saved.rgb),
+        amplified=times,
         hide_seconds=hide_seconds,
         reveal_seconds=reveal_seconds,
         identical=revealed.data == payload.data,

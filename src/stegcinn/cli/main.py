@@ -286,7 +286,7 @@ def _demo(args: argparse.Namespace) -> None:
     from stegcinn.cli import demo
 
     with status.progress("hiding and revealing") as progress:
-        result = demo.run(Path(args.out), progress)
+        result = demo.run(Path(args.out), progress, announce=say)
     print(result.table())
     if not result.identical:
         raise StegcinnError("the revealed file differs from the hidden one; please report this")

@@ -78,11 +78,13 @@ def highest_price(enough: Callable[[float], np.bool_ | bool]) -> float:
 
 
 def write(
-    choices: Choices, places: Places, message: UInt8, layers: int, fill: float, report: Report | None = None
-) -> Written | None:
+    choices: Choices, places: Places, message: UInt8, layers: int, fill: float, report: Report | None = None,
+    drawn: Callable[[int], bytes] = os.urandom,
+) -> Written | None:  # fmt: skip
     """Labels of the `places` that carry the bits `message`, in their lowest `layers`; None if some layer cannot.
 
-    Places are in the order in which they are read, and the first ones are a sample of them.
+    Places are in the order in which they are read, and the first ones are a sample of them. `drawn` gives so many
+    random bytes, which decide what costs the same: with the same ones, few other costs make few other labels.
     """
     sample = choices.taken(places[:SAMPLE])
     found = price_of_change(sample, len(message) * len(sample) / len(places), fill, layers)
@@ -96,7 +98,7 @@ def write(
     for layer, size in enumerate(sizes(len(message), told)):
         likelier, flips = labels.preferences(costs, settled, layer)
         either = flips == 0  # as +1 and -1 often are: to prefer one of them always would be seen
-        likelier[either] = np.frombuffer(os.urandom(int(np.count_nonzero(either))), np.uint8) & 1
+        likelier[either] = np.frombuffer(drawn(len(places)), np.uint8)[either] & 1
         bits = stc.encode(likelier, flips, message[start : start + size])
         if bits is None:
             return None

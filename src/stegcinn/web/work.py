@@ -14,7 +14,7 @@ from PIL import Image
 
 from stegcinn import stego
 from stegcinn.carriers.base import Source
-from stegcinn.carriers.compare import AMPLIFY, MID_GRAY, amplified, gray
+from stegcinn.carriers.compare import amplification, amplified, gray
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import Colors, Progress, Wish
@@ -175,12 +175,6 @@ def _pictures(host: Photo, container: Photo, times: int) -> dict[str, bytes]:
         box = (left, top, min(left + DETAIL_SIDE, width), min(top + DETAIL_SIDE, height))
         files |= {f"{name}-detail": _png(plane.crop(box)) for name, plane in planes.items()}
     return files
-
-
-def amplification(host: UInt8, container: UInt8) -> int:
-    """How much larger than life their difference is shown: more where changes are too small to be seen otherwise."""
-    largest = int(np.abs(container.astype(np.int16) - host).max())
-    return max(AMPLIFY, (255 - MID_GRAY) // max(1, largest))
 
 
 def most_changed(host: UInt8, container: UInt8) -> tuple[int, int]:

@@ -18,6 +18,7 @@ QUALITY = 90  # as cameras and programs mostly have it
 QUALITIES = range(30, 99)  # at 99 and 100 any change can be proved
 SAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # Pillow's numbers of what the luma's factors are to chroma's
 MAX_SIDE = 65500  # pixels, libjpeg's limit
+RATIONAL = np.array([0, 4, 32, 36])  # modes whose waves have samples of one size (Holub, Fridrich, Denemark 2014)
 UNIT = 128  # of rounding errors, per quantisation step
 
 _CB = np.array([-0.168735892, -0.331264108, 0.5], np.float32)  # ITU-T T.871
@@ -75,4 +76,6 @@ def _errors(rgb: UInt8, weights: Float32, sampling: tuple[int, int], plane: Comp
         exact = dct.coefficients(chroma.reshape(8, -1), plane.quantisation)[0]
         missed = exact - plane.visible[row]
         found[row] = np.rint(np.clip(missed, -0.5, 0.5) * UNIT)
+    alike = found[..., RATIONAL]  # halves come up there all the time, and to move all of them would be seen
+    found[..., RATIONAL] = np.where(np.abs(alike) >= UNIT // 2 - 1, 0, alike)
     return found

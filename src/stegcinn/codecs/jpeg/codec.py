@@ -10,6 +10,8 @@ an order that the key chooses; most stay. The first ones hold a header that tell
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +31,8 @@ from stegcinn.runtime.arrays import Int8, Int16, UInt32
 from stegcinn.sealing.keys import VERSION, Keys
 
 PRICING_SHARE = 0.3  # of the work of `embed`
-RECODINGS = 8  # embeddings, should changes together need codes that the file's tables lack
+SEED_SIZE = 32  # bytes
+RECODINGS = 32  # embeddings at most, should changes together need codes that the tables lack; most files take under 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,9 +139,9 @@ class JpegCodec:
             raise CapacityError(len(stream), available)
         progress = rising(progress)  # as some embed again
         progress(PRICING_SHARE)
-        order = self._order(chroma, key)
+        order, seed = self._order(chroma, key), os.urandom(SEED_SIZE)
         for _ in range(RECODINGS):
-            values = self._embedded(every, order, stream, key, progress)
+            values = self._embedded(every, order, stream, key, seed, progress)
             written = self._with_values(chroma.file, values)
             lacking = written.missing_symbols()
             if not lacking.symbols:
@@ -210,15 +213,21 @@ class JpegCodec:
     def _order(self, chroma: Chroma, key: Keys) -> UInt32:
         return np.concatenate(list(coefficients.order(_blocks(chroma.file), key)))
 
-    def _embedded(self, every: Coefficients, order: UInt32, stream: bytes, key: Keys, progress: Progress) -> Int16:
-        """All values with the stream in them; CapacityError if it does not fit."""
+    def _embedded(
+        self, every: Coefficients, order: UInt32, stream: bytes, key: Keys, seed: bytes, progress: Progress
+    ) -> Int16:
+        """All values with the stream in them; CapacityError if it does not fit.
+
+        With the same seed, most changes are the same again: what lacked no codes will not.
+        """
         message = np.unpackbits(np.frombuffer(stream, np.uint8))
         split = pricing.header_places(len(every))
         head, body = order[:split], order[split:]
         for fill in FILLS:
             written = layered.write(
-                every, body, message, LAYERS, fill, lambda s: progress(PRICING_SHARE + (1 - PRICING_SHARE) * s)
-            )
+                every, body, message, LAYERS, fill, lambda s: progress(PRICING_SHARE + (1 - PRICING_SHARE) * s),
+                _draws(seed),
+            )  # fmt: skip
             if written is None:
                 continue
             for bits in layerheader.headers(self.name, len(stream), written.shares, key):
@@ -247,6 +256,12 @@ class JpegCodec:
         before = file.components[1].visible[..., 0].size if index == 2 else 0
         start = MODES * (before + row * plane.visible_columns + column)
         return slice(start, start + MODES)
+
+
+def _draws(seed: bytes) -> Callable[[int], bytes]:
+    """Random bytes as `layered.write` wants them, new ones each time, from a seed."""
+    stream = np.random.Generator(np.random.PCG64(int.from_bytes(seed, "big")))
+    return stream.bytes
 
 
 def _values(file: JpegFile) -> Int16:

@@ -17,7 +17,7 @@ from stegcinn.codecs.base import SAFE
 from stegcinn.codecs.jpeg.coefficients import LAYERS, Coefficients
 from stegcinn.coding import labels, layerheader
 from stegcinn.coding.layered import EXPONENTS, FILLS, PROMISED, SAMPLE, SEARCH_STEP, highest_price, room
-from stegcinn.runtime.arrays import Bool, Float32, Float64, Int64
+from stegcinn.runtime.arrays import Bool, Float32, Int64
 
 HEADER_SIZE = layerheader.size(LAYERS)
 HEADER_SHARE = 16  # one coefficient in so many is the header's, within these bounds
@@ -30,6 +30,8 @@ FORBIDDING = 1e9  # at any price; finite, so that the code may still cross a wid
 AROUND = 0.25  # weight of each of the eight blocks around, by UERD
 BLACK, WHITE = 2, 253  # mean luma of blocks that are as good as that; a colour there is seen at once
 SEEN = 6.0  # disturbance that a deflection of one stands for, with the attackers measured (docs/security.md)
+
+HALF = 64  # rounding errors of half a step, in units of `Coefficients.errors`
 
 _FINENESS = 8  # entries of the table per octave
 _SMALLEST, _LARGEST = -24, 9  # octaves of mean absolute values
@@ -129,12 +131,14 @@ def deflection(sample: Coefficients, price: float, count: int, layers: int = LAY
     """SEEN times the deflection, for `count` coefficients like the sample's, of a detector that knows all prices.
 
     A change by +-1 with chances b / 2 each moves the rounded distribution by b / 2 times its second difference, so an
-    ideal one would be the root of the sum of b**2 I / 4; I has the power SEEN_POWER here.
+    ideal one would be the root of the sum of b**2 I / 4; I has the power SEEN_POWER here. Where rounding errors are
+    known, a change counts as much less, or more, as its price does.
     """
-    costs = labels.of_lowest_layers(sample.costs(price), layers)
-    stay = (sample.values & 3).astype(np.int64)[:, None]
-    changed: Float64 = 1 - np.take_along_axis(labels.chances(costs), stay, axis=1)[:, 0].astype(np.float64)
-    seen = np.square(changed) * np.power(sample.prices.astype(np.float64), SEEN_POWER / POWER)
+    likely = labels.chances(labels.of_lowest_layers(sample.costs(price), layers)).astype(np.float64)
+    rows, stay = np.arange(len(sample)), (sample.values & 3).astype(np.int64)
+    towards = sample.errors / np.float64(HALF)
+    up, down = likely[rows, (stay + 1) & 3] * (1 - towards), likely[rows, (stay - 1) & 3] * (1 + towards)
+    seen = np.square(up + down) * np.power(sample.prices.astype(np.float64), SEEN_POWER / POWER)
     return SEEN * math.sqrt(float(seen.sum()) * count / len(sample) / 4)
 
 
