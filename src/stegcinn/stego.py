@@ -326,12 +326,15 @@ def _candidates(
         codec = _named(name, among)
         if refusal := codec.refusal(wish):
             raise UsageError(f"codec {name} cannot do that: {refusal}; leave one of the two choices out")
+        if suffix is not None and suffix not in codec.formats:
+            raise UsageError(f"codec {name} makes no {suffix} file; use {', '.join(codec.formats)}, or another codec")
         return [codec]
     there = among or [codec for codec in map(load_codec, CODECS) if codec.auto]
     usual = [codec for codec in there if codec.refusal(wish) is None]
     fitting = [codec for codec in usual if suffix is None or suffix in codec.formats]
     if not fitting:
-        raise UsageError(f"no codec does all of this in a {suffix} file; choose another format, or fewer options")
+        where = "" if suffix is None else f" in a {suffix} file"
+        raise UsageError(f"no codec does all of this{where}; choose another format, or fewer options")
     return fitting
 
 

@@ -49,9 +49,9 @@ def test_a_photo_is_read_upright() -> None:
 
 @needs_pi_heif
 def test_a_halved_photo_shows_no_compression() -> None:
-    half = Source(DATA).halved()
+    half = Source(DATA).halved(exact=True)
     assert half.photo().rgb.shape == (80, 64, 3)
-    assert half.notes == []
+    assert not any("HEIC" in note or "compress" in note for note in half.notes)
 
 
 @needs_pi_heif

@@ -8,7 +8,7 @@ from PIL import Image
 
 import jpegs
 from stegcinn.carriers.base import Source
-from stegcinn.carriers.jpegfile.making import MAX_SIDE, SAMPLINGS, UNIT, MadeJpeg, make
+from stegcinn.carriers.jpegfile.making import MAX_SIDE, RATIONAL, SAMPLINGS, UNIT, MadeJpeg, make
 from stegcinn.carriers.photo import Photo
 from stegcinn.errors import ImageError
 
@@ -49,7 +49,11 @@ def test_errors_are_what_rounding_missed(sampling, size):
         assert errors.shape == plane.visible.shape
         assert np.abs(errors).max() <= UNIT // 2
         missed = wanted - plane.visible
-        assert np.abs(np.clip(missed, -0.5, 0.5) - errors / UNIT).max() < 0.51 / UNIT + 1e-3
+        expected = np.clip(missed, -0.5, 0.5)
+        halves = np.zeros(expected.shape, np.bool_)  # not told where they come up all the time
+        halves[..., RATIONAL] = errors[..., RATIONAL] == 0
+        halves &= (np.abs(expected) >= 0.48) & np.isin(np.arange(64), RATIONAL)
+        assert np.abs(np.where(halves, 0, expected) - errors / UNIT).max() < 0.51 / UNIT + 1e-3
         # libjpeg rounds samples before, so that some coefficients are another one's; few, at the edges as elsewhere
         for part in (missed, missed[-1], missed[:, -1]):
             assert (np.abs(part) > 0.55).mean() < 0.05

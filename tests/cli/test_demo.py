@@ -115,7 +115,7 @@ def test_make_tells_what_it_installs(tmp_path: Path) -> None:
     root = Path(demo.__file__).parents[3]
     if not (root / "Makefile").exists():
         pytest.skip("not a source tree")
-    command = ["make", "--dry-run", "demo", f"VENV={tmp_path}"]
+    command = ["make", "--dry-run", "--no-print-directory", "demo", f"VENV={tmp_path}"]
     lines = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
     assert lines[0] == f'echo "installing stegcinn[demo] into {tmp_path}: 440 MB, in about half a minute"'
 

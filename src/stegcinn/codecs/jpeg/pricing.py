@@ -31,6 +31,7 @@ AROUND = 0.25  # weight of each of the eight blocks around, by UERD
 BLACK, WHITE = 2, 253  # mean luma of blocks that are as good as that; a colour there is seen at once
 SEEN = 6.0  # disturbance that a deflection of one stands for, with the attackers measured (docs/security.md)
 
+SEEN_MADE = 15.0  # the same where rounding errors are known, and less of a change counts
 HALF = 64  # rounding errors of half a step, in units of `Coefficients.errors`
 
 _FINENESS = 8  # entries of the table per octave
@@ -128,7 +129,7 @@ def undisturbing(every: Coefficients) -> int:
 
 
 def deflection(sample: Coefficients, price: float, count: int, layers: int = LAYERS) -> float:
-    """SEEN times the deflection, for `count` coefficients like the sample's, of a detector that knows all prices.
+    """SEEN (or SEEN_MADE) times the deflection, for `count` coefficients like the sample's, of who knows all prices.
 
     A change by +-1 with chances b / 2 each moves the rounded distribution by b / 2 times its second difference, so an
     ideal one would be the root of the sum of b**2 I / 4; I has the power SEEN_POWER here. Where rounding errors are
@@ -139,7 +140,8 @@ def deflection(sample: Coefficients, price: float, count: int, layers: int = LAY
     towards = sample.errors / np.float64(HALF)
     up, down = likely[rows, (stay + 1) & 3] * (1 - towards), likely[rows, (stay - 1) & 3] * (1 + towards)
     seen = np.square(up + down) * np.power(sample.prices.astype(np.float64), SEEN_POWER / POWER)
-    return SEEN * math.sqrt(float(seen.sum()) * count / len(sample) / 4)
+    scale = SEEN_MADE if sample.errors.any() else SEEN
+    return scale * math.sqrt(float(seen.sum()) * count / len(sample) / 4)
 
 
 def _evenly(every: Coefficients) -> Coefficients:
