@@ -66,7 +66,7 @@ def run(path: Path, colors: Colors, *, full_only: bool) -> dict[str, object]:
             row[f"changed_{loads[size]}"] = container.changed
         if size == room:
             row["psnr"], row["changed"] = psnr(saved.rgb, photo.rgb), container.changed
-            fitted = fit(model, photo.rgb, photo.luma).calibration
+            fitted = fit(model, photo).calibration
             row["code_host"], row["code_container"] = (code_length(model, x, fitted) for x in (photo, saved))
     return row
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.stealth import moves, noise
-from stegcinn.coding import stc
+from stegcinn.coding import labels, stc
 from stegcinn.colourmodel import cells, mixture, networks, rangecoder, summary
 
 SECONDS = 1.0  # for each
@@ -57,7 +57,7 @@ def tasks() -> dict[str, tuple[int, Callable[[], object]]]:
     reluctance = np.empty((*size, len(moves.MOVES)), np.int8)
     expected = rng.normal(0, 30, found.shape).astype(np.int16)
 
-    count = moves.PIECE
+    count = labels.PIECE
     hosts = rgb.reshape(-1, 3)[:count].copy()
     free = moves.Pixels(
         hosts, rng.exponential(2, hosts.shape).astype(np.float32), rng.normal(0, 20, (count, 27)).astype(np.int8)
@@ -95,8 +95,8 @@ def tasks() -> dict[str, tuple[int, Callable[[], object]]]:
         "summary: summarise": (pixels, summed),
         "noise: reluctance": (pixels, reluctant),
         "moves.label_costs": (count, lambda: moves.label_costs(free, 1.0)),
-        "moves.entropies": (count, lambda: moves.entropies(label_costs)),
-        "moves.preferences": (count, lambda: moves.preferences(label_costs, settled, 1)),
+        "labels.entropies": (count, lambda: labels.entropies(label_costs)),
+        "labels.preferences": (count, lambda: labels.preferences(label_costs, settled, 1)),
     }
 
 

@@ -22,13 +22,14 @@ from stegcinn.codecs.base import Wish, silent
 from stegcinn.codecs.stealth import moves
 from stegcinn.codecs.stealth.codec import StealthCodec
 from stegcinn.codecs.stealth.moves import Pixels
-from stegcinn.codecs.stealth.pricing import EXPONENTS
+from stegcinn.coding import labels
+from stegcinn.coding.layered import EXPONENTS
 from stegcinn.sealing.keys import Keyring
 
 
 def bits_at_price(pixels: Pixels, price: float) -> float:
     """Entropy in bits of moves drawn with chances proportional to exp(-cost), their price multiplied by `price`."""
-    return entropy(moves.chances(moves.label_costs(pixels, price)[0]))
+    return entropy(labels.chances(moves.label_costs(pixels, price)[0]))
 
 
 def entropy(likely: np.ndarray) -> float:
@@ -51,7 +52,7 @@ def bits_at_cost(pixels: Pixels, container: np.ndarray, bits: int) -> float:
     Costs are those at the price at which a perfect code carries just `bits`.
     """
     price = search(lambda price: bits_at_price(pixels, price) > bits)
-    likely = moves.chances(moves.label_costs(pixels, price)[0]).astype(np.float64)
+    likely = labels.chances(moves.label_costs(pixels, price)[0]).astype(np.float64)
     costs = np.where(likely > 0, -np.log(np.maximum(likely, 1e-300)), 0)  # but for a constant of each pixel
     spent = float(np.take_along_axis(costs, moves.labels(container).reshape(-1, 1), axis=1).sum())
 

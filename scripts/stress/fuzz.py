@@ -29,9 +29,11 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from PIL import Image
 
 from stegcinn.carriers.base import Source, read_photo
@@ -49,7 +51,8 @@ GREEDY = {"JPEG2000": 9.5, "WEBP": 6.5, "AVIF": 5.0}
 GREEDY_MODES = {"CMYK": 5.5, "LAB": 5.5, "I;16": 6.5, "I;16B": 6.5, "F": 6.5}
 SLACK = 24 << 20  # bytes: zstd's window of 8 MiB, decoders' tables, Python's own
 LIBC = ctypes.CDLL(None)
-KEY = keys.Keys(bytes(range(32)))
+KEYS = [keys.Keys(bytes(range(32)), version) for version in keys.VERSIONS]
+HEAD_1 = 42  # bytes of the salt and the authentic head of an envelope of format version 1
 EXECUTIONS = {"image": 100_000, "stream": 100_000, "body": 100_000, "colours": 2_000}  # each by default
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "TGA", "JPEG2000", "AVIF", "ICO", "DDS")
 MODES = ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16", "F", "LAB")
@@ -84,28 +87,38 @@ def image(data: bytes) -> int:
 
 
 def stream(data: bytes) -> int:
-    """A stream that a codec has read."""
-    for read, known in ((envelope.unseal, STREAMS), (envelope.stream_size, HEADS)):
-        try:
-            told = read(data, KEY)
-        except StegcinnError:
-            continue
-        if told == envelope.HEAD_SIZE > len(data):  # the beginning of a head tells nothing
-            continue
-        if not data.startswith(known):
-            raise BrokenError("a forgery")
-        return len(data)
+    """A stream that a codec has read, of any version."""
+    for key in KEYS:
+        for read in (envelope.unseal, envelope.stream_size):
+            try:
+                told = read(data, key)
+            except StegcinnError:
+                continue
+            if isinstance(told, int) and (key.version > 1 or len(data) < HEAD_1):
+                if told >= 1 << 31:
+                    raise BrokenError(f"{told} bytes to read")
+                continue  # what is not authentic tells no more than that
+            if not data.startswith(STREAMS if read is envelope.unseal else HEADS):
+                raise BrokenError("a forgery")
+            return len(data)
     return -1
 
 
 def body(data: bytes) -> int:
-    """An envelope whose sender had the keys: 10 bytes of head, then the body."""
-    head, inner = data[:10].ljust(10, b"\0"), data[10:]
-    head = head[:2] + struct.pack(">I", len(inner) + 16) + head[6:] if head[2] & 1 else head
-    boxes = envelope._boxes(KEY, bytes(16))
-    sealed = boxes[0].encrypt(bytes(12), head, None) + boxes[1].encrypt(bytes(12), inner, head)
+    """An envelope whose sender had the keys: a byte that says which, 4 or 10 bytes of head, then the body.
+
+    Of the byte, bit 0 asks for the right size in the head, bit 1 for format version 1.
+    """
+    right, old = (data[0] & 1, data[0] & 2) if data else (0, 0)
+    size = 10 if old else 4
+    head, inner = data[1 : 1 + size].ljust(size, b"\0"), data[1 + size :]
+    if right and old:
+        head = head[:2] + struct.pack(">I", len(inner) + 16) + head[6:]
+    elif right:
+        head = struct.pack(">I", head[0] >> 6 << 30 | (len(inner) + 16) % (1 << 30))
+    key, seal = (KEYS[1], _sealed_1) if old else (KEYS[0], _sealed)
     try:
-        payload = envelope.unseal(bytes(16) + sealed, KEY)
+        payload = envelope.unseal(seal(key, head, inner), key)
     except StegcinnError:
         return -1
     if payload.name is not None and payload.name != envelope.safe_name(payload.name):
@@ -113,15 +126,26 @@ def body(data: bytes) -> int:
     return len(payload.data)
 
 
+def _sealed(key: keys.Keys, head: bytes, inner: bytes) -> bytes:
+    box, mask = envelope._box(key, bytes(envelope.SALT_SIZE))
+    return bytes(envelope.SALT_SIZE) + envelope._xor(head, mask) + box.encrypt(bytes(12), inner, head)
+
+
+def _sealed_1(key: keys.Keys, head: bytes, inner: bytes) -> bytes:
+    both = HKDF(SHA256(), 64, bytes(16), b"stegcinn v1 envelope head, body").derive(key.subkey("envelope"))
+    boxes = ChaCha20Poly1305(both[:32]), ChaCha20Poly1305(both[32:])
+    return bytes(16) + boxes[0].encrypt(bytes(12), head, None) + boxes[1].encrypt(bytes(12), inner, head)
+
+
 def colours(data: bytes) -> int:
     """The colours of a container, under the keys of the unaltered one: 6 bytes for each pixel that is overwritten."""
     original, key = CONTAINERS[data[0] % len(CONTAINERS) if data else 0]
-    rgb = original.copy()
+    rgb = original.rgb.copy()
     height, width = rgb.shape[:2]
     for at in range(1, len(data) - 5, 6):
         y, x, size = data[at] % height, data[at + 1] % width, 1 + data[at + 2] % 16
         rgb[y : y + size, x : x + size] = tuple(data[at + 3 : at + 6])
-    photo, size = Photo(rgb), partial(envelope.stream_size, keys=key)
+    photo, size = original.with_rgb(rgb), partial(envelope.stream_size, keys=key)
     for codec in LOSSLESS:
         try:
             envelope.unseal(load_codec(codec).extract(photo, key, size).stream, key)
@@ -166,32 +190,38 @@ def _images() -> list[bytes]:
 
 
 def _streams() -> list[bytes]:
-    sealed = [envelope.seal(envelope.pack(envelope.Payload(bytes(size), "a")), KEY) for size in (0, 10, 1000)]
+    sealed = [_sealed_1(KEYS[1], struct.pack(">BBII", 1, 0, 18 + n, n), b"\1a" + bytes(n)) for n in (0, 10, 1000)]
+    sealed += [envelope.seal(envelope.pack(envelope.Payload(bytes(size), "a")), KEYS[0]) for size in (0, 10, 1000)]
     vectors = json.loads((VECTORS / "envelopes.json").read_text(encoding="utf-8"))
-    return sealed + [bytes.fromhex(v["stream"]) for v in vectors if len(v["stream"]) >= 2 * envelope.HEAD_SIZE]
+    return sealed + [bytes.fromhex(v["stream"]) for v in vectors if len(v["stream"]) >= 2 * HEAD_1]
 
 
 def _bodies() -> list[bytes]:
     found = []
     for name, content in ((b"", b""), (b"a.txt", b"abc"), (b"../x\xff", bytes(5000)), (b"n" * 255, b"ab" * 5000)):
         packed = envelope.pack(envelope.Payload(content))
-        head = struct.pack(">BBII", 1, packed.flags, 1, len(content))
-        found.append(head + bytes([len(name)]) + name + packed.stored)
-        found[-1] = found[-1][:2] + b"\x01" + found[-1][3:]  # the odd byte asks for the right size
+        of_name = bytes([len(name)]) + name
+        head = struct.pack(">BBII", 1, packed.compressed, 0, len(content))
+        found.append(b"\3" + head + of_name + packed.stored)
+        flags = packed.compressed * envelope.ZSTD + bool(name) * envelope.NAMED
+        of_data = struct.pack(">I", len(content)) if packed.compressed else b""
+        found.append(b"\1" + struct.pack(">I", flags) + of_data + of_name * bool(name) + packed.stored)
     return found
 
 
-def _containers() -> list[tuple[np.ndarray[Any, Any], keys.Keys]]:
+def _containers() -> list[tuple[Photo, keys.Keys]]:
+    """Of vectors that need no password."""
     found = []
-    for codec in map(load_codec, LOSSLESS):
-        for path in sorted(VECTORS.glob(f"{codec.name}*-public.png")):
-            photo = codec.open(Source(path))
-            found.append((photo.rgb, Keyring(None)(codec.salt(photo))))
+    for vector in json.loads((VECTORS / "containers.json").read_text(encoding="utf-8")):
+        if "opens" in vector and vector["password"] is None and vector["codec"] in LOSSLESS:
+            codec, version = load_codec(vector["codec"]), vector.get("version", 1)
+            photo = codec.open(Source(VECTORS / vector["file"]))
+            found.append((photo, Keyring(None)(codec.salt(photo, version), version)))
     return found
 
 
 STREAMS = tuple(sorted(set(_streams())))
-HEADS = tuple(stream[: envelope.HEAD_SIZE] for stream in STREAMS)
+HEADS = tuple(stream[:HEAD_1] for stream in STREAMS)
 CONTAINERS = _containers()
 
 

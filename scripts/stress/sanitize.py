@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 
 from stegcinn.carriers.luma import luma_of
+from stegcinn.codecs.jpeg import coefficients
 from stegcinn.codecs.stealth import moves, noise
-from stegcinn.coding import stc
+from stegcinn.coding import labels, stc
 from stegcinn.colourmodel import cells, mixture, networks, rangecoder, summary
 from stegcinn.errors import StegcinnError
 from stegcinn.runtime import native
@@ -180,23 +181,39 @@ def _pixels(rng: Random) -> moves.Pixels:
 
 
 def move_costs(rng: Random) -> None:
-    moves.label_costs(_pixels(rng), float(rng.choice([1e-30, 1, 1e30])), int(rng.integers(1, 5)))
+    moves.label_costs(_pixels(rng), float(rng.choice([1e-30, 1, 1e30])))
+
+
+def ternary_costs(rng: Random) -> None:
+    """Of some places that are none."""
+    total, count = (int(rng.integers(0, 20)) for _ in range(2))
+    places = rng.choice([numbers(rng, (count,), "u4"), rng.integers(0, max(1, total), count, np.uint32)])
+    prices = rng.choice([0, 1e-30, 1, 1e30, 3e38, np.inf], total).astype(np.float32)
+    errors = rng.integers(-64, 64, total, np.int8, endpoint=True)
+    coefficients._COSTS(
+        numbers(rng, (total,), "i2"), places, prices, errors, numbers(rng, (total,), "u1"), total, count,
+        float(rng.choice([1e-30, 1, 1e30])), labels.NATS, labels.BEND, 1 / labels.STEEP, np.empty((count, 4), np.uint8),
+    )  # fmt: skip
+
+
+def _label_costs(rng: Random) -> np.ndarray[Any, Any]:
+    return numbers(rng, (int(rng.integers(0, 30)), int(rng.choice([4, 16]))), "u1")
 
 
 def label_entropies(rng: Random) -> None:
-    moves.entropies(numbers(rng, (int(rng.integers(0, 30)), 16), "u1"))
+    labels.entropies(_label_costs(rng))
 
 
 def label_preferences(rng: Random) -> None:
-    count = int(rng.integers(0, 30))
-    moves.preferences(numbers(rng, (count, 16), "u1"), numbers(rng, (count,), "u1"), int(rng.integers(0, 4)))
+    costs = _label_costs(rng)
+    labels.preferences(costs, numbers(rng, (len(costs),), "u1"), int(rng.integers(0, labels.layers_of(costs))))
 
 
 LOOPS: dict[str, Callable[[Random], None]] = {
     loop.__name__: loop
     for loop in (
         stc_decode, stc_encode, draw_colours, measure_colours, encode_counts, show_neighbours, gather_cells, summarise,
-        move_reluctance, move_costs, label_entropies, label_preferences,
+        move_reluctance, move_costs, ternary_costs, label_entropies, label_preferences,
     )
 }  # fmt: skip
 

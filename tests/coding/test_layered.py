@@ -121,6 +121,7 @@ def test_layers_are_told_as_they_are_written():
     assert told == [0.2, 0.4, 0.6, 0.8]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**35), st.lists(st.integers(0, SHARES), max_size=3))
 def test_sizes_are_shares_of_all_bits(total, shares):
     """And the last layer has what is left."""

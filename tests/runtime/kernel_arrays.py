@@ -1,12 +1,8 @@
-"""What compiled loops are given, arrays of any strides and numbers of all sizes; and a loop that has no caller yet."""
+"""Arrays that compiled loops may be given: any strides, and numbers of all sizes."""
 
 from __future__ import annotations
 
 import numpy as np
-
-from stegcinn.runtime.native import Kernel
-
-TERNARY = Kernel("ternary_costs", "i2 u4 f4 i1 u1 n n f f f f u1!")
 
 
 def strided(rng: np.random.Generator, array: np.ndarray) -> np.ndarray:

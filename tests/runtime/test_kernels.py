@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_arrays import TERNARY, extreme, strided
+from kernel_arrays import extreme, strided
 
 from stegcinn.carriers.jpegfile.entropy import MINUS, PLUS
 from stegcinn.carriers.luma import LUMA_WEIGHTS, luma_of
+from stegcinn.codecs.jpeg import coefficients
 from stegcinn.codecs.stealth import moves, noise
 from stegcinn.coding import labels
 from stegcinn.colourmodel import cells, mixture, networks, summary
@@ -184,7 +185,7 @@ def test_ternary_costs(run, total, count, price, seed):
     errors, ways = rng.integers(-64, 64, total, np.int8, endpoint=True), extreme(rng, (total,), np.uint8)
     costs = np.full((count, 4), 77, np.uint8)
     scale = labels.NATS, labels.BEND, 1 / labels.STEEP
-    assert run(TERNARY, values, places, prices, errors, ways, total, count, price, *scale, costs) == 0
+    assert run(coefficients._COSTS, values, places, prices, errors, ways, total, count, price, *scale, costs) == 0
     nats, bend, gentle = map(np.float32, scale)
     for i, at in enumerate(places):
         expected = np.full(4, labels.NO_MOVE)
@@ -206,7 +207,7 @@ def test_ternary_costs_of_places_that_are_none(run, total, beyond, seed):
     values, errors, ways = (np.zeros(total, kind) for kind in (np.int16, np.int8, np.uint8))
     costs = np.full((len(places) + 1, 4), 77, np.uint8)
     prices, scale = np.zeros(total, np.float32), (labels.NATS, labels.BEND, 1 / labels.STEEP)
-    assert run(TERNARY, values, places, prices, errors, ways, total, len(places), 1.0, *scale, costs) == -1
+    assert run(coefficients._COSTS, values, places, prices, errors, ways, total, len(places), 1.0, *scale, costs) == -1
     assert (costs[len(places) - 1 :] == 77).all()
 
 

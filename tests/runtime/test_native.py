@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kernel_arrays import TERNARY
 
 from stegcinn.carriers import luma
 from stegcinn.carriers.jpegfile import entropy, markers
+from stegcinn.codecs.jpeg import coefficients
 from stegcinn.codecs.stealth import moves, noise
 from stegcinn.coding import labels, stc
 from stegcinn.colourmodel import cells, mixture, networks, rangecoder, summary
@@ -23,9 +23,8 @@ from stegcinn.errors import StegcinnError
 from stegcinn.runtime import native
 from stegcinn.runtime.native import Kernel
 
-ROOMS = cells, entropy, labels, moves, networks, noise, rangecoder, stc, summary
+ROOMS = cells, coefficients, entropy, labels, moves, networks, noise, rangecoder, stc, summary
 KERNELS = {kernel._name: kernel for room in ROOMS for kernel in vars(room).values() if isinstance(kernel, Kernel)}
-KERNELS |= {TERNARY._name: TERNARY}
 SOURCES = {path.name: path.read_text() for path in sorted(native.FOLDER.glob("*.[ch]"))}
 TEXT = {name: re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL) for name, source in SOURCES.items()}
 
