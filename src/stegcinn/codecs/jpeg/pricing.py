@@ -29,9 +29,9 @@ SEEN_POWER = 0.5  # of the information, by which what attackers see grows
 FORBIDDING = 1e9  # at any price; finite, so that the code may still cross a wide flat area
 AROUND = 0.25  # weight of each of the eight blocks around, by UERD
 BLACK, WHITE = 2, 253  # mean luma of blocks that are as good as that; a colour there is seen at once
-SEEN = 6.0  # disturbance that a deflection of one stands for, with the attackers measured (docs/security.md)
+SEEN = 12.0  # disturbance that a deflection of one stands for, with the attackers measured (docs/security.md)
 
-SEEN_MADE = 15.0  # the same where rounding errors are known, and less of a change counts
+SEEN_MADE = 30.0  # the same where rounding errors are known, and less of a change counts
 HALF = 64  # rounding errors of half a step, in units of `Coefficients.errors`
 
 _FINENESS = 8  # entries of the table per octave
