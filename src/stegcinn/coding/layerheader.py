@@ -8,13 +8,13 @@ What follows the salt is masked by a keystream of key and salt.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from stegcinn.coding import stc
+from stegcinn.coding import layered, stc
 from stegcinn.coding.labels import bit
-from stegcinn.coding.layered import SHARES
+from stegcinn.coding.layered import FILLS, SHARES, Choices, Places, Report, Written
 from stegcinn.errors import RevealError
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing.keys import Keys
@@ -28,6 +28,26 @@ ATTEMPTS = 16  # headers that are tried
 def size(layers: int) -> int:
     """Bytes of a header."""
     return SALT_SIZE + LENGTH_SIZE + layers - 1 + CHECK_SIZE
+
+
+def write(
+    choices: Choices, order: Places, split: int, stream: bytes, layers: int, codec: str, key: Keys, report: Report,
+    drawn: Callable[[int], bytes] = os.urandom,
+) -> tuple[Written, Written] | None:  # fmt: skip
+    """Labels of the first `split` places of the `order` that carry a header, and of the others that carry the stream.
+
+    None if there is no room for one of them. `report` and `drawn` are for the stream, see `layered.write`.
+    """
+    head, message = choices.taken(order[:split]), np.unpackbits(np.frombuffer(stream, np.uint8))
+    for fill in FILLS:
+        body = layered.write(choices, order[split:], message, layers, fill, report, drawn)
+        if body is None:
+            continue
+        for bits in headers(codec, len(stream), body.shares, key):
+            header = layered.write(head, np.arange(split), bits, 1, fill)
+            if header is not None:
+                return header, body
+    return None
 
 
 def headers(codec: str, length: int, shares: tuple[int, ...], key: Keys) -> Iterator[UInt8]:

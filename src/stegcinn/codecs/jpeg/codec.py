@@ -25,7 +25,6 @@ from stegcinn.codecs.base import Embedding, Extraction, Progress, Room, StreamSi
 from stegcinn.codecs.jpeg import coefficients, pricing
 from stegcinn.codecs.jpeg.coefficients import LAYERS, MODES, Coefficients
 from stegcinn.coding import layered, layerheader
-from stegcinn.coding.layered import FILLS
 from stegcinn.errors import CapacityError, ImageError, RevealError, SelfCheckError
 from stegcinn.runtime.arrays import Int8, Int16, UInt32
 from stegcinn.sealing.keys import VERSION, Keys
@@ -220,24 +219,17 @@ class JpegCodec:
 
         With the same seed, most changes are the same again: what lacked no codes will not.
         """
-        message = np.unpackbits(np.frombuffer(stream, np.uint8))
         split = pricing.header_places(len(every))
-        head, body = order[:split], order[split:]
-        for fill in FILLS:
-            written = layered.write(
-                every, body, message, LAYERS, fill, lambda s: progress(PRICING_SHARE + (1 - PRICING_SHARE) * s),
-                _draws(seed),
-            )  # fmt: skip
-            if written is None:
-                continue
-            for bits in layerheader.headers(self.name, len(stream), written.shares, key):
-                header = layered.write(every, head, bits, 1, fill)
-                if header is not None:
-                    values = every.values.copy()
-                    values[head] = coefficients.relabelled(values[head], header.labels)
-                    values[body] = coefficients.relabelled(values[body], written.labels)
-                    return values
-        raise CapacityError(len(stream), len(stream) - 1)
+        written = layerheader.write(
+            every, order, split, stream, LAYERS, self.name, key,
+            lambda s: progress(PRICING_SHARE + (1 - PRICING_SHARE) * s), _draws(seed),
+        )  # fmt: skip
+        if written is None:
+            raise CapacityError(len(stream), len(stream) - 1)
+        values = every.values.copy()
+        for places, found in zip((order[:split], order[split:]), written, strict=True):
+            values[places] = coefficients.relabelled(values[places], found.labels)
+        return values
 
     def _with_values(self, file: JpegFile, values: Int16) -> JpegFile:
         """The file with other visible chroma coefficients."""

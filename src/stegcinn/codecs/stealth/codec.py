@@ -19,10 +19,10 @@ from stegcinn.codecs.base import Embedding, Extraction, Progress, Room, StreamSi
 from stegcinn.codecs.lumalocked import LumaLocked, chosen_colors, embedding, usable
 from stegcinn.codecs.stealth import moves, noise, pricing
 from stegcinn.codecs.stealth.header import header_pixels, read_header
-from stegcinn.codecs.stealth.moves import LAYERS, Pixels
+from stegcinn.codecs.stealth.moves import LAYERS, Pixels, Places
 from stegcinn.codecs.stealth.pricing import FORBIDDING, LOAD
 from stegcinn.coding import layered, layerheader
-from stegcinn.coding.layered import FILLS, SAMPLE
+from stegcinn.coding.layered import SAMPLE
 from stegcinn.colourmodel.networks import ColourModel
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.runtime.arrays import Float32
@@ -64,40 +64,31 @@ class StealthCodec(LumaLocked):
         if len(stream) > available:
             raise CapacityError(len(stream), available)
         progress(PRICING_SHARE)
-        places = usable(photo, key.version).reshape(-1).nonzero()[0]
-        order = np.take(places, key.permutation("stealth order", len(places)))
+        order = _order(photo, key)
         split = header_pixels(len(order), key.version)
-        head, body = order[:split], order[split:]
-        message = np.unpackbits(np.frombuffer(stream, np.uint8))
-        for fill in FILLS:
-            written = layered.write(
-                every, body, message, LAYERS, fill, lambda s: progress(PRICING_SHARE + (1 - PRICING_SHARE) * s)
-            )
-            if written is None:
-                continue
-            progress(1.0)
-            for bits in layerheader.headers(self.name, len(stream), written.shares, key):
-                header = layered.write(every, head, bits, 1, fill)
-                if header is not None:
-                    painted = photo.rgb.reshape(-1, 3).copy()
-                    disturbance = 0.0
-                    for where, found, layers in ((head, header, 1), (body, written, LAYERS)):
-                        ours = every.taken(where)
-                        painted[where] = moves.moved(ours, found.price, found.labels)
-                        sample = ours.part(slice(SAMPLE))
-                        disturbance = math.hypot(
-                            disturbance, pricing.deflection(sample, found.price, len(where), layers)
-                        )
-                    return embedding(photo, painted.reshape(photo.rgb.shape), "keep", disturbance)
-        raise CapacityError(len(stream), len(stream) - 1)
+        written = layerheader.write(
+            every, order, split, stream, LAYERS, self.name, key,
+            lambda s: progress(PRICING_SHARE + (1 - PRICING_SHARE) * s),
+        )  # fmt: skip
+        if written is None:
+            raise CapacityError(len(stream), len(stream) - 1)
+        progress(1.0)
+        (header, body), head, rest = written, order[:split], order[split:]
+        targets = moves.labels(every.rgb)
+        targets[rest] = body.labels
+        painted = moves.moved(every, body.price, targets)
+        painted[head] = moves.moved(every.taken(head), header.price, header.labels)
+        disturbance = math.hypot(
+            pricing.deflection(every.taken(head[:SAMPLE]), header.price, len(head), 1),
+            pricing.deflection(every.taken(rest[:SAMPLE]), body.price, len(rest)),
+        )
+        return embedding(photo, painted.reshape(photo.rgb.shape), "keep", disturbance)
 
     def extract(
         self, photo: Photo, key: Keys, size: StreamSize, *, strict: bool = False, progress: Progress = silent
     ) -> Extraction:
         """The header tells the whole length. There is nothing to be strict about: bits are right, or altered."""
-        places = usable(photo, key.version).reshape(-1).nonzero()[0]
-        labels = np.take(moves.labels(photo.rgb).reshape(-1), places)
-        labels = labels[key.permutation("stealth order", len(labels))]
+        labels = np.take(moves.labels(photo.rgb).reshape(-1), _order(photo, key))
         split = header_pixels(len(labels), key.version)
         sizes, body = read_header(labels[:split], key), labels[split:]
         if max(sizes) > len(body):
@@ -130,6 +121,13 @@ class StealthCodec(LumaLocked):
         prices = np.stack([red, (red + blue) / 2, blue], axis=-1)
         prices[noise.flat(photo.rgb).reshape(-1)] = FORBIDDING
         return Pixels(photo.rgb.reshape(-1, 3), prices, expected.reluctance.reshape(-1, len(moves.MOVES)))
+
+
+def _order(photo: Photo, key: Keys) -> Places:
+    """Numbers, in raster order, of the pixels that may carry bits, in the order that the key chooses."""
+    where = usable(photo, key.version).reshape(-1)
+    order = key.permutation("stealth order", int(np.count_nonzero(where)))
+    return order if len(order) == where.size else np.flatnonzero(where).astype(order.dtype)[order]
 
 
 def _suits(photo: Photo, wish: Wish) -> bool:
