@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -143,14 +144,14 @@ class JpegFile:
 
         LackingError where codes lack.
         """
-        data, lacking = self._written()
+        data, lacking = self._written
         if lacking.symbols:
             raise LackingError(self.name, lacking)
         return data
 
     def missing_symbols(self) -> Lacking:
         """The codes that lack for the coefficients of this file; those it was read with lack none."""
-        return self._written()[1]
+        return self._written[1]
 
     def codable(self, index: int) -> UInt8:
         """Which coefficients of a component may change by one: PLUS, MINUS, both or none; shaped as its coefficients.
@@ -168,7 +169,9 @@ class JpegFile:
                 entropy.price(data, self.layout, scan, self.was, {index: moves})
         return moves
 
+    @cached_property
     def _written(self) -> tuple[bytes, Lacking]:
+        """The file, and what lacks for it: coded once, though first the one and then the other is asked for."""
         data, wanted = np.frombuffer(self.data, np.uint8), [component.coefficients for component in self.components]
         changed = [_differing(a, b) for a, b in zip(self.was, wanted, strict=True)]
         parts, at, lacking = [], 0, []
