@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Container
 from contextlib import suppress
 
 from PIL import ExifTags, Image
 
-EOI, SOS, COMMENT = 0xD9, 0xDA, 0xFE
-ALONE = (0x01, *range(0xD0, 0xD8))  # TEM and restarts have no segment
-APPLICATIONS = range(0xE0, 0xF0)
+from stegcinn.carriers.jpegfile.markers import ADOBE, APPLICATIONS, COMMENT, EOI, RESTARTS, SOS, TEM
+
+ALONE = (TEM, *RESTARTS)  # markers without a segment
 ICC, ICC_SIGNATURE = 0xE2, b"ICC_PROFILE\0"
 JFIF, JFIF_SIGNATURE = 0xE0, b"JFIF\0"
 JFIF_SIZE = 14  # bytes, of which the last two are the size of its thumbnail
-ADOBE, ADOBE_SIGNATURE = 0xEE, b"Adobe"
+ADOBE_SIGNATURE = b"Adobe"
 KEPT = {ICC: ICC_SIGNATURE, JFIF: JFIF_SIGNATURE, ADOBE: ADOBE_SIGNATURE}  # without which colours would be others
 
 
@@ -41,7 +42,7 @@ def stripped(data: bytes) -> bytes:
             continue
         end = at + 2 + max(int.from_bytes(data[at + 2 : at + 4], "big"), 2)
         if code == SOS:
-            end = _scan_end(data, end)
+            end = _marker(data, end, RESTARTS)  # those are within its entropy-coded segments
         body = data[at + 4 : end]
         if code == JFIF and body.startswith(JFIF_SIGNATURE) and len(body) > JFIF_SIZE:  # whose thumbnail follows
             parts.append(data[at : at + 2] + (JFIF_SIZE + 2).to_bytes(2, "big") + body[: JFIF_SIZE - 2] + bytes(2))
@@ -51,20 +52,13 @@ def stripped(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _marker(data: bytes, at: int) -> int:
-    """Where the next marker begins, after fill bytes and what is none (B.1.1.2); the end of the file without one."""
+def _marker(data: bytes, at: int, passed: Container[int] = ()) -> int:
+    """Where the next marker begins, after fill bytes and what is none (B.1.1.2); the end of the file without one.
+
+    Those in `passed` are none here.
+    """
     while (at := data.find(b"\xff", at)) >= 0 and at + 1 < len(data):
-        if data[at + 1] not in (0, 0xFF):
-            return at
-        at += 1
-    return len(data)
-
-
-def _scan_end(data: bytes, at: int) -> int:
-    """Where the entropy-coded segments that begin at `at` end: at a marker that is no restart."""
-    while (at := data.find(b"\xff", at)) >= 0:
-        following = data[at + 1 : at + 2]
-        if following and following != b"\0" and not 0xD0 <= following[0] <= 0xD7 and following != b"\xff":
+        if data[at + 1] not in (0, 0xFF) and data[at + 1] not in passed:
             return at
         at += 1
     return len(data)
