@@ -306,10 +306,10 @@ def colours(
     among: Sequence[Codec[Any]] | None = None,
 ) -> str | None:  # fmt: skip
     """What to know before hiding in a photo without colours, if it is one and would get some."""
-    if wish.colors is not None or not source.photo().is_gray:
+    if wish.colors is not None:
         return None
-    *_, (last, _) = hosts(source, wish, _candidates(codec, wish, suffix, among))  # others leave it to this one
-    return GRAY if last.refusal(Wish("generate")) is None else None
+    last = _candidates(codec, wish, suffix, among)[-1]  # others leave it to this one
+    return GRAY if last.refusal(Wish("generate")) is None and source.photo().is_gray else None
 
 
 def suffixes(codec: str | None = None) -> tuple[str, ...]:
