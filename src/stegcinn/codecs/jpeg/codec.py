@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,10 +26,9 @@ from stegcinn.codecs.jpeg.coefficients import LAYERS, MODES, Coefficients
 from stegcinn.coding import layered, layerheader
 from stegcinn.errors import CapacityError, ImageError, RevealError, SelfCheckError
 from stegcinn.runtime.arrays import Int8, Int16, UInt32
-from stegcinn.sealing.keys import VERSION, Keys
+from stegcinn.sealing.keys import KEY_SIZE, VERSION, Keys, Keystream
 
 PRICING_SHARE = 0.3  # of the work of `embed`
-SEED_SIZE = 32  # bytes
 RECODINGS = 32  # embeddings at most, should changes together need codes that the tables lack; most files take under 8
 
 
@@ -79,11 +77,8 @@ class JpegCodec:
         file = source.coefficients()
         quality, _ = file.quality
         if quality not in QUALITIES:
-            why = (
-                "where any change can be proved"
-                if quality > QUALITIES.stop - 1
-                else "which leaves no colours to hide in"
-            )
+            proved = quality > QUALITIES[-1]
+            why = "where any change can be proved" if proved else "which leaves no colours to hide in"
             raise ImageError(f"{source.name} has JPEG quality {quality}, {why}; halve it, or choose another photo")
         return Chroma(JpegFile.read(stripped(file.data), file.name) if wish.strip_metadata else file)
 
@@ -138,7 +133,7 @@ class JpegCodec:
             raise CapacityError(len(stream), available)
         progress = rising(progress)  # as some embed again
         progress(PRICING_SHARE)
-        order, seed = self._order(chroma, key), os.urandom(SEED_SIZE)
+        order, seed = self._order(chroma, key), Keys(os.urandom(KEY_SIZE))
         for _ in range(RECODINGS):
             values = self._embedded(every, order, stream, key, seed, progress)
             written = self._with_values(chroma.file, values)
@@ -213,7 +208,7 @@ class JpegCodec:
         return np.concatenate(list(coefficients.order(_blocks(chroma.file), key)))
 
     def _embedded(
-        self, every: Coefficients, order: UInt32, stream: bytes, key: Keys, seed: bytes, progress: Progress
+        self, every: Coefficients, order: UInt32, stream: bytes, key: Keys, seed: Keys, progress: Progress
     ) -> Int16:
         """All values with the stream in them; CapacityError if it does not fit.
 
@@ -222,7 +217,7 @@ class JpegCodec:
         split = pricing.header_places(len(every))
         written = layerheader.write(
             every, order, split, stream, LAYERS, self.name, key,
-            lambda s: progress(PRICING_SHARE + (1 - PRICING_SHARE) * s), _draws(seed),
+            lambda s: progress(PRICING_SHARE + (1 - PRICING_SHARE) * s), Keystream(seed, "ties"),
         )  # fmt: skip
         if written is None:
             raise CapacityError(len(stream), len(stream) - 1)
@@ -248,12 +243,6 @@ class JpegCodec:
         before = file.components[1].visible[..., 0].size if index == 2 else 0
         start = MODES * (before + row * plane.visible_columns + column)
         return slice(start, start + MODES)
-
-
-def _draws(seed: bytes) -> Callable[[int], bytes]:
-    """Random bytes as `layered.write` wants them, new ones each time, from a seed."""
-    stream = np.random.Generator(np.random.PCG64(int.from_bytes(seed, "big")))
-    return stream.bytes
 
 
 def _values(file: JpegFile) -> Int16:
