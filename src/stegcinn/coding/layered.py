@@ -68,6 +68,12 @@ def price_of_change(choices: Choices, bits: float, fill: float, layers: int) -> 
     return price, room(choices, price, fill, layers)
 
 
+def expected_price(sample: Choices, bits: int, count: int, layers: int) -> float:
+    """The highest price at which `bits` find room in `count` places like the sample's; the lowest if they never do."""
+    wanted = bits * len(sample) / count
+    return highest_price(lambda price: room(sample, price, FILLS[0], layers).sum() >= wanted)
+
+
 def highest_price(enough: Callable[[float], np.bool_ | bool]) -> float:
     """The highest price at which changes are still `enough`; the lowest of all if they never are."""
     low, high = EXPONENTS

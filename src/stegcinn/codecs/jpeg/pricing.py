@@ -9,6 +9,7 @@ such a distribution would see. Real ones see less of what is rare, so prices and
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from stegcinn.carriers.jpegfile.file import Component, JpegFile
 from stegcinn.codecs.base import SAFE
 from stegcinn.codecs.jpeg.coefficients import LAYERS, Coefficients
 from stegcinn.coding import labels, layerheader
-from stegcinn.coding.layered import EXPONENTS, FILLS, PROMISED, SAMPLE, SEARCH_STEP, highest_price, room
+from stegcinn.coding.layered import EXPONENTS, FILLS, PROMISED, SAMPLE, SEARCH_STEP, expected_price, highest_price, room
 from stegcinn.runtime.arrays import Bool, Float32, Int64
 
 HEADER_SIZE = layerheader.size(LAYERS)
@@ -29,8 +30,7 @@ SEEN_POWER = 0.5  # of the information, by which what attackers see grows
 FORBIDDING = 1e9  # at any price; finite, so that the code may still cross a wide flat area
 AROUND = 0.25  # weight of each of the eight blocks around, by UERD
 BLACK, WHITE = 2, 253  # mean luma of blocks that are as good as that; a colour there is seen at once
-SEEN = 12.0  # disturbance that a deflection of one stands for, with the attackers measured (docs/security.md)
-
+SEEN = 12.0  # disturbance that a deflection of one stands for, as attackers see it (docs/results/jpeg-detection.md)
 SEEN_MADE = 30.0  # the same where rounding errors are known, and less of a change counts
 HALF = 64  # rounding errors of half a step, in units of `Coefficients.errors`
 
@@ -38,8 +38,9 @@ _FINENESS = 8  # entries of the table per octave
 _SMALLEST, _LARGEST = -24, 9  # octaves of mean absolute values
 
 
-def _information() -> Float32:
-    """I of a rounded Laplacian, by its mean absolute value."""
+@cache
+def _table() -> Float32:
+    """I of a rounded Laplacian, by its mean absolute value; made at the first use, as receivers need none."""
     found = []
     x = np.arange(-4096, 4097)
     for octave in np.arange(_SMALLEST * _FINENESS, _LARGEST * _FINENESS + 1) / _FINENESS:
@@ -53,9 +54,6 @@ def _information() -> Float32:
 def _decay(mean: float) -> float:
     """The ratio r of neighbouring chances, proportional to r**|x|, whose mean of |x| is `mean`: 2 r / (1 - r**2)."""
     return (math.sqrt(1 + mean * mean) - 1) / mean
-
-
-_TABLE = _information()
 
 
 def information(plane: Component) -> Float32:
@@ -72,8 +70,8 @@ def information(plane: Component) -> Float32:
     expected = around.reshape(-1, 1) * spectrum
     with np.errstate(divide="ignore"):
         np.log2(expected, out=expected)
-    at = np.clip((expected - _SMALLEST) * _FINENESS, 0, len(_TABLE) - 1).astype(np.int16)
-    found: Float32 = np.take(_TABLE, at)
+    at = np.clip((expected - _SMALLEST) * _FINENESS, 0, len(_table()) - 1).astype(np.int16)
+    found: Float32 = np.take(_table(), at)
     return found
 
 
@@ -109,13 +107,8 @@ def capacity(every: Coefficients, elements: int) -> int:
 def disturbance(every: Coefficients, size: int) -> float:
     """Expected of a stream of `size` bytes."""
     sample, header = _evenly(every), header_places(len(every))
-
-    def of(bits: int, count: int, layers: int) -> float:
-        wanted = bits * len(sample) / count
-        price = highest_price(lambda price: room(sample, price, FILLS[0], layers).sum() >= wanted)
-        return deflection(sample, price, count, layers)
-
-    return math.hypot(of(8 * HEADER_SIZE, header, 1), of(8 * size, len(every) - header, LAYERS))
+    parts = ((8 * HEADER_SIZE, header, 1), (8 * size, len(every) - header, LAYERS))
+    return math.hypot(*(deflection(sample, expected_price(sample, *part), *part[1:]) for part in parts))
 
 
 def undisturbing(every: Coefficients) -> int:

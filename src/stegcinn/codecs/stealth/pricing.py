@@ -11,7 +11,7 @@ from stegcinn.codecs.stealth import moves
 from stegcinn.codecs.stealth.header import HEADER_SIZE, header_pixels
 from stegcinn.codecs.stealth.moves import LAYERS, Pixels
 from stegcinn.coding import labels
-from stegcinn.coding.layered import EXPONENTS, FILLS, PROMISED, SAMPLE, highest_price, room
+from stegcinn.coding.layered import EXPONENTS, FILLS, PROMISED, SAMPLE, expected_price, highest_price, room
 from stegcinn.sealing.keys import VERSION
 
 LOAD = 1.25  # bits per pixel that may move, at most: `exact` has more room and is easier to detect (docs/security.md)
@@ -38,13 +38,8 @@ def capacity(pixels: Pixels) -> int:
 def disturbance(pixels: Pixels, size: int) -> float:
     """Expected of a stream of `size` bytes."""
     sample, header = _evenly(pixels), header_pixels(len(pixels), VERSION)
-
-    def of(bits: int, count: int, layers: int) -> float:
-        wanted = bits * len(sample) / count
-        price = highest_price(lambda price: room(sample, price, FILLS[0], layers).sum() >= wanted)
-        return deflection(sample, price, count, layers)
-
-    return math.hypot(of(8 * HEADER_SIZE, header, 1), of(8 * size, len(pixels) - header, LAYERS))
+    parts = ((8 * HEADER_SIZE, header, 1), (8 * size, len(pixels) - header, LAYERS))
+    return math.hypot(*(deflection(sample, expected_price(sample, *part), *part[1:]) for part in parts))
 
 
 def undisturbing(pixels: Pixels) -> int:
