@@ -3,7 +3,7 @@
 python scripts/measure/speed.py PHOTO [--codec exact] [--megapixels 0.25 1 4 12]
 
 The photo is enlarged or cut to each size (Lanczos). Everything is loaded before the clock starts; each size runs in a
-process of its own, at full load and at 0.1 bits per pixel. `hide` includes all preparation, PNG and the check of the
+process of its own, at full load and at 0.1 bits per pixel, if it takes them. `hide` includes all preparation, PNG and the check of the
 saved file; `reveal` includes reading the PNG. Also told: the share of the 8-bit matrix speed that the networks
 of `exact` reach, against one large product of 8-bit matrices on all cores; that needs onnx (extra `train`).
 """
@@ -48,7 +48,8 @@ def one(path: Path, megapixels: float, codec: str) -> dict[str, float]:
     started = time.perf_counter()
     room = stego.measure(Source(rgb), codec=codec).bytes
     row = {"megapixels": round(pixels, 3), "codec": codec, "capacity": (time.perf_counter() - started) / pixels}
-    for name, size in (("full", room), ("0.1 bpp", int(pixels * 1e6 / 80))):
+    sizes = {"full": room, "0.1 bpp": int(pixels * 1e6 / 80)}
+    for name, size in ((name, size) for name, size in sizes.items() if size <= room):
         payload = Payload(os.urandom(size))
         started = time.perf_counter()
         container = stego.conceal(Source(rgb), payload, codec=codec)
