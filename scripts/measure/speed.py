@@ -3,9 +3,9 @@
 python scripts/measure/speed.py PHOTO [--codec exact] [--megapixels 0.25 1 4 12]
 
 The photo is enlarged or cut to each size (Lanczos). Everything is loaded before the clock starts; each size runs in a
-process of its own, at full load and at 0.1 bits per pixel, if it takes them. `hide` includes all preparation, PNG and the check of the
-saved file; `reveal` includes reading the PNG. Also told: the share of the 8-bit matrix speed that the networks
-of `exact` reach, against one large product of 8-bit matrices on all cores; that needs onnx (extra `train`).
+process of its own, at full load and at 0.1 bits per pixel, if it takes them. `hide` includes all preparation, PNG and
+the check of the saved file; `reveal` includes reading the PNG. Also told: the share of the 8-bit matrix speed that the
+networks of `exact` reach, against one large product of 8-bit matrices on all cores; that needs onnx (extra `train`).
 """
 
 from __future__ import annotations
