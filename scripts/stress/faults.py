@@ -14,6 +14,7 @@ import argparse
 import collections
 import ctypes
 import hashlib
+import io
 import os
 import random
 import resource
@@ -26,6 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 import stegcinn.stego  # noqa: F401 -- loaded once, before the first fork
 from stegcinn.carriers.base import read_photo
@@ -33,27 +35,35 @@ from stegcinn.carriers.formats import encode_photo
 from stegcinn.cli import main as cli
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.files import write_atomic
+from stegcinn.runtime.arrays import UInt8
 
 SIDE = 64
+JPEG_SIDE = 320
 PAYLOADS = (b"the first payload" * 10, b"the second one" * 12)
 BIG = 4 << 20  # bytes, so that a write takes long enough to be hit
 NOBODY = 65534
 MS_RDONLY, MS_REMOUNT = 1, 32
 
-LOSSLESS = tuple(name for name in CODECS if name != "jpeg")  # over pixels
+
+def picture(side: int) -> UInt8:
+    """Noise over gradients, (side, side, 3)."""
+    rows, columns = np.mgrid[:side, :side] * SIDE // side
+    smooth = np.stack([rows * 2 + 40, columns * 2 + 60, rows + columns + 50], axis=-1)
+    noise = np.random.default_rng(0).integers(-9, 10, smooth.shape)
+    return (smooth + noise).clip(0, 255).astype(np.uint8)
 
 
 class Ground:
-    """A folder with a photo, two payloads and a container; what is done to it is judged against this."""
+    """A folder with a photo, also as a JPEG file, two payloads and a container; outcomes are judged against this."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.host, self.files = folder / "host.png", [folder / "one.bin", folder / "two.bin"]
-        rng = np.random.default_rng(0)
-        rows, columns = np.mgrid[:SIDE, :SIDE]
-        smooth = np.stack([rows * 2 + 40, columns * 2 + 60, rows + columns + 50], axis=-1)
-        photo = read_photo((smooth + rng.integers(-9, 10, smooth.shape)).clip(0, 255).astype(np.uint8))
-        self.host.write_bytes(encode_photo(photo, ".png"))
+        self.jpeg = folder / "host.jpg"
+        self.host.write_bytes(encode_photo(read_photo(picture(SIDE)), ".png"))
+        buffer = io.BytesIO()
+        Image.fromarray(picture(JPEG_SIDE)).save(buffer, "JPEG", quality=90)
+        self.jpeg.write_bytes(buffer.getvalue())
         for file, payload in zip(self.files, PAYLOADS, strict=True):
             file.write_bytes(payload)
         folder.chmod(0o755)
@@ -62,19 +72,20 @@ class Ground:
         self.digests = self._digests()
         self.right: dict[bytes, bytes | None] = {}  # what containers seen so far hold
 
-    def renew(self, old: bytes | None = None) -> Path:
+    def renew(self, old: bytes | None = None, suffix: str = ".png") -> Path:
         """An empty folder for outputs, or one with `old` in it; returns the output to name."""
         shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir()
+        output = self.out / f"o{suffix}"
         if old is not None:
-            (self.out / "o.png").write_bytes(old)
-        return self.out / "o.png"
+            output.write_bytes(old)
+        return output
 
     def inputs_untouched(self) -> bool:
         return self._digests() == self.digests
 
     def _digests(self) -> list[str]:
-        return [hashlib.sha256(f.read_bytes()).hexdigest() for f in (self.host, *self.files) if f.exists()]
+        return [hashlib.sha256(f.read_bytes()).hexdigest() for f in (self.host, self.jpeg, *self.files) if f.exists()]
 
     def payload_of(self, file: bytes) -> bytes | None:
         """What a container holds; None if it is none."""
@@ -110,7 +121,8 @@ def finish(pid: int) -> int:
 
 
 def hide(ground: Ground, output: Path, which: int = 0, *options: str) -> list[str]:
-    return ["hide", str(ground.host), str(ground.files[which]), "-o", str(output), *options]
+    host = ground.jpeg if output.suffix == ".jpg" else ground.host
+    return ["hide", str(host), str(ground.files[which]), "-o", str(output), *options]
 
 
 Tally = collections.Counter[str]
@@ -118,22 +130,22 @@ Tally = collections.Counter[str]
 
 def killed_hide(ground: Ground, kills: int, rng: random.Random) -> Tally:
     """kill -9 at random moments, codecs in turn; half of the time there is an older container to be replaced."""
-    usual, counts = {}, Tally()
-    for codec in LOSSLESS:
-        output = ground.renew()
+    usual, old, counts = {}, {}, Tally()
+    for codec in CODECS:
+        output = ground.renew(suffix=load_codec(codec).formats[0])
         begun = time.monotonic()
         assert finish(start(hide(ground, output, 1, "--codec", codec))) == 0
-        usual[codec], old = time.monotonic() - begun, output.read_bytes()
-        assert ground.payload_of(old) == PAYLOADS[1]
+        usual[codec], old[codec] = time.monotonic() - begun, output.read_bytes()
+        assert ground.payload_of(old[codec]) == PAYLOADS[1]
     for number in range(kills):
-        replaces, codec = number % 2 == 0, LOSSLESS[number % len(LOSSLESS)]  # all pairs, as 2 and 3 share no factor
-        output = ground.renew(old if replaces else None)
+        replaces, codec = number % 2 == 0, CODECS[number // 2 % len(CODECS)]
+        output = ground.renew(old[codec] if replaces else None, load_codec(codec).formats[0])
         pid = start(hide(ground, output, 0, "--force", "--codec", codec))
         time.sleep(rng.uniform(0, 1.1 * usual[codec]))
         os.kill(pid, signal.SIGKILL)
         code = finish(pid)
         now = output.read_bytes() if output.exists() else None
-        before = old if replaces else None
+        before = old[codec] if replaces else None
         good = now == before or (now is not None and ground.payload_of(now) == PAYLOADS[0])
         counts["runs"] += 1
         counts["violations"] += not (good and ground.inputs_untouched())
@@ -320,7 +332,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     kills, few, rng = arguments.kills, max(1, arguments.kills // 8), random.Random(arguments.seed)
-    for name in LOSSLESS:
+    for name in CODECS:
         load_codec(name)  # before the first fork: a user with fewer permissions may not read the program
     with tempfile.TemporaryDirectory() as folder:
         ground = Ground(Path(folder))

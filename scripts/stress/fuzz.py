@@ -1,4 +1,4 @@
-"""Feed foreign bytes to every parser that may see them: image files, streams, envelope bodies, colours.
+"""Feed foreign bytes to every parser that may see them: image files, streams, envelope bodies, colours, coefficients.
 
 python scripts/stress/fuzz.py [TARGET ...] [--executions N] [--seed 0]
 python scripts/stress/fuzz.py TARGET --atheris [libFuzzer's options, as -max_total_time=600]
@@ -25,10 +25,11 @@ import struct
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -37,8 +38,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from PIL import Image
 
 from stegcinn.carriers.base import Source, read_photo
+from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.carriers.photo import MAX_PIXELS, Photo
 from stegcinn.codecs import CODECS, load_codec
+from stegcinn.codecs.jpeg.codec import Chroma, JpegCodec
 from stegcinn.errors import ImageError, RevealError, StegcinnError
 from stegcinn.sealing import envelope, keys
 from stegcinn.sealing.keys import Keyring
@@ -53,12 +56,12 @@ SLACK = 24 << 20  # bytes: zstd's window of 8 MiB, decoders' tables, Python's ow
 LIBC = ctypes.CDLL(None)
 KEYS = [keys.Keys(bytes(range(32)), version) for version in keys.VERSIONS]
 HEAD_1 = 42  # bytes of the salt and the authentic head of an envelope of format version 1
-EXECUTIONS = {"image": 100_000, "stream": 100_000, "body": 100_000, "colours": 2_000}  # each by default
+# Each by default
+EXECUTIONS = {"image": 100_000, "stream": 100_000, "body": 100_000, "colours": 2_000, "coefficients": 10_000}
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "TGA", "JPEG2000", "AVIF", "ICO", "DDS")
 MODES = ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16", "F", "LAB")
 MAGIC = tuple(struct.pack(f, v) for f in ("<I", ">I") for v in (0, 1, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF))
-
-LOSSLESS = tuple(name for name in CODECS if name != "jpeg")  # over pixels
+PIXELS = tuple(name for name in CODECS if load_codec(name).formats != (".jpg",))  # codecs over those
 
 
 class BrokenError(Exception):
@@ -139,14 +142,14 @@ def _sealed_1(key: keys.Keys, head: bytes, inner: bytes) -> bytes:
 
 def colours(data: bytes) -> int:
     """The colours of a container, under the keys of the unaltered one: 6 bytes for each pixel that is overwritten."""
-    original, key = CONTAINERS[data[0] % len(CONTAINERS) if data else 0]
+    original, key = PHOTOS[data[0] % len(PHOTOS) if data else 0]
     rgb = original.rgb.copy()
     height, width = rgb.shape[:2]
     for at in range(1, len(data) - 5, 6):
         y, x, size = data[at] % height, data[at + 1] % width, 1 + data[at + 2] % 16
         rgb[y : y + size, x : x + size] = tuple(data[at + 3 : at + 6])
     photo, size = original.with_rgb(rgb), partial(envelope.stream_size, keys=key)
-    for codec in LOSSLESS:
+    for codec in PIXELS:
         try:
             envelope.unseal(load_codec(codec).extract(photo, key, size).stream, key)
             return rgb.nbytes
@@ -155,7 +158,27 @@ def colours(data: bytes) -> int:
     return -rgb.nbytes
 
 
-TARGETS: dict[str, Callable[[bytes], int]] = {"image": image, "stream": stream, "body": body, "colours": colours}
+def coefficients(data: bytes) -> int:
+    """The chroma of a JPEG container, under its keys: 7 bytes for each run of coefficients that is overwritten."""
+    original, key = FILES[data[0] % len(FILES) if data else 0]
+    changed = {index: original.components[index].coefficients.copy() for index in (1, 2)}
+    for at in range(1, len(data) - 6, 7):
+        plane = changed[1 + data[at] % 2].reshape(-1)
+        start = int.from_bytes(data[at + 1 : at + 4], "big") % plane.size
+        value = int.from_bytes(data[at + 5 : at + 7], "big", signed=True) % 2047 - 1023
+        plane[start : start + 1 + data[at + 4]] = value
+    file, codec = original.with_coefficients(changed), JpegCodec()
+    size = sum(plane.nbytes for plane in changed.values())
+    try:
+        envelope.unseal(codec.extract(Chroma(file), key, partial(envelope.stream_size, keys=key)).stream, key)
+    except RevealError:
+        return -size
+    return size
+
+
+TARGETS: dict[str, Callable[[bytes], int]] = {
+    "image": image, "stream": stream, "body": body, "colours": colours, "coefficients": coefficients,
+}  # fmt: skip
 
 
 # -- corpora
@@ -209,20 +232,19 @@ def _bodies() -> list[bytes]:
     return found
 
 
-def _containers() -> list[tuple[Photo, keys.Keys]]:
-    """Of vectors that need no password."""
-    found = []
+def _containers(codecs: tuple[str, ...]) -> Iterator[tuple[Any, keys.Keys]]:
+    """Of vectors that need no password: the carrier of each, and its keys."""
     for vector in json.loads((VECTORS / "containers.json").read_text(encoding="utf-8")):
-        if "opens" in vector and vector["password"] is None and vector["codec"] in LOSSLESS:
+        if "opens" in vector and vector["password"] is None and vector["codec"] in codecs:
             codec, version = load_codec(vector["codec"]), vector.get("version", 1)
-            photo = codec.open(Source(VECTORS / vector["file"]))
-            found.append((photo, Keyring(None)(codec.salt(photo, version), version)))
-    return found
+            carrier = codec.open(Source(VECTORS / vector["file"]))
+            yield carrier, Keyring(None)(codec.salt(carrier, version), version)
 
 
 STREAMS = tuple(sorted(set(_streams())))
 HEADS = tuple(stream[:HEAD_1] for stream in STREAMS)
-CONTAINERS = _containers()
+PHOTOS: list[tuple[Photo, keys.Keys]] = list(_containers(PIXELS))
+FILES: list[tuple[JpegFile, keys.Keys]] = [(chroma.file, key) for chroma, key in _containers(("jpeg",))]
 
 
 def corpus(target: str) -> list[bytes]:
@@ -233,7 +255,9 @@ def corpus(target: str) -> list[bytes]:
             return list(STREAMS)
         case "body":
             return _bodies()
-    return [bytes([i, 1, 1, 1, 9, 9, 9]) for i in range(len(CONTAINERS))]
+        case "coefficients":
+            return [bytes([i, 1, 0, 1, 1, 9, 0, 9]) for i in range(len(FILES))]
+    return [bytes([i, 1, 1, 1, 9, 9, 9]) for i in range(len(PHOTOS))]
 
 
 def mutated(rng: random.Random, seeds: list[bytes]) -> bytes:
