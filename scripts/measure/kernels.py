@@ -85,7 +85,7 @@ def tasks() -> dict[str, tuple[int, Callable[[], object]]]:
         noise._RELUCTANCE(expected, drawn, tile.luma, *size, near, green, reluctance)
 
     return {
-        "stc.encode, per bit": (len(bits), lambda: stc.encode(bits, costs, message)),
+        "stc.encode, per bit": (len(bits), lambda: stc.encode(bits, stc.rounded(costs), message)),
         "stc.decode, per bit": (len(bits), lambda: stc.decode(bits, len(message))),
         "rangecoder: draw": (pixels, draw),
         "rangecoder: measure": (pixels, measured),

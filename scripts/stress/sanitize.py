@@ -82,7 +82,7 @@ def stc_encode(rng: Random) -> None:
     if rng.random() < 0.1:
         bits, message = (rng.integers(0, 2, count, np.uint8) for count in (length, size))
         costs = rng.choice([0, 1e-30, 1, 79, 81, 1e30, np.inf], length).astype(np.float32)
-        after = stc.encode(bits, costs, message)
+        after = stc.encode(bits, stc.rounded(costs), message)
         if after is not None and not np.array_equal(stc.decode(after, size), message):
             raise AssertionError("another message")
         return
@@ -188,11 +188,11 @@ def ternary_costs(rng: Random) -> None:
     """Of some places that are none."""
     total, count = (int(rng.integers(0, 20)) for _ in range(2))
     places = rng.choice([numbers(rng, (count,), "u4"), rng.integers(0, max(1, total), count, np.uint32)])
-    prices = rng.choice([0, 1e-30, 1, 1e30, 3e38, np.inf], total).astype(np.float32)
-    errors = rng.integers(-64, 64, total, np.int8, endpoint=True)
+    prices = rng.choice([0, 1e-30, 1, 1e30, 3e38, np.inf], coefficients.CLASSES).astype(np.float32)
+    errors = numbers(rng, (int(rng.choice([0, total, total // 2])),), "i1")
     coefficients._COSTS(
-        numbers(rng, (total,), "i2"), places, prices, errors, numbers(rng, (total,), "u1"), total, count,
-        float(rng.choice([1e-30, 1, 1e30])), labels.NATS, labels.BEND, 1 / labels.STEEP, np.empty((count, 4), np.uint8),
+        numbers(rng, (total,), "i2"), places, numbers(rng, (total,), "u1"), prices, errors, len(errors),
+        numbers(rng, (total,), "u1"), total, count, labels.BEND, 1 / labels.STEEP, np.empty((count, 4), np.uint8),
     )  # fmt: skip
 
 

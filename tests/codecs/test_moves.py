@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.stealth import moves
 from stegcinn.codecs.stealth.moves import LABELS, LAYERS, Pixels
-from stegcinn.coding import labels
+from stegcinn.coding import labels, stc
 
 colours = st.lists(st.tuples(*(st.integers(0, 255),) * 3), min_size=1, max_size=6)
 
@@ -87,9 +87,9 @@ def test_settled_layer_by_layer_a_pixel_gets_the_label_it_was_given(seed):
     rgb, every = pixels.rgb, moves.label_costs(pixels, 1.0)[0]
     settled = np.zeros(len(rgb), np.uint8)
     for layer in range(LAYERS):
-        bits, costs = labels.preferences(every, settled, layer)
-        assert (costs >= 0).all()
-        flips = (rng.random(len(rgb)) < 0.5) & np.isfinite(costs)
+        bits, prices = labels.preferences(every, settled, layer)
+        assert (prices >= 0).all()
+        flips = (rng.random(len(rgb)) < 0.5) & (prices != stc.NEVER)
         settled |= (bits ^ flips).astype(np.uint8) << np.uint8(layer)
         after = moves.moved(pixels, 1.0, labels.cheapest(every, settled, layer + 1))
         assert np.array_equal(moves.labels(after) % (2 << layer), settled)

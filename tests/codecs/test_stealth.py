@@ -254,7 +254,7 @@ def test_a_header_of_format_1_is_read():
     def told(plain: bytes) -> tuple[int, ...]:
         whole = salt + OLD.masked(plain, "stealth header 3132333435363738")
         bits = stc.encode(
-            np.zeros(1024, np.uint8), np.ones(1024, np.float32), np.unpackbits(np.frombuffer(whole, np.uint8))
+            np.zeros(1024, np.uint8), np.ones(1024, np.int16), np.unpackbits(np.frombuffer(whole, np.uint8))
         )
         return header.read_header(bits, OLD)
 
@@ -269,9 +269,9 @@ def test_a_code_that_fails_is_tried_again(stealth, monkeypatch, refused):
     """A layer with less in it, the header with another salt; and nothing is lost when no layout works."""
     real, calls = stc.encode, []
 
-    def refusing(bits, costs, message):
+    def refusing(bits, prices, message):
         calls.append(len(message))
-        return None if len(calls) == refused else real(bits, costs, message)
+        return None if len(calls) == refused else real(bits, prices, message)
 
     monkeypatch.setattr(stc, "encode", refusing)
     stream = np.random.default_rng(0).bytes(500)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from label_costs import random_costs
 
-from stegcinn.coding import labels
+from stegcinn.coding import labels, stc
 
 LAYERS = (2, 4)
 SEEDS = st.integers(0, 2**32)
@@ -75,12 +75,14 @@ def test_entropies_of_all_layers_are_that_of_the_label(layers):
 def test_preferences_are_log_ratios(layers):
     costs = random_costs(100, layers, 4, reached=0.2)
     likely = labels.chances(costs).astype(np.float64)
-    bits, flips = labels.preferences(costs, np.zeros(100, np.uint8), 0)
+    bits, prices = labels.preferences(costs, np.zeros(100, np.uint8), 0)
     zero, one = likely[:, ::2].sum(axis=1), likely[:, 1::2].sum(axis=1)
     assert np.array_equal(bits, one > zero)
     with np.errstate(divide="ignore"):
-        assert flips == pytest.approx(np.abs(np.log(one / zero)), rel=1e-4, abs=1e-5)
-    assert np.isinf(flips).any()
+        ratios = np.abs(np.log(one / zero)).astype(np.float32)
+    assert np.abs(prices - stc.rounded(ratios)).max() <= 1
+    assert ((prices == stc.NEVER) == np.isinf(ratios)).all()
+    assert (prices == stc.NEVER).any()
 
 
 @settings(max_examples=40, deadline=None)
@@ -90,9 +92,9 @@ def test_settled_layer_by_layer_a_place_gets_a_label_in_reach(layers, seed):
     rng, costs = np.random.default_rng(seed), random_costs(200, layers, seed)
     settled = np.zeros(len(costs), np.uint8)
     for layer in range(layers):
-        bits, flips = labels.preferences(costs, settled, layer)
-        assert (flips >= 0).all()
-        other = (rng.random(len(costs)) < 0.5) & np.isfinite(flips)
+        bits, prices = labels.preferences(costs, settled, layer)
+        assert (prices >= 0).all()
+        other = (rng.random(len(costs)) < 0.5) & (prices != stc.NEVER)
         settled |= (bits ^ other).astype(np.uint8) << np.uint8(layer)
         label = labels.cheapest(costs, settled, layer + 1)
         assert np.array_equal(label % (2 << layer), settled)

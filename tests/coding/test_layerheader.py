@@ -23,7 +23,7 @@ def labels_of(header: bytes, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     bits = rng.integers(0, 2, 1024, np.uint8)
     message = np.unpackbits(np.frombuffer(header, np.uint8))
-    carried = stc.encode(bits, np.ones(1024, np.float32), message)
+    carried = stc.encode(bits, np.ones(1024, np.int16), message)
     return carried | (rng.integers(0, 8, 1024, np.uint8) << 1)
 
 

@@ -57,7 +57,7 @@ def test_the_message_comes_back(bits, rate, seed):
     before = rng.integers(0, 2, bits).astype(np.uint8)
     message = rng.integers(0, 2, max(1, int(rate * bits))).astype(np.uint8)
     kept = before.copy()
-    after = stc.encode(before, rng.random(bits).astype(np.float32), message)
+    after = stc.encode(before, stc.rounded(rng.random(bits).astype(np.float32)), message)
     assert np.array_equal(before, kept)
     assert np.array_equal(stc.decode(after, len(message)), message)
 
@@ -74,7 +74,7 @@ def test_no_cheaper_flips_exist(count, more, seed):
     parity = matrix(bits, count)
     assert np.array_equal(stc.decode(before, count), parity @ before % 2)
     least = least_cost(parity, (parity @ before + message) % 2, costs)
-    after = stc.encode(before, costs, message)
+    after = stc.encode(before, stc.rounded(costs), message)
     if after is None:
         assert np.isinf(least)
     else:
@@ -91,7 +91,7 @@ def test_close_to_the_bound(rate):
     while binary_entropy(1 / (1 + np.exp(np.minimum(costs, 700)))).mean() > rate:
         costs *= 1.01
     message = rng.integers(0, 2, int(rate * len(bits))).astype(np.uint8)
-    after = stc.encode(bits, costs.astype(np.float32), message)
+    after = stc.encode(bits, stc.rounded(costs.astype(np.float32)), message)
     assert len(message) > 0.9 * bits_at_cost(costs, costs[after != bits].sum())
 
 
@@ -100,7 +100,7 @@ def test_many_segments_with_few_lanes_left_over():
     bits = rng.integers(0, 2, 5 * stc.SEGMENT + 77).astype(np.uint8)
     message = rng.integers(0, 2, 5 * stc.LEAST + 3).astype(np.uint8)
     costs = rng.random(len(bits)).astype(np.float32)
-    after = stc.encode(bits, costs, message)
+    after = stc.encode(bits, stc.rounded(costs), message)
     assert np.array_equal(stc.decode(after, len(message)), message)
     segments, length, _ = stc._layout(len(bits), len(message))
     assert segments == 5
@@ -114,7 +114,7 @@ def test_prices_that_have_risen_far_are_taken_down():
     message = rng.integers(0, 2, len(bits) // 4).astype(np.uint8)
     costs = np.concatenate([np.full(stc.SEGMENT, 1000.0), rng.random(stc.SEGMENT)]).astype(np.float32)
     costs[rng.random(len(costs)) < 0.2] = np.inf
-    after = stc.encode(bits, costs, message)
+    after = stc.encode(bits, stc.rounded(costs), message)
     assert np.array_equal(stc.decode(after, len(message)), message)
     assert np.isfinite(costs[after != bits]).all()
     flips = (after != bits).reshape(2, -1).sum(axis=1)
@@ -127,19 +127,19 @@ def test_wet_bits_stay():
     wet = rng.random(len(bits)) < 0.7
     costs = np.where(wet, np.inf, 1).astype(np.float32)
     message = rng.integers(0, 2, 300).astype(np.uint8)
-    after = stc.encode(bits, costs, message)
+    after = stc.encode(bits, stc.rounded(costs), message)
     assert np.array_equal(stc.decode(after, len(message)), message)
     assert np.array_equal(after[wet], bits[wet])
 
 
 def test_what_cannot_be_carried_is_refused():
-    bits, wet = np.zeros(100, np.uint8), np.full(100, np.inf, np.float32)
+    bits, wet = np.zeros(100, np.uint8), stc.rounded(np.full(100, np.inf, np.float32))
     assert stc.encode(bits, wet, np.ones(10, np.uint8)) is None
     assert np.array_equal(stc.encode(bits, wet, np.zeros(10, np.uint8)), bits)
-    assert stc.encode(bits, np.ones(100, np.float32), np.ones(101, np.uint8)) is None
+    assert stc.encode(bits, np.ones(100, np.int16), np.ones(101, np.uint8)) is None
 
 
 def test_an_empty_message_changes_nothing():
     bits = np.ones(10, np.uint8)
-    assert np.array_equal(stc.encode(bits, np.ones(10, np.float32), np.zeros(0, np.uint8)), bits)
+    assert np.array_equal(stc.encode(bits, np.ones(10, np.int16), np.zeros(0, np.uint8)), bits)
     assert len(stc.decode(bits, 0)) == 0

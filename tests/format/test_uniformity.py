@@ -103,9 +103,9 @@ def given_to_codes(monkeypatch, name: str, layers: int) -> list[np.ndarray]:
     messages: list[np.ndarray] = []
     real = stc.encode
 
-    def spy(bits, costs, message):
+    def spy(bits, prices, message):
         messages.append(message)
-        return real(bits, costs, message)
+        return real(bits, prices, message)
 
     monkeypatch.setattr(stc, "encode", spy)
     containers(name)

@@ -176,25 +176,27 @@ def test_move_costs(run, count, price, seed):
 
 
 @CASES
-@given(st.integers(1, 12), st.integers(0, 20), st.sampled_from([0.0, 1.0, 1e4]), SEEDS)
-def test_ternary_costs(run, total, count, price, seed):
+@given(st.integers(1, 12), st.integers(0, 20), st.booleans(), SEEDS)
+def test_ternary_costs(run, total, count, told, seed):
     """In numbers of 32 bits, in the same order: to the last bit."""
     rng = np.random.default_rng(seed)
     values, places = extreme(rng, (total,), np.int16), rng.integers(0, total, count, np.uint32)
-    prices = rng.choice([0, 1e-3, 1, 40, 1e30], total).astype(np.float32) * rng.random(total, np.float32)
-    errors, ways = rng.integers(-64, 64, total, np.int8, endpoint=True), extreme(rng, (total,), np.uint8)
+    classes, ways = extreme(rng, (total,), np.uint8), extreme(rng, (total,), np.uint8)
+    prices = rng.choice([0, 1e-3, 1, 40, 1e4, 1e30], 256).astype(np.float32) * rng.random(256, np.float32)
+    errors = extreme(rng, (total,), np.int8) if told else np.empty(0, np.int8)
     costs = np.full((count, 4), 77, np.uint8)
-    scale = labels.NATS, labels.BEND, 1 / labels.STEEP
-    assert run(coefficients._COSTS, values, places, prices, errors, ways, total, count, price, *scale, costs) == 0
-    nats, bend, gentle = map(np.float32, scale)
+    scale = labels.BEND, 1 / labels.STEEP
+    given_ = values, places, classes, prices, errors, len(errors), ways, total, count, *scale
+    assert run(coefficients._COSTS, *given_, costs) == 0
+    bend, gentle = map(np.float32, scale)
     for i, at in enumerate(places):
         expected = np.full(4, labels.NO_MOVE)
         expected[int(values[at]) % 4] = 0
         for way, step in ((PLUS, 1), (MINUS, -1)):
-            easier = np.float32(step * int(errors[at]) / 64)
-            units = prices[at] * np.float32(price) * (np.float32(1) - easier) * nats
+            easier = np.float32(step * int(errors[at]) / 64) if told else np.float32(0)
+            units = prices[classes[at]] * (np.float32(1) - easier)
             if ways[at] & way:
-                expected[(int(values[at]) + step) % 4] = as_bytes(units, bend, gentle)
+                expected[(int(values[at]) + step) % 4] = as_bytes(max(units, np.float32(0)), bend, gentle)
         assert np.array_equal(costs[i], expected)
 
 
@@ -206,8 +208,9 @@ def test_ternary_costs_of_places_that_are_none(run, total, beyond, seed):
     places = np.array([*rng.integers(0, total, 3 if total else 0), total + beyond], np.uint32)
     values, errors, ways = (np.zeros(total, kind) for kind in (np.int16, np.int8, np.uint8))
     costs = np.full((len(places) + 1, 4), 77, np.uint8)
-    prices, scale = np.zeros(total, np.float32), (labels.NATS, labels.BEND, 1 / labels.STEEP)
-    assert run(coefficients._COSTS, values, places, prices, errors, ways, total, len(places), 1.0, *scale, costs) == -1
+    prices, scale = np.zeros(256, np.float32), (labels.BEND, 1 / labels.STEEP)
+    given_ = values, places, ways, prices, errors, total, ways, total, len(places), *scale
+    assert run(coefficients._COSTS, *given_, costs) == -1
     assert (costs[len(places) - 1 :] == 77).all()
 
 

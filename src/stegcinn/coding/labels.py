@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from stegcinn.runtime.arrays import Float32, Float64, UInt8
+from stegcinn.coding import stc
+from stegcinn.runtime.arrays import Float32, Float64, Int16, UInt8
 from stegcinn.runtime.native import Kernel, in_parts
 
 PIECE = 16384  # places that one thread works on at a time
@@ -60,21 +61,23 @@ def entropies(costs: UInt8) -> Float64:
     return total
 
 
-def preferences(costs: UInt8, settled: UInt8, layer: int) -> tuple[UInt8, Float32]:
+def preferences(costs: UInt8, settled: UInt8, layer: int) -> tuple[UInt8, Int16]:
     """The likelier value of each label's bit `layer` given the `settled` ones below it, and what the other one costs.
 
-    The latter is the logarithm of how many times likelier (Filler and Fridrich 2010); infinite where there is no
-    choice.
+    The latter is the logarithm of how many times likelier (Filler and Fridrich 2010), as `stc.rounded` has it; infinite
+    where there is no choice.
     """
     layers = layers_of(costs)
-    bits, flips = np.empty(len(costs), np.uint8), np.empty(len(costs), np.float32)
+    bits, prices = np.empty(len(costs), np.uint8), np.empty(len(costs), np.int16)
 
     def part(where: slice) -> None:
         ours = costs[where]
-        _PREFERENCES(ours, len(ours), layers, _CHANCES, settled[where], layer, bits[where], flips[where])
+        flips = np.empty(len(ours), np.float32)
+        _PREFERENCES(ours, len(ours), layers, _CHANCES, settled[where], layer, bits[where], flips)
+        prices[where] = stc.rounded(flips)
 
     in_parts(part, len(costs), PIECE)
-    return bits, flips
+    return bits, prices
 
 
 def cheapest(costs: UInt8, settled: UInt8, layers: int) -> UInt8:

@@ -102,10 +102,10 @@ def write(
     costs = labels.of_lowest_layers(choices.costs(price, places), layers)
     settled, start = np.zeros(len(places), np.uint8), 0
     for layer, size in enumerate(sizes(len(message), told)):
-        likelier, flips = labels.preferences(costs, settled, layer)
-        either = flips == 0  # as +1 and -1 often are: to prefer one of them always would be seen
-        likelier[either] = np.frombuffer(drawn(len(places)), np.uint8)[either] & 1
-        bits = stc.encode(likelier, flips, message[start : start + size])
+        likelier, prices = labels.preferences(costs, settled, layer)
+        # As +1 and -1 often are: to prefer one of them always would be seen
+        np.copyto(likelier, np.frombuffer(drawn(len(places)), np.uint8) & 1, where=prices == 0)
+        bits = stc.encode(likelier, prices, message[start : start + size])
         if bits is None:
             return None
         settled |= bits << np.uint8(layer)

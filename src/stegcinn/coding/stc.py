@@ -44,11 +44,10 @@ def _columns() -> Int32:
 COLUMNS = _columns()
 
 
-def encode(bits: UInt8, costs: Float32, message: UInt8) -> UInt8 | None:
+def encode(bits: UInt8, prices: Int16, message: UInt8) -> UInt8 | None:
     """The bits (n,) after the cheapest flips found that make them carry `message` (m,); None if nothing does.
 
-    `costs` (n,): of flipping each, at least 0, in nats: they are rounded to 1/32, and what is dearer than 80 counts as
-    80. Infinite for bits that must stay (wet).
+    `prices` (n,): of flipping each, see `rounded`.
     """
     out = bits.copy()
     if len(message) == 0:
@@ -58,7 +57,7 @@ def encode(bits: UInt8, costs: Float32, message: UInt8) -> UInt8 | None:
     padded[: len(message)] = message
     padded[len(message) :] = decode(bits, segments * size)[len(message) :]  # nobody reads them
     view = out[: segments * length].reshape(segments, length)
-    weights = _rounded(costs[: segments * length]).reshape(segments, length)
+    weights = prices[: segments * length].reshape(segments, length)
     targets = padded.reshape(segments, size)
 
     memory_size = _MEMORY(length, size)
@@ -90,8 +89,11 @@ def _layout(bits: int, count: int) -> tuple[int, int, int]:
     return segments, bits // segments, -(-count // segments)
 
 
-def _rounded(costs: Float32) -> Int16:
-    """As the trellis adds them up."""
+def rounded(costs: Float32) -> Int16:
+    """Costs of flips, at least 0, in nats, as the trellis adds them up: in 1/UNIT, and at most MOST of them.
+
+    Infinite ones are for bits that must stay (wet).
+    """
     units = np.rint(np.minimum(costs, np.float32(MOST)) * np.float32(UNIT)).astype(np.int16)
     units[np.isinf(costs)] = NEVER
     return units

@@ -78,35 +78,45 @@ EXPORT void label_preferences(const uint8_t *costs, int64_t count, int64_t layer
         preferences(costs, count, 16, chances, settled, layer, bits, flips);
 }
 
+/* A cost as a byte: 1/units up to `bend`, in steps that are `gentle` as high beyond. */
+static uint8_t as_byte(float units, float bend, float gentle)
+{
+    enum { DEAREST = 254 };
+    const float rounded = (units < bend ? units : bend + (units - bend) * gentle) + 0.5f;
+    return (uint8_t)(rounded < 0 ? 0 : rounded < DEAREST ? (int32_t)rounded : DEAREST);
+}
+
 /* What -1, 0 and +1 cost for values with their labels modulo 4, as bytes like those of `move_costs` in moves.c.
  *
- * values (total,) int16; places (count,) uint32 of those that are asked for, below total; prices (total,) float32 of a
- * change by one, multiplied by `price`; errors (total,) int8: a change towards the sign of the error costs (128 - 2 |error|)
- * / 128 of that, the other way (128 + 2 |error|) / 128; ways (total,) uint8, with bit 0 where +1 is possible and bit 1
- * where -1 is. costs (count, 4) uint8: in 1/nats up to `bend`, in steps that are `gentle` as high beyond, NO_MOVE where no
- * change leads. -1 if a place is none.
+ * values (total,) int16; places (count,) uint32 of those that are asked for, below total; classes (total,) uint8 of
+ * prices (256,) float32 of a change by one, in units of the bytes; errors (total,) int8, or none (`told` is 0): a change
+ * towards the sign of the error costs (128 - 2 |error|) / 128 of that, the other way (128 + 2 |error|) / 128; ways
+ * (total,) uint8, with bit 0 where +1 is possible and bit 1 where -1 is. costs (count, 4) uint8, NO_MOVE where no change
+ * leads. -1 if a place is none.
  */
-EXPORT int64_t ternary_costs(const int16_t *values, const uint32_t *places, const float *prices, const int8_t *errors,
-                             const uint8_t *ways, int64_t total, int64_t count, float price, float nats, float bend,
-                             float gentle, uint8_t *costs)
+EXPORT int64_t ternary_costs(const int16_t *values, const uint32_t *places, const uint8_t *classes, const float *prices,
+                             const int8_t *errors, int64_t told, const uint8_t *ways, int64_t total, int64_t count,
+                             float bend, float gentle, uint8_t *costs)
 {
-    enum { UP = 1, DOWN = 2, NO_MOVE = 255, HALF = 64 };
+    enum { UP = 1, DOWN = 2, NO_MOVE = 255, HALF = 64, CLASSES = 256 };
+    uint8_t plain[CLASSES];
+    for (int k = 0; k < CLASSES; k++)
+        plain[k] = as_byte(prices[k], bend, gentle);
     for (int64_t i = 0; i < count; i++) {
         const int64_t at = places[i];
-        if (at >= total)
+        if (at >= total || (told && at >= told))
             return -1;
         const uint32_t label = (uint32_t)values[at];
-        uint8_t *cost = costs + 4 * i;
-        cost[0] = cost[1] = cost[2] = cost[3] = NO_MOVE;
-        cost[label & 3] = 0;
-        for (int way = UP; way <= DOWN; way++) {
-            const float towards = (float)(way == UP ? errors[at] : -errors[at]) / HALF;
-            const float units = prices[at] * price * (1 - towards) * nats, beyond = bend + (units - bend) * gentle;
-            const float rounded = (units < bend ? units : beyond) + 0.5f;
-            const int32_t byte = (int32_t)(rounded < NO_MOVE - 1 ? rounded : NO_MOVE - 1);
-            if (ways[at] & way)
-                cost[(label + (way == UP ? 1 : 3)) & 3] = (uint8_t)byte;
+        uint8_t *cost = costs + 4 * i, up = plain[classes[at]], down = up;
+        if (told && errors[at]) {
+            const float price = prices[classes[at]], towards = (float)errors[at] / HALF;
+            up = as_byte(price * (1 - towards), bend, gentle);
+            down = as_byte(price * (1 + towards), bend, gentle);
         }
+        cost[label & 3] = 0;
+        cost[(label + 1) & 3] = ways[at] & UP ? up : NO_MOVE;
+        cost[(label + 2) & 3] = NO_MOVE;
+        cost[(label + 3) & 3] = ways[at] & DOWN ? down : NO_MOVE;
     }
     return 0;
 }

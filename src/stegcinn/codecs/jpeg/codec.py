@@ -192,17 +192,18 @@ class JpegCodec:
 
     def _coefficients(self, chroma: Chroma) -> Coefficients:
         """All of the visible chroma blocks, Cb before Cr, blocks in raster order."""
-        file, prices, ways = chroma.file, [], []
+        file, of_planes, ways, errors = chroma.file, [], [], None
         for index in (1, 2):
             plane = file.components[index]
-            prices.append(pricing.prices(plane, pricing.dry_blocks(file, index)))
+            of_planes.append(pricing.classes(plane, pricing.dry_blocks(file, index)))
             ways.append(file.codable(index)[: plane.visible_rows, : plane.visible_columns].reshape(-1))
-        values, price = _values(file), np.concatenate(prices)
-        errors = np.zeros(values.size, np.int8)
+        classes = np.concatenate(of_planes)
         if chroma.errors is not None:  # what is forbidden stays so, even where it was rounded halfway
-            np.concatenate([each.reshape(-1) for each in chroma.errors], out=errors)
-            errors[price >= pricing.FORBIDDING] = 0
-        return Coefficients(values, price, errors, np.concatenate(ways) & np.uint8(PLUS | MINUS))
+            errors = np.concatenate([each.reshape(-1) for each in chroma.errors])
+            errors[classes == pricing.FORBIDDEN] = 0
+        either = np.concatenate(ways)
+        either &= np.uint8(PLUS | MINUS)
+        return Coefficients(_values(file), classes, pricing.prices(), errors, either)
 
     def _order(self, chroma: Chroma, key: Keys) -> UInt32:
         return np.concatenate(list(coefficients.order(_blocks(chroma.file), key)))

@@ -16,22 +16,25 @@ from stegcinn.sealing.keys import Keys
 MODES = 64  # coefficients of a block
 LAYERS = 2  # labels are values modulo 4, so three neighbouring values differ
 LABELS = 1 << LAYERS
+CLASSES = 256  # of prices
 
 Places = npt.NDArray[np.integer]
 
-_COSTS = Kernel("ternary_costs", "i2 u4 f4 i1 u1 n n f f f f u1!")
+_COSTS = Kernel("ternary_costs", "i2 u4 u1 f4 i1 n u1 n n f f u1!")
 
 
 @dataclass(frozen=True)
 class Coefficients:
-    """Values (n,) that may change by one: at `prices` (n,), less towards the sign of `errors` (n,), in `ways` (n,).
+    """Values (n,) that may change by one, in `ways` (n,): PLUS, MINUS, both or none.
 
-    Errors are in 1/128 of a quantisation step; ways are PLUS, MINUS, both or none.
+    The price is that of the `classes` (n,) in the table of `prices` (CLASSES,), and less towards the sign of `errors`
+    (n,), where there are any: they are in 1/128 of a quantisation step, of half of one at most.
     """
 
     values: Int16
+    classes: UInt8
     prices: Float32
-    errors: Int8
+    errors: Int8 | None
     ways: UInt8
 
     def __len__(self) -> int:
@@ -39,18 +42,21 @@ class Coefficients:
 
     def taken(self, places: Places) -> Coefficients:
         """Those of the given indices, copied."""
-        return Coefficients(self.values[places], self.prices[places], self.errors[places], self.ways[places])
+        errors = None if self.errors is None else self.errors[places]
+        return Coefficients(self.values[places], self.classes[places], self.prices, errors, self.ways[places])
 
     def costs(self, price: float, places: Places | None = None) -> UInt8:
         """What each label costs, (n, LABELS), see `coding.labels`: of all, or at some places."""
         where = np.arange(len(self), dtype=np.uint32) if places is None else places.astype(np.uint32, copy=False)
         costs = np.empty((len(where), LABELS), np.uint8)
+        prices = self.prices * np.float32(price * NATS)
+        errors = np.empty(0, np.int8) if self.errors is None else self.errors
 
         def part(some: slice) -> None:
             ours = where[some]
             _COSTS(
-                self.values, ours, self.prices, self.errors, self.ways, len(self), len(ours), price, NATS, BEND,
-                1 / STEEP, costs[some],
+                self.values, ours, self.classes, prices, errors, len(errors), self.ways, len(self), len(ours),
+                BEND, 1 / STEEP, costs[some],
             )  # fmt: skip
 
         in_parts(part, len(where), 4 * PIECE)

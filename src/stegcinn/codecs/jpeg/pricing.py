@@ -15,10 +15,12 @@ import numpy as np
 
 from stegcinn.carriers.jpegfile.file import Component, JpegFile
 from stegcinn.codecs.base import SAFE
-from stegcinn.codecs.jpeg.coefficients import LAYERS, Coefficients
+from stegcinn.codecs.jpeg.coefficients import CLASSES, LAYERS, MODES, Coefficients
 from stegcinn.coding import labels, layerheader
+from stegcinn.coding.labels import PIECE
 from stegcinn.coding.layered import EXPONENTS, FILLS, PROMISED, SAMPLE, SEARCH_STEP, expected_price, highest_price, room
-from stegcinn.runtime.arrays import Bool, Float32, Int64
+from stegcinn.runtime.arrays import Bool, Float32, Int64, UInt8
+from stegcinn.runtime.native import in_parts
 
 HEADER_SIZE = layerheader.size(LAYERS)
 HEADER_SHARE = 16  # one coefficient in so many is the header's, within these bounds
@@ -27,20 +29,21 @@ LOAD = 1.0  # bits per chroma AC coefficient that is not zero, at most
 RESERVE = 1.3  # of the room that a sample shows, over what is promised: the key chooses other places
 POWER = 0.25  # of the information, that is the price: by measurement (docs/decisions/jpeg.md)
 SEEN_POWER = 0.5  # of the information, by which what attackers see grows
-FORBIDDING = 1e9  # at any price; finite, so that the code may still cross a wide flat area
+FORBIDDEN = CLASSES - 1  # the class of what must not change at any price:
+FORBIDDING = 1e9  # finite, so that the code may still cross a wide flat area
 AROUND = 0.25  # weight of each of the eight blocks around, by UERD
 BLACK, WHITE = 2, 253  # mean luma of blocks that are as good as that; a colour there is seen at once
 SEEN = 12.0  # disturbance that a deflection of one stands for, as attackers see it (docs/results/jpeg-detection.md)
 SEEN_MADE = 30.0  # the same where rounding errors are known, and less of a change counts
 HALF = 64  # rounding errors of half a step, in units of `Coefficients.errors`
 
-_FINENESS = 8  # entries of the table per octave
-_SMALLEST, _LARGEST = -24, 9  # octaves of mean absolute values
+_FINENESS = 8  # classes per octave
+_SMALLEST, _LARGEST = -22.0, 9.75  # octaves of mean absolute values
 
 
 @cache
-def _table() -> Float32:
-    """I of a rounded Laplacian, by its mean absolute value; made at the first use, as receivers need none."""
+def _information() -> Float32:
+    """I of a rounded Laplacian for each class of mean absolute values; made at the first use: receivers need none."""
     found = []
     x = np.arange(-4096, 4097)
     for octave in np.arange(_SMALLEST * _FINENESS, _LARGEST * _FINENESS + 1) / _FINENESS:
@@ -56,8 +59,17 @@ def _decay(mean: float) -> float:
     return (math.sqrt(1 + mean * mean) - 1) / mean
 
 
-def information(plane: Component) -> Float32:
-    """I of each visible coefficient, (blocks, 64), in raster order of blocks."""
+@cache
+def prices() -> Float32:
+    """Of a change by one of a coefficient of each class, (CLASSES,)."""
+    return np.append(np.power(_information(), np.float32(POWER)), np.float32(FORBIDDING))
+
+
+def classes(plane: Component, dry: Bool) -> UInt8:
+    """Of each visible coefficient, (blocks * 64,), in raster order; those of blocks that are not `dry` are forbidden.
+
+    `dry` (rows, columns) of blocks.
+    """
     steps = plane.quantisation.astype(np.float32)
     amplitudes = np.abs(plane.visible).astype(np.float32)
     energy = amplitudes[..., 1:] @ steps[1:]
@@ -67,19 +79,17 @@ def information(plane: Component) -> Float32:
     sums = amplitudes.sum(axis=(0, 1), dtype=np.float64)
     sums[0] = (sums[1] + sums[8]) / 2  # DC: as in UERD, like the modes next to it
     spectrum = ((sums + 1) / max(float(around.sum(dtype=np.float64)), 1.0)).astype(np.float32)
-    expected = around.reshape(-1, 1) * spectrum
-    with np.errstate(divide="ignore"):
-        np.log2(expected, out=expected)
-    at = np.clip((expected - _SMALLEST) * _FINENESS, 0, len(_table()) - 1).astype(np.int16)
-    found: Float32 = np.take(_table(), at)
-    return found
+    with np.errstate(divide="ignore"):  # the logarithm of what is expected is a sum of two
+        octaves = np.log2(around).reshape(-1, 1) - np.float32(_SMALLEST), np.log2(spectrum)
+    found = np.empty((around.size, MODES), np.uint8)
 
+    def part(where: slice) -> None:
+        at = (octaves[0][where] + octaves[1]) * np.float32(_FINENESS)
+        found[where] = np.clip(at, 0, FORBIDDEN - 1)
 
-def prices(plane: Component, dry: Bool) -> Float32:
-    """Of a change of each visible coefficient, (blocks * 64,): forbidding where not `dry` (rows, columns of blocks)."""
-    price: Float32 = np.power(information(plane), np.float32(POWER))
-    price[~dry.reshape(-1)] = FORBIDDING
-    return price.reshape(-1)
+    in_parts(part, around.size, PIECE // MODES)
+    found[~dry.reshape(-1)] = FORBIDDEN
+    return found.reshape(-1)
 
 
 def header_places(count: int) -> int:
@@ -130,10 +140,10 @@ def deflection(sample: Coefficients, price: float, count: int, layers: int = LAY
     """
     likely = labels.chances(labels.of_lowest_layers(sample.costs(price), layers)).astype(np.float64)
     rows, stay = np.arange(len(sample)), (sample.values & 3).astype(np.int64)
-    towards = sample.errors / np.float64(HALF)
+    towards = 0 if sample.errors is None else sample.errors / np.float64(HALF)
     up, down = likely[rows, (stay + 1) & 3] * (1 - towards), likely[rows, (stay - 1) & 3] * (1 + towards)
-    seen = np.square(up + down) * np.power(sample.prices.astype(np.float64), SEEN_POWER / POWER)
-    scale = SEEN_MADE if sample.errors.any() else SEEN
+    seen = np.square(up + down) * np.power(prices().astype(np.float64), SEEN_POWER / POWER)[sample.classes]
+    scale = SEEN if sample.errors is None else SEEN_MADE
     return scale * math.sqrt(float(seen.sum()) * count / len(sample) / 4)
 
 
