@@ -25,7 +25,7 @@ from stegcinn.codecs.jpeg import coefficients, pricing
 from stegcinn.codecs.jpeg.coefficients import LAYERS, MODES, Coefficients
 from stegcinn.coding import layered, layerheader
 from stegcinn.errors import CapacityError, ImageError, RevealError, SelfCheckError
-from stegcinn.runtime.arrays import Int8, Int16, UInt32
+from stegcinn.runtime.arrays import Int8, Int16, UInt8, UInt32
 from stegcinn.sealing.keys import KEY_SIZE, VERSION, Keys, Keystream
 
 PRICING_SHARE = 0.3  # of the work of `embed`
@@ -175,18 +175,18 @@ class JpegCodec:
         split, pieces = pricing.header_places(values.size), coefficients.order(blocks, key)
         if values.size < 2 * split:  # so small a picture has no room for one
             raise RevealError
-        first: list[UInt32] = []
-        while sum(map(len, first)) < split:
-            first.append(next(pieces))
-        head = np.concatenate(first)
-        length, shares = layerheader.read(coefficients.labels(np.take(values, head[:split])), LAYERS, self.name, key)
+        found: list[UInt8] = []
+        while sum(map(len, found)) < split:
+            found.append(coefficients.labels(values[next(pieces)]))
+        head = np.concatenate(found)
+        length, shares = layerheader.read(head[:split], LAYERS, self.name, key)
         if 8 * length > LAYERS * values.size:
             raise RevealError
-        rest = np.concatenate([head[split:], *pieces])
+        rest = np.concatenate([head[split:], *(coefficients.labels(values[piece]) for piece in pieces)])
         sizes = layered.sizes(8 * length, shares)
         if max(sizes) > len(rest):
             raise RevealError
-        return Extraction(layered.read(coefficients.labels(np.take(values, rest)), sizes), 1.0)
+        return Extraction(layered.read(rest, sizes), 1.0)
 
     # -- coefficients
 
