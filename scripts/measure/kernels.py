@@ -18,7 +18,7 @@ import numpy as np
 from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.stealth import moves, noise
 from stegcinn.coding import labels, stc
-from stegcinn.colourmodel import cells, mixture, networks, rangecoder, summary
+from stegcinn.colourmodel import cells, mixture, networks, rangecoder
 
 SECONDS = 1.0  # for each
 SIDE = 192  # pixels
@@ -51,11 +51,10 @@ def tasks() -> dict[str, tuple[int, Callable[[], object]]]:
     planes = [np.empty((4, SIDE + 4, SIDE + 4), np.int16) for _ in range(3)]
     shown = np.empty((cells.CHANNELS[2], *size), np.uint8)
 
-    found = np.empty((summary.PLANES, *size), np.int16)
-    weights, widths = mixture.weights(), mixture.scales() ** -2.0
+    gray = tile.luma.reshape(-1)
     near, green = (rng.integers(-3000, 1, shape, np.int16) for shape in ((2, 256, 256), (256, 401, 2)))
-    reluctance = np.empty((*size, len(moves.MOVES)), np.int8)
-    expected = rng.normal(0, 30, found.shape).astype(np.int16)
+    reluctance = np.empty((pixels, len(moves.MOVES)), np.int8)
+    expected = rng.normal(0, 30, (pixels, noise.EXPECTED)).astype(np.int8)
 
     count = labels.PIECE
     hosts = rgb.reshape(-1, 3)[:count].copy()
@@ -75,14 +74,11 @@ def tasks() -> dict[str, tuple[int, Callable[[], object]]]:
         state = np.array([0, rangecoder.FULL, 0], np.uint64)
         rangecoder._ENCODE(counts, pixels, bytes_out, len(bytes_out), state)
 
-    def summed() -> None:
-        summary._SUMMARISE(*tile[:4], drawn, *size, weights, widths, found)
-
     def gathered() -> None:
         networks._GATHER(luma, rgb, *luma.shape, places, -2, -2, SIDE + 4, SIDE + 4, 4, *planes)
 
     def reluctant() -> None:
-        noise._RELUCTANCE(expected, drawn, tile.luma, *size, near, green, reluctance)
+        noise._RELUCTANCE(expected, drawn.reshape(-1, 3), gray, pixels, near, green, reluctance)
 
     return {
         "stc.encode, per bit": (len(bits), lambda: stc.encode(bits, stc.rounded(costs), message)),
@@ -92,7 +88,6 @@ def tasks() -> dict[str, tuple[int, Callable[[], object]]]:
         "rangecoder: encode": (pixels, encoded),
         "networks: gather": (pixels, gathered),
         "cells.features": (pixels, lambda: cells.features(*planes, 2, 0, shown)),
-        "summary: summarise": (pixels, summed),
         "noise: reluctance": (pixels, reluctant),
         "moves.label_costs": (count, lambda: moves.label_costs(free, 1.0)),
         "labels.entropies": (count, lambda: labels.entropies(label_costs)),

@@ -29,7 +29,7 @@ from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.jpeg import coefficients
 from stegcinn.codecs.stealth import moves, noise
 from stegcinn.coding import labels, stc
-from stegcinn.colourmodel import cells, mixture, networks, rangecoder, summary
+from stegcinn.colourmodel import cells, mixture, networks, rangecoder
 from stegcinn.errors import StegcinnError
 from stegcinn.runtime import native
 
@@ -156,22 +156,12 @@ def gather_cells(rng: Random) -> None:
                      int(left), rows, columns, settled, y, r, b)  # fmt: skip
 
 
-def summarise(rng: Random) -> None:
-    size = sides(rng)
-    parameters, rgb = numbers(rng, (mixture.PARAMETERS, *size), "u1"), numbers(rng, (*size, 3), "u1")
-    summary._SUMMARISE(
-        strided(rng, parameters), *(strided(rng, numbers(rng, size, "i2")) for _ in range(2)),
-        strided(rng, numbers(rng, size, "u1")), strided(rng, rgb), *size, mixture.weights(), mixture.scales() ** -2.0,
-        strided(rng, np.empty((summary.PLANES, *size), np.int16)),
-    )  # fmt: skip
-
-
 def move_reluctance(rng: Random) -> None:
     """Of a luma that is not that of the colours, too."""
-    size = sides(rng)
-    found, rgb = numbers(rng, (summary.PLANES, *size), "i2"), numbers(rng, (*size, 3), "u1")
-    noise._RELUCTANCE(strided(rng, found), strided(rng, rgb), numbers(rng, size, "u1"), *size, *CHANCES,
-                      np.empty((*size, 27), np.int8))  # fmt: skip
+    count = int(rng.integers(0, 40))
+    rgb, luma = numbers(rng, (count, 3), "u1"), numbers(rng, (count,), "u1")
+    out = np.empty((count, len(moves.MOVES)), np.int8)
+    noise._RELUCTANCE(numbers(rng, (count, noise.EXPECTED), "i1"), rgb, luma, count, *CHANCES, out)
 
 
 def _pixels(rng: Random) -> moves.Pixels:
@@ -212,7 +202,7 @@ def label_preferences(rng: Random) -> None:
 LOOPS: dict[str, Callable[[Random], None]] = {
     loop.__name__: loop
     for loop in (
-        stc_decode, stc_encode, draw_colours, measure_colours, encode_counts, show_neighbours, gather_cells, summarise,
+        stc_decode, stc_encode, draw_colours, measure_colours, encode_counts, show_neighbours, gather_cells,
         move_reluctance, move_costs, ternary_costs, label_entropies, label_preferences,
     )
 }  # fmt: skip

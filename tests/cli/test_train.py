@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 import time
@@ -144,19 +145,20 @@ def test_export(run: Run, training: types.SimpleNamespace) -> None:
     ]
 
 
-def test_export_of_a_colour_model(run: Run, training: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Told by what is in the folder; only a pyramid has a noise."""
-    from stegcinn.training.colourmodel import release
-    from stegcinn.training.colourmodel.train import CHECKPOINT
-
+@pytest.mark.parametrize("network", ["colourmodel", "noise"])
+def test_export_of_other_networks(
+    run: Run, training: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch, network: str
+) -> None:
+    """Told by what is in the folder; only a pyramid is run at a noise."""
     asked = []
+    release = importlib.import_module(f"stegcinn.training.{network}.release")
     monkeypatch.setattr(release, "release", lambda *arguments: asked.append(arguments) or {"photos": 3})
     Path("colours").mkdir()
-    (Path("colours") / CHECKPOINT).touch()
+    (Path("colours") / importlib.import_module(f"stegcinn.training.{network}.train").CHECKPOINT).touch()
     assert run("export", "colours", ".", "-o", "new", "--json") == Outcome(0, b'{"photos": 3}\n', "")
     assert asked == [(Path("colours"), Path("new"), [Path()])]
     outcome = run("export", "colours", "-o", "new", "--noise", "2")
-    assert outcome == Outcome(2, b"", "stegcinn: --noise is for runs of a pyramid; this is one of the colour model\n")
+    assert outcome == Outcome(2, b"", "stegcinn: --noise is for runs of a pyramid; this is one of other networks\n")
     assert len(asked) == 1
     assert training.calls == []
 
@@ -166,10 +168,12 @@ def test_export_of_a_colour_model(run: Run, training: types.SimpleNamespace, mon
     [(None, 0, ""), (ValueError("no colour photo"), 1, "stegcinn: no colour photo\n"),
      (KeyboardInterrupt(), 130, "stegcinn: interrupted\n")],
 )  # fmt: skip
-def test_train_colours(
-    run: Run, monkeypatch: pytest.MonkeyPatch, error: BaseException | None, code: int, line: str
+@pytest.mark.parametrize("network", ["colours", "noise"])
+def test_train_other_networks(
+    run: Run, monkeypatch: pytest.MonkeyPatch, network: str, error: BaseException | None, code: int, line: str
 ) -> None:
-    from stegcinn.training.colourmodel import train
+    from stegcinn.training.colourmodel import train as colours
+    from stegcinn.training.noise import train as noise
 
     asked = []
 
@@ -182,11 +186,14 @@ def test_train_colours(
             raise error
         asked.append((*arguments, options))
 
-    monkeypatch.setattr(train, "train", fake)
+    monkeypatch.setattr(colours, "train", fake)
+    monkeypatch.setattr(noise, "train", fake)
     Path("a").mkdir()
-    options = ("--minutes", "5", "--batch", "2", "--stop-after", "1.5")
-    assert run("train", "colours", "a", ".", "-o", "out", *options) == Outcome(
+    config, options, rest = {
+        "colours": (colours.ColoursConfig(5.0, 2), ("--minutes", "5", "--stop-after", "1.5"), {"stop_after": 1.5}),
+        "noise": (noise.NoiseConfig(60, 2), ("--steps", "60"), {}),
+    }[network]
+    assert run("train", network, "a", ".", "-o", "out", "--batch", "2", *options) == Outcome(
         code, b"", f"stegcinn: 100 steps\n{line}"
     )
-    config = train.ColoursConfig(minutes=5.0, batch=2)
-    assert asked == ([] if error else [([Path("a"), Path()], Path("out"), config, {"stop_after": 1.5})])
+    assert asked == ([] if error else [([Path("a"), Path()], Path("out"), config, rest)])

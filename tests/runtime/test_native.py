@@ -18,12 +18,12 @@ from stegcinn.carriers.jpegfile import entropy, markers
 from stegcinn.codecs.jpeg import coefficients
 from stegcinn.codecs.stealth import moves, noise
 from stegcinn.coding import labels, stc
-from stegcinn.colourmodel import cells, mixture, networks, rangecoder, summary
+from stegcinn.colourmodel import cells, mixture, networks, rangecoder
 from stegcinn.errors import StegcinnError
 from stegcinn.runtime import native
 from stegcinn.runtime.native import Kernel
 
-ROOMS = cells, coefficients, entropy, labels, moves, networks, noise, rangecoder, stc, summary
+ROOMS = cells, coefficients, entropy, labels, moves, networks, noise, rangecoder, stc
 KERNELS = {kernel._name: kernel for room in ROOMS for kernel in vars(room).values() if isinstance(kernel, Kernel)}
 SOURCES = {path.name: path.read_text() for path in sorted(native.FOLDER.glob("*.[ch]"))}
 TEXT = {name: re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL) for name, source in SOURCES.items()}
@@ -63,7 +63,8 @@ FROM_PYTHON = {
         "DECODE": 0, "RECODE": 1, "PRICE": 2,
     },
     "labels.c": {
-        "MOST_LABELS": moves.LABELS, "NO_MOVE": labels.NO_MOVE, "UP": entropy.PLUS, "DOWN": entropy.MINUS,
+        "MOST_LABELS": moves.LABELS, "NO_MOVE": labels.NO_MOVE, "DEAREST": labels.NO_MOVE - 1,
+        "UP": entropy.PLUS, "DOWN": entropy.MINUS, "CLASSES": coefficients.CLASSES,
         "HALF": 64,  # of what errors are told in: half a step
     },
     "moves.c": {
@@ -72,8 +73,8 @@ FROM_PYTHON = {
         "NO_MOVE": labels.NO_MOVE,
     },
     "noise.c": {
-        **{name: getattr(summary, name) for name in (
-            "OFF_R", "OFF_B", "SCALE_R", "SCALE_B", "FOLLOWS", "OFFSET_G", "SCALE_G",
+        **{name: getattr(noise, name) for name in (
+            "OFF_R", "OFF_B", "SCALE_R", "SCALE_B", "FOLLOWS", "OFFSET_G", "SCALE_G", "EXPECTED",
         )},
         "FAR": noise.FAR, "GREEN_FAR": noise.GREEN_FAR, "FINER": noise.FINER, "MOST": np.iinfo(np.int8).max,
         "MOVES": len(moves.MOVES),
@@ -98,7 +99,6 @@ def test_what_the_kernels_take_for_granted_of_the_constants():
     assert not moves.MOVES[moves.STAY].any()
     assert np.array_equal(moves.MOVES @ (9, 3, 1) + moves.STAY, np.arange(len(moves.MOVES)))
     assert cells.UNIT**2 == mixture.SLOPE_UNIT  # what lets blue's mean follow red in whole units
-    assert summary.PLANES == 7
     assert noise.FAR + cells.UNIT + mixture.ZERO // cells.UNIT < mixture.ZERO  # moves stay within the tables
     assert all(column % 2 and column < 1 << stc.HEIGHT for column in stc.COLUMNS)
     assert stc.HEIGHT * stc.MOST * stc.UNIT < stc.NEVER

@@ -13,7 +13,7 @@ from stegcinn.codecs import CODECS
 from stegcinn.errors import UsageError
 from stegcinn.training.cinn.config import PRESETS
 
-TRAIN_COLOURS = "train colours"
+TRAIN_COLOURS, TRAIN_NOISE = "train colours", "train noise"  # commands of two words
 EXIT_CODES = "exit codes: 0 done, 1 unexpected, 2 usage, 3 does not fit, 4 no payload or wrong password, 5 bad image"
 
 
@@ -97,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
         "rank",
         "find the photos of a folder that hide a payload best",
         "example: stegcinn rank photos --payload 20000",
-        "The least disturbed come first, as the colour model expects; up to 3 the payload is as good as unseen by the",
+        "The least disturbed come first, as networks expect; up to 3 the payload is as good as unseen by the",
         "attackers measured. Where it is provable, a photo came straight from a JPEG file: --halve scales it down.",
     )
     demo = command("demo", "hide the README in a photo and show what changed", "example: stegcinn demo --out demo")
@@ -110,9 +110,16 @@ def parser() -> argparse.ArgumentParser:
     )
     colours = command(
         TRAIN_COLOURS,
-        "train the colour model that stealth and exact have",
+        "train the colour model of exact",
         "example: stegcinn train colours photos crops -o run --minutes 120",
         "Goes on where it stopped; `stegcinn export run -o new` writes its release.",
+    )
+    noise = command(
+        TRAIN_NOISE,
+        "train the network by which stealth knows where there is noise",
+        "example: stegcinn train noise photos -o run",
+        "Photos are compressed and scaled down in many ways first. Goes on where it stopped; `stegcinn export run",
+        "-o new` writes its release.",
     )
     export = command(
         "export", "write the networks of a training run as a release", "example: stegcinn export run -o new"
@@ -203,8 +210,13 @@ def parser() -> argparse.ArgumentParser:
     colours.add_argument("--stop-after", metavar="N", type=float, help="minutes after which to stop, to go on later")
     batch = "crops per group, for the memory there is (default: %(default)s)"
     colours.add_argument("--batch", metavar="N", type=whole_number(1), default=12, help=batch)
+    noise.add_argument("photos", metavar="FOLDER", nargs="+", type=existing_folder, help="folders of photos")
+    noise.add_argument("-o", "--output", metavar="RUN", required=True, help="folder of the run, new or to go on")
+    noise.add_argument("--steps", metavar="N", type=whole_number(1), default=7000, help="(default: %(default)s)")
+    crops = "per step, for the memory there is (default: %(default)s)"
+    noise.add_argument("--batch", metavar="N", type=whole_number(1), default=48, help=f"crops {crops}")
     export.add_argument("run", metavar="RUN", help="folder of the run")
-    data = "photos, if they have moved; for the colour model, those that its card measures"
+    data = "photos, if they have moved; for the other two networks, those that the card measures"
     export.add_argument("data", metavar="DATA", nargs="*", type=weighted_folder, help=data)
     export.add_argument("-o", "--output", metavar="DIR", required=True, help="new folder to write")
     export.add_argument("--noise", metavar="LEVELS", type=float, help="run a pyramid at another noise than in training")

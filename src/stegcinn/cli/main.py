@@ -31,6 +31,7 @@ EXTRAS = {
     "demo": "demo",
     "train": "train",
     "train colours": "train",
+    "train noise": "train",
     "export": "train",
     "benchmark": "eval",
     "serve": "web",
@@ -59,8 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments.parser()
     words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
-    if words[:2] == arguments.TRAIN_COLOURS.split():  # a command of two words
-        words[:2] = [arguments.TRAIN_COLOURS]
+    if " ".join(words[:2]) in (arguments.TRAIN_COLOURS, arguments.TRAIN_NOISE):
+        words[:2] = [" ".join(words[:2])]
     args, rest = parser.parse_known_args(words)
     if len(rest) == 1 and getattr(args, "file", "") is None and (rest == [STANDARD] or not rest[0].startswith("-")):
         args.file = rest.pop()  # argparse misses a FILE that does not follow its HOST
@@ -313,7 +314,7 @@ def _completion(args: argparse.Namespace) -> None:
 
 COMMANDS = {
     "hide": _hide, "reveal": _reveal, "capacity": _capacity, "rank": _rank, "demo": _demo, "train": networks.train,
-    "train colours": networks.train_colours,
+    "train colours": networks.train_colours, "train noise": networks.train_noise,
     "export": networks.export, "benchmark": networks.benchmark, "serve": _serve, "completion": _completion,
 }  # fmt: skip
 

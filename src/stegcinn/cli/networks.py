@@ -83,26 +83,42 @@ def train_colours(args: argparse.Namespace) -> None:
             raise StegcinnError(str(error)) from error
 
 
+def train_noise(args: argparse.Namespace) -> None:
+    with status.activity(LOADING) as now:
+        from stegcinn.training.noise import train as noise
+
+        now("reading photos")
+        config = noise.NoiseConfig(steps=args.steps, batch=args.batch)
+        try:  # Ctrl-C passes: the last checkpoint stays, and the same command goes on from there
+            with console.in_order():
+                noise.train(args.photos, Path(args.output), config, report=say, working=now)
+        except ValueError as error:
+            raise StegcinnError(str(error)) from error
+
+
 def export(args: argparse.Namespace) -> None:
     with status.activity(LOADING) as now:
         from stegcinn.training.cinn import release as cinn
         from stegcinn.training.colourmodel import release as colourmodel
         from stegcinn.training.colourmodel.train import CHECKPOINT
+        from stegcinn.training.noise import release as noise
+        from stegcinn.training.noise.train import CHECKPOINT as NOISE
 
-        run, out = Path(args.run), Path(args.output)
-        is_colourmodel = (run / CHECKPOINT).exists()
+        run, out, tests = Path(args.run), Path(args.output), [folder for folder, _ in args.data]
+        others = {CHECKPOINT: colourmodel.release, NOISE: noise.release}
+        release = next((others[name] for name in others if (run / name).exists()), None)
         now("exporting")
-        if not is_colourmodel:
+        if release is None:
             facts = cinn.export(run, out, folders=args.data or None, noise=args.noise)
         elif args.noise is None:
-            facts = colourmodel.release(run, out, [folder for folder, _ in args.data])
+            facts = release(run, out, tests)
         else:
-            raise UsageError("--noise is for runs of a pyramid; this is one of the colour model")
+            raise UsageError("--noise is for runs of a pyramid; this is one of other networks")
     if args.json:
         print(json.dumps(facts))
         return
     say(f"exported {args.run} to {args.output}")
-    if is_colourmodel or "noise" in facts:  # the paper's own networks have no codec
+    if release is not None or "noise" in facts:  # the paper's own networks have no codec
         say(f"next, to try it: stegcinn hide photo.jpg -m hello -o out.png --weights {shlex.quote(args.output)}")
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stegcinn.codecs.base import Codec
 
 # Codecs over the releases in whose configuration there is such a key
-_RELEASES = {"groups": ("stealth", "exact"), "root": ("cinn",)}
+_RELEASES = {"shape": ("stealth",), "groups": ("exact",), "root": ("cinn",)}
 CODECS = ("jpeg", "stealth", "exact", "cinn")  # in the order in which they are tried
 
 
@@ -36,5 +36,5 @@ def codecs_over(folder: Path) -> list[Codec[Any]]:
     release = Release(folder)
     names = next((names for key, names in _RELEASES.items() if key in release.config), ())
     if not names:
-        raise UsageError(f"{folder} holds networks that no codec hides with; take those of preset default or quick")
+        raise UsageError(f"{folder} holds networks that no codec hides with; see docs/training.md for those that do")
     return [import_module(f"stegcinn.codecs.{name}").over(release) for name in names]

@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,7 @@ class Choices(Protocol):
 
     def __len__(self) -> int: ...
 
-    def taken(self, places: Places) -> Self:
+    def taken(self, places: Places) -> Choices:
         """Those of the given indices."""
 
     def costs(self, price: float, places: Places | None = None) -> UInt8:

@@ -1,4 +1,4 @@
-"""The stealth codec: the payload in changes of one level, where the colour model expects noise, to likely colours.
+"""The stealth codec: the payload in changes of one level, where its network expects noise, to likely colours.
 
 embed:   stream bits -> (syndrome-trellis codes, layer by layer) labels of pixels -> the cheapest moves to these labels
 extract: labels -> syndromes -> the stream; no network, and no rounding anywhere
@@ -9,7 +9,6 @@ header that tells how many bits each layer carries.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -17,13 +16,12 @@ import numpy as np
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs.base import Embedding, Extraction, Progress, Room, StreamSize, Wish, silent
 from stegcinn.codecs.lumalocked import LumaLocked, chosen_colors, embedding, usable
-from stegcinn.codecs.stealth import moves, noise, pricing
+from stegcinn.codecs.stealth import moves, pricing
 from stegcinn.codecs.stealth.header import header_pixels, read_header
-from stegcinn.codecs.stealth.moves import LAYERS, Pixels, Places
-from stegcinn.codecs.stealth.pricing import FORBIDDING, LOAD
+from stegcinn.codecs.stealth.moves import LAYERS, Places
+from stegcinn.codecs.stealth.noise import Host, NoiseModel
+from stegcinn.codecs.stealth.pricing import LOAD
 from stegcinn.coding import layered, layerheader
-from stegcinn.coding.layered import SAMPLE
-from stegcinn.colourmodel.networks import ColourModel
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.runtime.arrays import Float32
 from stegcinn.sealing.keys import Keys
@@ -39,7 +37,7 @@ class StealthCodec(LumaLocked):
     auto = True
     max_bpp = LOAD
 
-    def __init__(self, model: Callable[[], ColourModel]) -> None:
+    def __init__(self, model: Callable[[], NoiseModel]) -> None:
         self._model = model
 
     def refusal(self, wish: Wish) -> str | None:
@@ -50,7 +48,7 @@ class StealthCodec(LumaLocked):
         """The least of two bounds: a load that is hard to see, and a share of what there is room for."""
         if not _suits(photo, wish):
             return Room(0, colors="keep")
-        host = _seen(self._pixels(photo, progress), photo)
+        host = _seen(self._host(photo, progress), photo)
         most = pricing.capacity(host)
         safe = 0 if most == 0 or self.evidence(photo) else min(most, pricing.undisturbing(host))
         return Room(most, safe, "keep")
@@ -59,8 +57,9 @@ class StealthCodec(LumaLocked):
         """Takes no more than `capacity`, even where more would fit: `exact` is there for that."""
         if not _suits(photo, wish):
             raise CapacityError(len(stream), 0)
-        every = self._pixels(photo, lambda share: progress(PRICING_SHARE * share))
-        available = pricing.capacity(_seen(every, photo))
+        every = self._host(photo, lambda share: progress(PRICING_SHARE * share))
+        seen = _seen(every, photo)
+        available = pricing.capacity(seen)
         if len(stream) > available:
             raise CapacityError(len(stream), available)
         progress(PRICING_SHARE)
@@ -78,10 +77,7 @@ class StealthCodec(LumaLocked):
         targets[rest] = body.labels
         painted = moves.moved(every, body.price, targets)
         painted[head] = moves.moved(every.taken(head), header.price, header.labels)
-        disturbance = math.hypot(
-            pricing.deflection(every.taken(head[:SAMPLE]), header.price, len(head), 1),
-            pricing.deflection(every.taken(rest[:SAMPLE]), body.price, len(rest)),
-        )
+        disturbance = pricing.disturbance(seen, len(stream))  # as before hiding: not by the places that the key chose
         return embedding(photo, painted.reshape(photo.rgb.shape), "keep", disturbance)
 
     def extract(
@@ -99,7 +95,7 @@ class StealthCodec(LumaLocked):
         """From the predicted noise, for a photo that keeps its colours."""
         if not _suits(photo, Wish()):
             return None
-        host = _seen(self._pixels(photo, progress), photo)
+        host = _seen(self._host(photo, progress), photo)
         most = pricing.capacity(host)
         return pricing.disturbance(host, size) if size <= most and most else None
 
@@ -107,20 +103,13 @@ class StealthCodec(LumaLocked):
         """One over the root of what a level's change costs: nothing where all pixels around have the same colour."""
         if not _suits(photo, Wish()):
             return None
-        prices = self._pixels(photo, progress).prices[:, 1]
-        levels: Float32 = np.where(prices < FORBIDDING, prices**-0.5, 0).astype(np.float32).reshape(photo.luma.shape)
-        return levels
+        scales = self._host(photo, progress).scales.astype(np.float32)
+        with np.errstate(divide="ignore"):
+            levels: Float32 = np.mean(np.square(scales) ** -1, axis=-1) ** -0.5
+        return levels.reshape(photo.luma.shape)
 
-    def _pixels(self, photo: Photo, progress: Progress) -> Pixels:
-        """All pixels in raster order. One level's change is priced at one over the predicted variance.
-
-        Hardly any price is high enough where all pixels around have the same colour: a single other one is seen.
-        """
-        expected = noise.expectation(self._model(), photo.rgb, photo.luma, progress)
-        red, blue = 1 / np.square(expected.scales.reshape(2, -1))
-        prices = np.stack([red, (red + blue) / 2, blue], axis=-1)
-        prices[noise.flat(photo.rgb).reshape(-1)] = FORBIDDING
-        return Pixels(photo.rgb.reshape(-1, 3), prices, expected.reluctance.reshape(-1, len(moves.MOVES)))
+    def _host(self, photo: Photo, progress: Progress) -> Host:
+        return Host.of(self._model(), photo.rgb, photo.luma, progress)
 
 
 def _order(photo: Photo, key: Keys) -> Places:
@@ -135,6 +124,6 @@ def _suits(photo: Photo, wish: Wish) -> bool:
     return chosen_colors(photo, wish) == "keep" and not photo.is_gray
 
 
-def _seen(pixels: Pixels, photo: Photo) -> Pixels:
-    """Those that are not fully transparent."""
-    return pixels if photo.visible.all() else pixels.taken(photo.visible.reshape(-1).nonzero()[0])
+def _seen(host: Host, photo: Photo) -> Host:
+    """Without pixels that are fully transparent."""
+    return host if photo.visible.all() else host.where(photo.visible.reshape(-1))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +62,17 @@ class Pixels:
         return costs if places is None else np.take(costs, places, axis=0)
 
 
+class Movable(Protocol):
+    """Pixels, of which those that are asked for may move."""
+
+    @property
+    def rgb(self) -> UInt8:
+        """Colours (n, 3)."""
+
+    def taken(self, places: Places) -> Pixels:
+        """Those of the given indices."""
+
+
 def labels(rgb: UInt8) -> UInt8:
     """What a receiver reads: labels 0..15 of pixels (..., 3)."""
     r, g, b = (rgb[..., c] * np.uint8(w) for c, w in enumerate(LABEL_WEIGHTS))
@@ -95,15 +107,14 @@ def label_costs(pixels: Pixels, price: float) -> tuple[UInt8, UInt8]:
     return costs, best
 
 
-def moved(pixels: Pixels, price: float, targets: UInt8) -> UInt8:
+def moved(pixels: Movable, price: float, targets: UInt8) -> UInt8:
     """Colours (n, 3) after the cheapest moves to labels `targets` (n,), which have to be in reach."""
     after = pixels.rgb.copy()
 
     def part(where: slice) -> None:
-        ours, there = pixels.part(where), targets[where]
-        changed = np.flatnonzero(there != labels(ours.rgb))  # with another label, another colour
-        best = label_costs(ours.taken(changed), price)[1][np.arange(len(changed)), there[changed]]
-        after[where][changed] += MOVES[best].astype(np.uint8)  # modulo 256
+        changed = where.start + np.flatnonzero(targets[where] != labels(pixels.rgb[where]))  # with it, the colour
+        best = label_costs(pixels.taken(changed), price)[1][np.arange(len(changed)), targets[changed]]
+        after[changed] += MOVES[best].astype(np.uint8)  # modulo 256
 
     in_parts(part, len(after), PIECE)
     return after

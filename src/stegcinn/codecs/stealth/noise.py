@@ -1,30 +1,41 @@
-"""What the colour model expects at each pixel of a host: how noisy it is, and how unlikely a move makes its colour.
+"""What the noise network expects at each pixel of a host: how noisy it is, and how unlikely a move makes its colour.
 
-Only a sender needs this.
+Only a sender needs this. The network looks at all around a pixel, as a receiver never has to repeat it, and at the luma
+of all, but not at the pixel's own colours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from stegcinn.carriers.luma import LUMA_WEIGHTS
-from stegcinn.codecs.stealth.moves import MOVES
-from stegcinn.coding.labels import NATS
+from stegcinn.codecs.stealth.moves import MOVES, Pixels, Places
+from stegcinn.coding.labels import NATS, PIECE
 from stegcinn.colourmodel import mixture
 from stegcinn.colourmodel.cells import UNIT
-from stegcinn.colourmodel.networks import ColourModel
-from stegcinn.colourmodel.summary import OFF_R, OFFSET_G, PLANES, SCALE_B, SCALE_G, SCALE_R, summary
-from stegcinn.runtime.arrays import Bool, Float32, Int8, Int16, Int64, UInt8
-from stegcinn.runtime.native import Kernel, in_parts
+from stegcinn.runtime.arrays import Bool, Float16, Float32, Int8, Int16, Int64, UInt8
+from stegcinn.runtime.native import WORKERS, Kernel, in_parts
+from stegcinn.runtime.weights import Release
 
-LEAST = 0.15  # levels; what the model thinks less noisy is not told apart from rounding
-STRIP = 64  # rows computed at a time
-FITTED = 8192  # pixels to which the model's scales are fitted
+# What is expected of a pixel: how far red and blue are from their means, in 1/UNIT levels; their scales' indices, less
+# ZERO; how much blue's mean follows red, in 1/mixture.SLOPE_UNIT; offset and scale of green, as `mixture` has them.
+OFF_R, OFF_B, SCALE_R, SCALE_B, FOLLOWS, OFFSET_G, SCALE_G = range(7)
+EXPECTED = 7
+
+RADIUS = 6  # pixels that the network looks around
+TILE = 128  # pixels of a side that it predicts at a time
+LEAST = 0.15  # levels; what the network thinks less noisy is not told apart from rounding
+STRIP = 32  # rows computed at a time
+FITTED = 8192  # pixels to which scales are fitted
 SHIFTS = range(-36, 37, 4)  # of scale indices, that are tried
+FORBIDDING = 1e9  # of a price: at any price; finite, so that the code may still cross a wide flat area
 
 # Of the tables, as native/noise.c has them.
 FINER = 4  # times: units of the tables' logarithms, of the units of reluctance
@@ -32,86 +43,188 @@ FAR = 100  # 1/UNIT levels from the mean beyond which nothing is told apart; mov
 GREEN_FAR = 200  # 1/GREEN_UNIT levels
 WR, WG, WB = LUMA_WEIGHTS
 
-_RELUCTANCE = Kernel("move_reluctance", "~i2 ~u1 u1 n n i2 i2 i1!")
+_RELUCTANCE = Kernel("move_reluctance", "i1 u1 u1 n i2 i2 i1!")
+_LEVELS = np.roll(mixture.scales(), mixture.ZERO).astype(np.float32)  # of scales as they are told, seen as uint8
+
+
+class NoiseModel:
+    """A release of the noise network; see `training.noise.network` for what it computes."""
+
+    def __init__(self, release: Release) -> None:
+        self.release = release
+
+    @cached_property
+    def logistic(self) -> npt.NDArray[np.int32]:
+        """Distribution functions of red, blue and green, see `mixture.logistic`."""
+        return np.stack([mixture.logistic(shape) for shape in self.release.config["shape"]])
+
+    def expected(self, rgb: UInt8, luma: UInt8, progress: Callable[[float], None]) -> Int8:
+        """What is expected of pixels (H, W, 3) with their luma (H, W): (H, W, EXPECTED)."""
+        height, width = luma.shape
+        found = np.empty((height, width, EXPECTED), np.int8)
+        corners = [(y, x) for y in range(0, height, TILE) for x in range(0, width, TILE)]
+
+        def predict(corner: tuple[int, int]) -> None:
+            rows, columns = (slice(at, min(at + TILE, side)) for at, side in zip(corner, (height, width), strict=True))
+            planes = _planes(rgb, luma, rows, columns)
+            (told,) = self.release.session("noise.onnx", threads=1).run(None, {"x": planes})
+            found[rows, columns] = told[0]
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for done, _ in enumerate(pool.map(predict, corners), 1):
+                progress(done / len(corners))
+        return found
 
 
 @dataclass(frozen=True)
-class Expectation:
-    """What is expected of (H, W) pixels."""
+class Host:
+    """Pixels of a host and what is expected of them, in raster order: choices of a layered code (`coding.layered`).
 
-    scales: Float32  # (2, H, W): of red and blue in levels, averaged over 3x3 pixels
-    reluctance: Int8  # (H, W, len(MOVES)): of each move, log(chance before / chance after) in 1/moves.NATS nats
-
-
-def expectation(model: ColourModel, rgb: UInt8, luma: UInt8, progress: Callable[[float], None]) -> Expectation:
-    """Of the host (H, W, 3) with its luma (H, W), by what it is itself.
-
-    Reluctance of moves that change the luma means nothing.
+    What moves cost is worked out where it is asked for: for all pixels at once it would take ten times the memory.
     """
-    found = summary(model, rgb, luma, progress)
-    scales = np.exp2(found[SCALE_R : SCALE_B + 1] / np.float32(mixture.SCALE_STEP)) * np.float32(mixture.SCALE_MIN)
-    tables = _Tables.of(model)
-    tables.fit(found, rgb, luma)
-    reluctance = np.empty((*rgb.shape[:2], len(MOVES)), np.int8)
 
-    def fill(rows: slice) -> None:
-        strip = luma[rows]
-        _RELUCTANCE(found[:, rows], rgb[rows], strip, *strip.shape, tables.near, tables.green, reluctance[rows])
+    rgb: UInt8  # (n, 3)
+    luma: UInt8  # (n,)
+    expected: Int8  # (n, EXPECTED)
+    scales: Float16  # (n, 2): of red and blue in levels, averaged over 3x3 pixels; 0 where nothing may move
+    tables: Tables
 
-    in_parts(fill, len(rgb), STRIP)
-    return Expectation(_smoothed(np.maximum(scales, np.float32(LEAST))), reluctance)
+    @classmethod
+    def of(cls, model: NoiseModel, rgb: UInt8, luma: UInt8, progress: Callable[[float], None]) -> Self:
+        """All pixels (H, W, 3) with luma (H, W)."""
+        expected = model.expected(rgb, luma, progress)
+        flat = expected.reshape(-1, EXPECTED), rgb.reshape(-1, 3), luma.reshape(-1)
+        return cls(flat[1], flat[2], flat[0], scales(expected, rgb).reshape(-1, 2), Tables.of(model.logistic, *flat))
+
+    def __len__(self) -> int:
+        return len(self.luma)
+
+    @property
+    def free(self) -> int:
+        """How many pixels may move."""
+        return int(np.count_nonzero(self.scales[:, 0]))
+
+    def where(self, chosen: Bool) -> Host:
+        """Those that are `chosen` (n,)."""
+        return Host(self.rgb[chosen], self.luma[chosen], self.expected[chosen], self.scales[chosen], self.tables)
+
+    def taken(self, places: Places) -> Pixels:
+        """Those of the given indices. One level's change is priced at one over the variance that is expected.
+
+        Hardly any price is high enough where all pixels around have the same colour: a single other one is seen.
+        """
+        rgb, luma = np.take(self.rgb, places, axis=0), np.take(self.luma, places)
+        expected = np.take(self.expected, places, axis=0)
+        levels = np.take(self.scales, places, axis=0).astype(np.float32)
+        with np.errstate(divide="ignore"):
+            red, blue = np.minimum(np.square(levels) ** -1, np.float32(FORBIDDING)).T
+        prices = np.stack([red, (red + blue) / 2, blue], axis=-1)
+        reluctance = np.empty((len(places), len(MOVES)), np.int8)
+        _RELUCTANCE(expected, rgb, luma, len(places), self.tables.near, self.tables.green, reluctance)
+        return Pixels(rgb, prices, reluctance)
+
+    def costs(self, price: float, places: Places | None = None) -> UInt8:
+        """See `moves.Pixels.costs`."""
+        where = np.arange(len(self), dtype=np.uint32) if places is None else places
+        costs = np.empty((len(where), 16), np.uint8)
+
+        def part(some: slice) -> None:
+            costs[some] = self.taken(where[some]).costs(price)
+
+        in_parts(part, len(where), PIECE)
+        return costs
 
 
-def flat(rgb: UInt8) -> Bool:
-    """Which pixels (H, W) have the colour of all eight around them."""
-    colours = np.pad(rgb.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32), 1, mode="edge")
-    height, width = rgb.shape[:2]
-    around = (colours[y : y + height, x : x + width] for y in range(3) for x in range(3))
-    same: Bool = np.logical_and.reduce([other == colours[1:-1, 1:-1] for other in around])
-    return same
-
-
-class _Tables:
-    """Logarithms of chances by scale index, and how they are fitted to a photo."""
+class Tables:
+    """Logarithms of chances by scale index, fitted to a photo."""
 
     def __init__(self, near: Int16, green: Int16) -> None:
         self.near = near  # (2, 256, 256): of the level that is d - 128 away from the mean, in 1/UNIT levels
         self.green = green  # (256, 2 GREEN_FAR + 1, 2): of green's lower and higher level, by its mean's distance
 
     @classmethod
-    def of(cls, model: ColourModel) -> _Tables:
-        """Those of the finest level."""
-        logistic = model.tables(0).logistic
-        inverse = mixture.inverse_scales()[:, None]
+    def of(cls, logistic: npt.NDArray[np.int32], expected: Int8, rgb: UInt8, luma: UInt8) -> Tables:
+        """For distribution functions `logistic`, and pixels (n, 3) of which (n, EXPECTED) is expected.
 
-        def below(symbol: int, distance: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-            reach = mixture.LOGISTIC_REACH * mixture.LOGISTIC_UNIT
-            entry = np.clip((distance * inverse) >> mixture.SCALE_SHIFT, -reach, reach) + reach
-            share: npt.NDArray[np.float64] = (logistic[symbol][entry] + 0.5) / (mixture.MASS + 1)
-            return share
+        The scales of red, blue and green are shifted by what makes these colours likeliest.
+        """
+        every = max(1, len(luma) // FITTED)
+        return cls(*_tables(logistic))._fitted(expected[::every], rgb[::every], luma[::every])
 
-        distance = np.arange(-mixture.ZERO, mixture.ZERO)
-        half = UNIT // 2
-        near = [below(s, distance + half) - below(s, distance - half) for s in range(2)]
-        low = below(2, np.arange(-GREEN_FAR, GREEN_FAR + 1))
-        shares = np.maximum(near, 0.5 / mixture.MASS), np.stack([low, 1 - low], axis=-1)
-        return cls(*(np.rint(FINER * NATS * np.log(share)).astype(np.int16) for share in shares))
-
-    def fit(self, found: Int16, rgb: UInt8, luma: UInt8) -> None:
-        """Shift the scales of red, blue and green by what makes the photo's own colours likeliest."""
-        every = max(1, rgb[..., 0].size // FITTED)
-        sample = found.reshape(PLANES, -1)[:, ::every].astype(np.int64)
+    def _fitted(self, expected: Int8, rgb: UInt8, luma: UInt8) -> Tables:
+        sample = expected.T.astype(np.int64)
+        near = []
         for symbol in range(2):
             away = np.clip(sample[OFF_R + symbol], -FAR, FAR) + mixture.ZERO
-            self.near[symbol] = _fitted(self.near[symbol], sample[SCALE_R + symbol], (away,))
-        r, g, b = rgb.reshape(-1, 3)[::every].T.astype(np.int64)
-        y = luma.reshape(-1)[::every].astype(np.int64)
-        low, high, entry = _green_choice(65536 * y - WR * r - WG * g - WB * b, g, sample[OFFSET_G])
+            near.append(fitted(self.near[symbol], sample[SCALE_R + symbol] + mixture.ZERO, (away,)))
+        r, g, b = rgb.T.astype(np.int64)
+        low, high, entry = _green_choice(65536 * luma.astype(np.int64) - WR * r - WG * g - WB * b, g, sample[OFFSET_G])
         open_ = low < high
-        self.green = _fitted(self.green, sample[SCALE_G][open_], (entry[open_], -low[open_]))
+        scale = sample[SCALE_G][open_] + mixture.ZERO
+        return Tables(np.stack(near), fitted(self.green, scale, (entry[open_], -low[open_])))
 
 
-def _fitted(table: Int16, index: Int64, entries: tuple[Int64, ...]) -> Int16:
+def scales(expected: Int8, rgb: UInt8) -> Float16:
+    """How noisy red and blue are at each pixel (H, W, 2), in levels: means over 3x3 pixels, and 0 where it is flat."""
+    height, width = rgb.shape[:2]
+    found = np.empty((height, width, 2), np.float16)
+
+    def fill(rows: slice) -> None:
+        inner = slice(max(rows.start - 1, 0), min(rows.stop + 1, height))
+        edges = (int(inner.start == rows.start), int(inner.stop == min(rows.stop, height))), (1, 1), (0, 0)
+        told = expected[inner, :, SCALE_R : SCALE_B + 1].view(np.uint8)
+        levels = np.pad(np.maximum(_LEVELS[told], np.float32(LEAST)), edges, mode="edge")
+        colours = np.pad(rgb[inner].astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32), edges[:2], "edge")
+        total = levels[:-2] + levels[1:-1] + levels[2:]
+        found[rows] = (total[:, :-2] + total[:, 1:-1] + total[:, 2:]) / np.float32(9)
+        found[rows][_same(colours)] = 0
+
+    in_parts(fill, height, STRIP)
+    return found
+
+
+def _same(colours: npt.NDArray[np.uint32]) -> Bool:
+    """Where (h, w) all of the 3x3 numbers around, of (h + 2, w + 2), are the same."""
+    rows = (colours[:-2] == colours[1:-1]) & (colours[2:] == colours[1:-1])
+    across = (colours[1:-1, :-2] == colours[1:-1, 1:-1]) & (colours[1:-1, 2:] == colours[1:-1, 1:-1])
+    same: Bool = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:] & across
+    return same
+
+
+def _planes(rgb: UInt8, luma: UInt8, rows: slice, columns: slice) -> Float32:
+    """Y, R - Y and B - Y of a tile and RADIUS pixels around, mirrored at the edges: (1, 3, h, w)."""
+    height, width = luma.shape
+    spans, missing = [], []
+    for span, side in ((rows, height), (columns, width)):
+        first, last = span.start - RADIUS, span.stop + RADIUS
+        spans.append(slice(max(first, 0), min(last, side)))
+        missing.append((max(-first, 0), max(last - side, 0)))
+    inner = tuple(spans)
+    y = luma[inner].astype(np.float32)
+    planes = np.stack([y, rgb[inner][..., 0] - y, rgb[inner][..., 2] - y])
+    padded: Float32 = np.pad(planes, ((0, 0), *missing), mode="reflect")[None]
+    return padded
+
+
+def _tables(logistic: npt.NDArray[np.int32]) -> tuple[Int16, Int16]:
+    inverse = mixture.inverse_scales()[:, None]
+
+    def below(symbol: int, distance: Int64) -> npt.NDArray[np.float64]:
+        reach = mixture.LOGISTIC_REACH * mixture.LOGISTIC_UNIT
+        entry = np.clip((distance * inverse) >> mixture.SCALE_SHIFT, -reach, reach) + reach
+        share: npt.NDArray[np.float64] = (logistic[symbol][entry] + 0.5) / (mixture.MASS + 1)
+        return share
+
+    distance = np.arange(-mixture.ZERO, mixture.ZERO)
+    half = UNIT // 2
+    near = [below(s, distance + half) - below(s, distance - half) for s in range(2)]
+    low = below(2, np.arange(-GREEN_FAR, GREEN_FAR + 1))
+    of_near, of_green = np.maximum(near, 0.5 / mixture.MASS), np.stack([low, 1 - low], axis=-1)
+    rounded = (np.rint(FINER * NATS * np.log(share)).astype(np.int16) for share in (of_near, of_green))
+    return next(rounded), next(rounded)
+
+
+def fitted(table: Int16, index: Int64, entries: tuple[Int64, ...]) -> Int16:
     """`table` with its first axis, scale indices, shifted so that the sum over `entries` is the largest."""
     shifted = [table[np.clip(np.arange(256) + shift, 0, 255)] for shift in SHIFTS]
     return max(shifted, key=lambda each: int(each[(index, *entries)].sum(dtype=np.int64)))
@@ -127,12 +240,3 @@ def _green_choice(rest: Int64, g: Int64, offset: Int64) -> tuple[Int64, Int64, I
     low, high = np.maximum(low, -g), np.minimum(high, 255 - g)
     distance = mixture.GREEN_UNIT * low + mixture.GREEN_UNIT // 2 - (mixture.GREEN_UNIT * rest) // WG - offset
     return low, high, np.minimum(np.maximum(distance, -GREEN_FAR), GREEN_FAR) + GREEN_FAR
-
-
-def _smoothed(planes: Float32) -> Float32:
-    """Means over 3x3 pixels of (2, H, W); edges are repeated."""
-    rows = np.pad(planes, ((0, 0), (1, 1), (0, 0)), mode="edge")
-    rows = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
-    columns = np.pad(rows, ((0, 0), (0, 0), (1, 1)), mode="edge")
-    smoothed: Float32 = (columns[..., :-2] + columns[..., 1:-1] + columns[..., 2:]) / np.float32(9)
-    return smoothed

@@ -10,17 +10,17 @@ from stegcinn.codecs.base import SAFE
 from stegcinn.codecs.stealth import moves
 from stegcinn.codecs.stealth.header import HEADER_SIZE, header_pixels
 from stegcinn.codecs.stealth.moves import LAYERS, Pixels
+from stegcinn.codecs.stealth.noise import Host
 from stegcinn.coding import labels
-from stegcinn.coding.layered import EXPONENTS, FILLS, PROMISED, SAMPLE, expected_price, highest_price, room
+from stegcinn.coding.layered import EXPONENTS, FILLS, PROMISED, SAMPLE, SEARCH_STEP, expected_price, highest_price, room
 from stegcinn.sealing.keys import VERSION
 
 LOAD = 1.25  # bits per pixel that may move, at most: `exact` has more room and is easier to detect (docs/security.md)
 CHEAPEST = 0.1  # price, over the squared change in standardised levels, below which calm photos would be disturbed
 RESERVE = 1.3  # of the room that a sample shows, over what is promised: the key chooses other pixels
-FORBIDDING = 1e9  # at any price; finite, so that the code may still cross a wide flat area
 
 
-def capacity(pixels: Pixels) -> int:
+def capacity(pixels: Host) -> int:
     """Bytes of the longest stream."""
     count = len(pixels)
     header = header_pixels(count, VERSION)
@@ -31,22 +31,23 @@ def capacity(pixels: Pixels) -> int:
     if in_header < RESERVE * 8 * HEADER_SIZE:
         return 0
     in_body = room(sample, CHEAPEST, PROMISED, LAYERS).sum() / len(sample) * (count - header)
-    free = float((pixels.prices[:, 0] < FORBIDDING).sum())
-    return int(min(LOAD * free, in_body / RESERVE) // 8)
+    return int(min(LOAD * pixels.free, in_body / RESERVE) // 8)
 
 
-def disturbance(pixels: Pixels, size: int) -> float:
+def disturbance(pixels: Host, size: int) -> float:
     """Expected of a stream of `size` bytes."""
     sample, header = _evenly(pixels), header_pixels(len(pixels), VERSION)
     parts = ((8 * HEADER_SIZE, header, 1), (8 * size, len(pixels) - header, LAYERS))
     return math.hypot(*(deflection(sample, expected_price(sample, *part), *part[1:]) for part in parts))
 
 
-def undisturbing(pixels: Pixels) -> int:
-    """Bytes of the longest stream whose disturbance is SAFE at most."""
+def undisturbing(pixels: Host) -> int:
+    """Bytes of the longest stream whose `disturbance` is SAFE at most."""
     sample, count = _evenly(pixels), len(pixels) - header_pixels(len(pixels), VERSION)
     of_header = disturbance(pixels, 0)
-    price = highest_price(lambda price: math.hypot(of_header, deflection(sample, price, count)) > SAFE)
+    if of_header > SAFE:
+        return 0
+    price = highest_price(lambda price: math.hypot(of_header, deflection(sample, price, count)) > SAFE) * SEARCH_STEP
     return int(room(sample, price, FILLS[0], LAYERS).sum() * count / len(sample)) // 8
 
 
@@ -63,6 +64,6 @@ def deflection(sample: Pixels, price: float, count: int, layers: int = LAYERS) -
     return math.sqrt(total / 2)
 
 
-def _evenly(pixels: Pixels) -> Pixels:
+def _evenly(pixels: Host) -> Pixels:
     """A sample of pixels in raster order."""
     return pixels.taken(np.linspace(0, len(pixels) - 1, min(len(pixels), SAMPLE)).astype(np.int64))

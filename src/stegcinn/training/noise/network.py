@@ -11,14 +11,23 @@ import torch
 import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
 from torch import Tensor, nn
 
+from stegcinn.codecs.stealth.noise import (
+    EXPECTED,
+    FOLLOWS,
+    OFF_B,
+    OFF_R,
+    OFFSET_G,
+    RADIUS,
+    SCALE_B,
+    SCALE_G,
+    SCALE_R,
+)  # fmt: skip
 from stegcinn.colourmodel import mixture
 from stegcinn.colourmodel.cells import UNIT
-from stegcinn.colourmodel.summary import FOLLOWS, OFF_B, OFF_R, OFFSET_G, PLANES, SCALE_B, SCALE_G, SCALE_R
 from stegcinn.training.colourmodel.network import code_length
 
-NEAR, FAR = (7, 1), (5, 3)  # side and dilation of what is looked at: each pixel within 3, some within 6
-RADIUS = 6
-WIDTHS = (40, 16, 48, 32)  # channels of the two ways to look around, and of the layers behind
+NEAR, FAR = (5, 1), (5, 3)  # side and dilation of what is looked at: each pixel within 2, some within RADIUS
+WIDTHS = (32, 16, 32, 24)  # channels of the two ways to look around, and of the layers behind
 START_SCALE, START_GREEN = 100.0, 170.0  # indices of scales, as `mixture` has them, that untrained networks expect
 RANGE = 32.0  # levels of difference that are told as one
 
@@ -71,9 +80,9 @@ class Around(nn.Module):
 
 
 class NoiseNet(nn.Module):
-    """Planes Y, R - Y, B - Y (N, 3, H + 2 RADIUS, W + 2 RADIUS), float32 levels -> a summary (N, PLANES, H, W).
+    """Planes Y, R - Y, B - Y (N, 3, H + 2 RADIUS, W + 2 RADIUS), float32 levels -> (N, EXPECTED, H, W).
 
-    As `colourmodel.summary` has them, not rounded.
+    As `codecs.stealth.noise` has it, but that scales' indices are told as they are; not rounded.
     """
 
     def __init__(self, widths: tuple[int, int, int, int] = WIDTHS) -> None:
@@ -84,17 +93,18 @@ class NoiseNet(nn.Module):
         self.hidden = nn.Sequential(
             nn.ReLU(), nn.Conv2d(near + far, first, 1), nn.ReLU(), nn.Conv2d(first, second, 1), nn.ReLU()
         )
-        self.head = nn.Conv2d(second, PLANES, 1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self.head = nn.Conv2d(second, EXPECTED, 1)
+        with torch.no_grad():  # expects what it starts with
+            for parameter in self.head.parameters():
+                parameter.zero_()
         nearest = torch.tensor([[0, 1, 0], [1, 0, 1], [0, 1, 0]]) / 4
         self.nearest: Tensor
         self.register_buffer("nearest", nearest.expand(2, 1, 3, 3).contiguous(), persistent=False)
-        units = torch.empty(PLANES)
+        units = torch.empty(EXPECTED)
         units[[OFF_R, OFF_B]] = 4.0 * UNIT
         units[[SCALE_R, SCALE_B, SCALE_G]] = 2.0 * mixture.SCALE_STEP
         units[FOLLOWS], units[OFFSET_G] = mixture.SLOPE_UNIT, mixture.GREEN_UNIT / 4
-        start = torch.zeros(PLANES)
+        start = torch.zeros(EXPECTED)
         start[[SCALE_R, SCALE_B]], start[SCALE_G] = START_SCALE, START_GREEN
         self.units: Tensor
         self.start: Tensor
@@ -107,7 +117,7 @@ class NoiseNet(nn.Module):
         edge = RADIUS - 1
         around = planes[:, 1:, edge:-edge, edge:-edge]
         mean = F.conv2d(around, self.nearest, groups=2)
-        red, blue = (UNIT * (around[..., 1:-1, 1:-1] - mean)).split(1, dim=1)
+        red, blue = torch.split(UNIT * (around[..., 1:-1, 1:-1] - mean), 1, dim=1)
         follows = told[:, FOLLOWS : FOLLOWS + 1] / mixture.SLOPE_UNIT
         away = torch.cat([red, blue - follows * red], dim=1)
         return torch.cat([away - told[:, : OFF_B + 1], told[:, OFF_B + 1 :]], dim=1)
@@ -119,7 +129,7 @@ def planes_of(rgb: Tensor, luma: Tensor) -> Tensor:
 
 
 def bits(found: Tensor, rgb: Tensor, luma: Tensor, shape: Tensor) -> Tensor:
-    """Code length of red, blue and green, (3, N, H, W), by a summary (N, PLANES, H, W) of these pixels."""
+    """Code length of red, blue and green, (3, N, H, W), by what is expected (N, EXPECTED, H, W)."""
     r, g, b = rgb.unbind(1)
     y = luma[:, 0]
     one = torch.zeros_like(y)

@@ -17,14 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stegcinn.codecs.stealth.noise import RADIUS
 from stegcinn.colourmodel import mixture
 from stegcinn.errors import UsageError
 from stegcinn.training import checkpoint
 from stegcinn.training.colourmodel.train import luma
-from stegcinn.training.noise.network import RADIUS, WIDTHS, NoiseNet, bits, planes_of
+from stegcinn.training.noise.network import WIDTHS, NoiseNet, bits, planes_of
 from stegcinn.training.noise.photos import Pile
 
-CHECKPOINT = "last.safetensors"  # in the folder of a run
+CHECKPOINT = "noise.safetensors"  # in the folder of a run
 LOG = "log.csv"
 EVERY = 250  # steps between lines of the log and checkpoints
 
@@ -33,7 +34,7 @@ EVERY = 250  # steps between lines of the log and checkpoints
 class NoiseConfig:
     """Everything a run depends on besides the photos."""
 
-    steps: int = 8000
+    steps: int = 7000
     batch: int = 48  # crops
     crop: int = 48  # pixels, of which all but RADIUS at each side are predicted
     versions: int = 3  # of each photo
@@ -88,10 +89,14 @@ def load(path: Path) -> tuple[Trained, dict[str, Any]]:
     return model, facts
 
 
-def train(folders: list[Path], run: Path, config: NoiseConfig, *, report: Callable[[str], None]) -> Path:
+def train(
+    folders: list[Path], run: Path, config: NoiseConfig, *, report: Callable[[str], None],
+    working: Callable[[str], None] = lambda text: None,
+) -> Path:  # fmt: skip
     """Train for `config.steps` and return the checkpoint; goes on where `run` stopped.
 
-    `report` gets a line now and then. UsageError if `run` holds a run of another configuration or on other photos.
+    `report` gets lines that are worth keeping, `working` after every step what is being done. ValueError without
+    photos; UsageError if `run` holds a run of another configuration or on other photos.
     """
     run.mkdir(parents=True, exist_ok=True)
     saved = run / CHECKPOINT
@@ -124,6 +129,7 @@ def train(folders: list[Path], run: Path, config: NoiseConfig, *, report: Callab
         nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         optimizer.step()
         step += 1
+        working(f"step {step:,} of {config.steps:,}, {float(rates.detach().sum()):.3f} bits per pixel")
         if step % EVERY == 0 or step == config.steps:
             facts |= {"step": step, "seconds": before + time.monotonic() - begun}
             checkpoint.write(saved, model, optimizer, {"facts": json.dumps(facts)})

@@ -1,0 +1,121 @@
+"""What attackers make of payloads that `stealth` calls safe, by the kind of host: each photo tested once a seed.
+
+python scripts/measure/promise.py FOLDER --kinds half-444 half-420-q90 --embedders stealth@safe --out runs/promise.json
+
+Hosts are made of the photos of FOLDER: `half` and `third` scale them down to that share, `twothirds` to that one, by
+the filter named last (`lanczos` if none is), `whole` leaves them. Before that, `420` or `444` saves them as JPEG of
+that sampling, of the quality `qNN`, or leaves them as they are without one. The attacker is the rich model of colours
+under an ensemble of linear discriminants. Hosts that take nothing are left out and counted. Features are kept under
+--cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import re
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from PIL import Image
+
+from stegcinn.errors import CapacityError
+from stegcinn.evaluation.benchmark.containers import Embedder
+from stegcinn.evaluation.benchmark.hosts import SUFFIXES
+from stegcinn.evaluation.steganalysis import ensemble, rich
+from stegcinn.files import replacing
+from stegcinn.runtime.arrays import Float32, UInt8
+from stegcinn.runtime.weights import release
+
+FACTORS = {"half": 1 / 2, "third": 1 / 3, "twothirds": 2 / 3, "whole": 1.0}
+FILTERS = {
+    "lanczos": Image.Resampling.LANCZOS, "bicubic": Image.Resampling.BICUBIC, "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+}  # fmt: skip
+SAMPLINGS = {"444": 0, "420": 2}
+KIND = re.compile(rf"({'|'.join(FACTORS)})(?:-(444|420)(?:-q(\d\d))?)?(?:-({'|'.join(FILTERS)}))?")
+KINDS = ("half-444", "half-420-q90", "half-420-q75", "third-420-q90", "twothirds-420-q90", "half-420-q90-bicubic")
+
+
+def host(path: Path, kind: str) -> UInt8:
+    """A photo as a host of a kind, (H, W, 3)."""
+    match = KIND.fullmatch(kind)
+    if match is None:
+        raise SystemExit(f"no kind {kind!r}; as in {', '.join(KINDS)}")
+    factor, sampling, quality, kernel = match.groups()
+    with Image.open(path) as opened:
+        image = opened.convert("RGB")
+    if quality is not None:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=int(quality), subsampling=SAMPLINGS[sampling])
+        image = Image.open(buffer).convert("RGB")
+    size = [round(side * FACTORS[factor]) for side in image.size]
+    small = image.resize((size[0], size[1]), FILTERS[kernel or "lanczos"]) if factor != "whole" else image
+    return np.asarray(small)
+
+
+def features(path: Path, kind: str, embedder: Embedder | None, cache: Path) -> tuple[Float32, float] | None:
+    """Of a host, or of a stego of it, and its payload in bits per pixel; None for a host that takes none."""
+    weights = release("noise-1").config["sha256"] if embedder else {}
+    what = hashlib.sha256(f"{path.name} {kind} {embedder} {weights}".encode()).hexdigest()[:20]
+    kept = cache / f"{what}.npy"
+    if kept.exists():
+        found = np.load(kept)
+        return (found[1:], float(found[0])) if len(found) > 1 else None
+    pixels, changed = host(path, kind), 0.0
+    try:
+        if embedder is not None:
+            seed = int.from_bytes(hashlib.sha256(f"{path.name} {kind}".encode()).digest()[:8], "big")
+            stego = embedder.function()(pixels, np.random.default_rng(seed))
+            changed, pixels = float((stego != pixels).any(-1).mean()), stego
+        found = np.concatenate([[changed], rich.features(pixels)]).astype(np.float32)
+    except CapacityError:
+        found = np.zeros(1, np.float32)
+    cache.mkdir(parents=True, exist_ok=True)
+    with replacing(kept) as temporary, temporary.open("wb") as file:
+        np.save(file, found)
+    return (found[1:], float(found[0])) if len(found) > 1 else None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="photos")
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), metavar="KIND")
+    parser.add_argument("--embedders", nargs="+", default=["stealth@safe"], metavar="METHOD@LOAD")
+    parser.add_argument("--seeds", type=int, default=3, help="how many (default: 3)")
+    parser.add_argument("--count", type=int, help="photos (default: all), drawn once for all runs")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "promise")
+    parser.add_argument("--out", type=Path, help="file for the results (JSON)")
+    a = parser.parse_args()
+    paths = sorted(path for path in a.folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    paths = [paths[i] for i in np.random.default_rng(0).permutation(len(paths))[: a.count]]
+    rows = []
+    for kind in a.kinds:
+        covers = Parallel(a.jobs)(delayed(features)(path, kind, None, a.cache) for path in paths)
+        for embedder in map(Embedder.parse, a.embedders):
+            stegos = Parallel(a.jobs)(delayed(features)(path, kind, embedder, a.cache) for path in paths)
+            both = [(c, s) for c, s in zip(covers, stegos, strict=True) if c and s]
+            if len(both) < 2 * ensemble.FOLDS:
+                print(f"{kind:22} {embedder!s:14} left out, as only {len(both)} hosts take it", flush=True)
+                continue
+            of_covers, of_stegos = (np.stack([pair[i][0] for pair in both]) for i in (0, 1))
+            found = ensemble.detect(of_covers, of_stegos, range(a.seeds))
+            changed = float(np.mean([stego[1] for _, stego in both]))
+            rows.append({"kind": kind, "embedder": str(embedder), "photos": len(paths), "hosts": len(both),
+                         "changed": changed, **asdict(found)})  # fmt: skip
+            print(f"{kind:22} {embedder!s:14} {len(both):4} of {len(paths)} hosts, {100 * changed:.2f} % changed: "
+                  f"{100 * found.accuracy:.1f} +- {100 * found.half:.1f} (seeds "
+                  f"{' '.join(f'{100 * seed:.1f}' for seed in found.seeds)})", flush=True)  # fmt: skip
+        if a.out:
+            with replacing(a.out) as temporary:
+                temporary.write_text(json.dumps({"folder": a.folder.name, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
