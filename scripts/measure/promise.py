@@ -65,7 +65,7 @@ def features(path: Path, kind: str, embedder: Embedder | None, cache: Path) -> t
     what = hashlib.sha256(f"{path.name} {kind} {embedder} {weights}".encode()).hexdigest()[:20]
     kept = cache / f"{what}.npy"
     if kept.exists():
-        found = np.load(kept)
+        found = np.load(kept, allow_pickle=False)
         return (found[1:], float(found[0])) if len(found) > 1 else None
     pixels, changed = host(path, kind), 0.0
     try:
