@@ -17,6 +17,8 @@ from stegcinn.sealing.keys import VERSION
 
 LOAD = 1.25  # bits per pixel that may move, at most: `exact` has more room and is easier to detect (docs/security.md)
 CHEAPEST = 0.1  # price, over the squared change in standardised levels, below which calm photos would be disturbed
+SEEN_POWER = 0.7  # of a price, by which what attackers see grows: an ideal one's would be 1 (docs/security.md)
+SEEN = 0.75  # disturbance that a deflection of one stands for, as attackers see it
 RESERVE = 1.3  # of the room that a sample shows, over what is promised: the key chooses other pixels
 
 
@@ -52,16 +54,17 @@ def undisturbing(pixels: Host) -> int:
 
 
 def deflection(sample: Pixels, price: float, count: int, layers: int = LAYERS) -> float:
-    """Deflection, for `count` pixels like the sample's, of the likelihood ratio test that knows noise and chances.
+    """SEEN times the deflection, for `count` pixels like the sample's, of who knows noise and chances of all.
 
-    With noise of variance s to which the changes add v, the sum of (v / s)**2 / 2 over pixels and channels, and its
-    root (Sedighi, Cogranne, Fridrich 2016, for Gaussian noise).
+    With noise of variance s to which the changes add v, that of the likelihood ratio test is the root of the sum of
+    (v / s)**2 / 2 over pixels and channels (Sedighi, Cogranne, Fridrich 2016, for Gaussian noise). Attackers that were
+    measured see less of what is where there is hardly any noise, so 1 / s has the power SEEN_POWER here.
     """
     costs, best = moves.label_costs(sample, price)
     likely = labels.chances(labels.of_lowest_layers(costs, layers))
-    added = (likely[..., None] * np.square(moves.MOVES[best])).sum(axis=1) * sample.prices
+    added = (likely[..., None] * np.square(moves.MOVES[best])).sum(axis=1) * sample.prices**SEEN_POWER
     total = float(np.square(added, dtype=np.float64).sum()) * count / len(sample)
-    return math.sqrt(total / 2)
+    return SEEN * math.sqrt(total / 2)
 
 
 def _evenly(pixels: Host) -> Pixels:
