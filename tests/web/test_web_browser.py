@@ -569,14 +569,14 @@ def test_passwords_are_rated_and_shown(tabs: Opener, quick: Client) -> None:
     expect(tab["hide-password"]).to_have_attribute("type", "password")
 
 
-def test_what_is_as_good_as_unseen(tabs: Opener, client: Client, tmp_path: Path, downloads: Path) -> None:
+def test_what_is_quiet(tabs: Opener, client: Client, tmp_path: Path, downloads: Path) -> None:
     photo = tmp_path / "astronaut.png"
     Image.fromarray(data.astronaut()[100:292, 120:312]).save(photo)
     room = stegcinn.capacity(photo)
     stealth = room.per_codec["stealth"]
     assert 0 < room.safe_bytes < stealth
     tab = tabs(client).ready().choose(photo, message="x")
-    small = f"; up to {stealth:,} bytes in small changes, {room.safe_bytes:,} bytes of them as good as unseen"
+    small = f"; up to {stealth:,} bytes in small changes, {room.safe_bytes:,} bytes of them quiet against the attackers"
     expect(tab["hide-capacity"]).to_contain_text(small)
     expect(tab["hide-photo-notes"]).to_be_hidden()
     expect(tab["hide-fit-text"]).to_contain_text(judge(None, safe=True).reason)

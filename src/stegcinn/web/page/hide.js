@@ -106,7 +106,7 @@ async function measure() {
     room = facts;
     $("hide-capacity").ariaBusy = "false";
     const discreet = smaller() ? `; up to ${bytes(smaller())} in small changes` : "";
-    const safe = room.evidence ? "" : `, ${bytes(room.safe_bytes)} of them as good as unseen`;
+    const safe = room.evidence ? "" : `, ${bytes(room.safe_bytes)} of them quiet against the attackers measured`;
     say("hide-capacity", room.bytes ? `Takes ${bytes(room.bytes)} (${room.bpp.toFixed(2)} bits per pixel)${discreet}${safe}`
       : "Takes nothing; try a larger or more colourful photo.");
     list("hide-photo-notes", [...photo.notes, ...(room.evidence ? [room.evidence] : [])]);
