@@ -141,7 +141,7 @@ def test_a_jpeg_made_of_a_photo_is_compared_with_one_that_hides_nothing() -> Non
     blank = stego.blank(Source(host), ".jpg")
     assert blank.is_jpeg
     assert np.array_equal(picture(outcome.files["host-whole"]), blank.photo().rgb)
-    assert (picture(outcome.files["difference-whole"]) == 128).all(axis=2).mean() > 0.5
+    assert (picture(outcome.files["difference-whole"]) == 128).all(axis=2).mean() > 0.25
 
 
 @pytest.mark.parametrize("format", ["png", "webp", "bmp", "tif"])
@@ -186,11 +186,11 @@ def test_a_jpeg_stays_one_where_it_can(host: bytes, format: str) -> None:
 def test_the_map_is_as_large_as_the_thumbnail() -> None:
     host = png(1000, 96)
     small = picture(work.look(lambda share: None, photo=host).files["thumbnail"])
-    drawn = picture(work.chart(lambda share: None, photo=host, halve=False).files["map"])
+    drawn = picture(work.chart(lambda share: None, photo=host).files["map"])
     assert drawn.shape == small.shape
     assert np.ptp(drawn.astype(int), axis=2).mean() > 50  # noise all over
     with pytest.raises(ImageError, match="no colours"):
-        work.chart(lambda share: None, photo=png(mode="L"), halve=False)
+        work.chart(lambda share: None, photo=png(mode="L"))
 
 
 def test_transparency_and_profile_are_shown() -> None:

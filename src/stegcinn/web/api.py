@@ -77,7 +77,6 @@ class Measure:
 @dataclass(frozen=True)
 class Chart:
     photo: str
-    halve: bool = False
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def document(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
         ),
         "chart": (
             "Draw where a photo can hide; file: the `map`, as large as the thumbnail.",
-            _object(["photo"], photo=ID, halve=halve),
+            _object(photo=ID),
         ),
         "weigh": ("Find how many bytes of capacity a payload needs.", _object(payload=ID)),
         "hide": (

@@ -84,9 +84,9 @@ def measure(
     return Outcome(facts)
 
 
-def chart(progress: Progress, *, photo: bytes, halve: bool) -> Outcome:
+def chart(progress: Progress, *, photo: bytes) -> Outcome:
     """Draw where a photo can hide; file: the `map`, as large as the thumbnail."""
-    source = _opened(photo, halve)
+    source = Source(photo)
     levels = stego.noisiness(source, progress)
     image = Image.fromarray(heated(source.photo().luma, levels))
     image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
@@ -103,7 +103,10 @@ def hide(
     progress: Progress, *, host: bytes, payload: bytes, name: str | None, password: str | None, codec: str | None,
     colors: str | None, halve: bool, format: str, strip_metadata: bool,
 ) -> Outcome:  # fmt: skip
-    """Hide a payload; files: the `container`, and pictures of host and container side by side."""
+    """Hide a payload; files: the `container`, and pictures of host and container side by side.
+
+    Its `notes` are those of the container but for what `judgement` and `encrypted` tell.
+    """
     check_new(password)
     source, suffix = _opened(host, halve), f".{format}"
     wish = Wish(cast(Colors | None, colors), strip_metadata=strip_metadata)
@@ -129,7 +132,7 @@ def hide(
         "encrypted": password is not None,
         "same_gray": float(np.mean(before.gray == after.gray)),
         "amplified": times,
-        "notes": container.notes,
+        "notes": [note for note in container.notes if note not in (container.judgement.reason, stego.PUBLIC)],
     }
     return Outcome(facts, {"container": container.file, **pictures(before, after, times)})
 
