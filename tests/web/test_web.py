@@ -248,7 +248,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(client: Client) -> 
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
     message, code = client.failure("look", photo=client.upload(bomb))
     assert code == 5
-    assert "more than 50,000,000 pixels" in message
+    assert "more than 50,000,000 pixels; to hide in it, halve it (--halve)" in message
 
 
 def test_a_payload_too_large_for_the_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
