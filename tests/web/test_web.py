@@ -81,7 +81,15 @@ def test_the_server_reveals_what_the_library_hid(client: Client, monkeypatch: py
 def test_look_and_measure_and_weigh(client: Client) -> None:
     photo = client.upload(png(200, 100))
     look = client.done("look", photo=photo)
-    assert look["facts"] == {"width": 200, "height": 100, "gray": False, "jpeg": False, "format": "png", "notes": []}
+    assert look["facts"] == {
+        "width": 200,
+        "height": 100,
+        "gray": False,
+        "jpeg": False,
+        "too_large": False,
+        "format": "png",
+        "notes": [],
+    }
     assert Image.open(io.BytesIO(client.file(look, "thumbnail"))).size == (200, 100)
     room = client.done("measure", photo=photo, colors="generate")["facts"]
     assert (room["codec"], room["colors"]) == ("exact", "generate")

@@ -13,7 +13,7 @@ from web_server import png
 import jpegs
 from fakes import RELEASED
 from stegcinn import stego
-from stegcinn.carriers import compare
+from stegcinn.carriers import base, compare
 from stegcinn.carriers.base import Source
 from stegcinn.carriers.photo import Photo
 from stegcinn.errors import ImageError
@@ -180,6 +180,20 @@ def test_how_large_the_file_will_be_is_told_before(format: str, halve: bool) -> 
 )
 def test_a_jpeg_stays_one_where_it_can(host: bytes, format: str) -> None:
     assert work.look(lambda share: None, photo=host).facts["format"] == format
+
+
+@pytest.mark.parametrize(("host", "format"), [(jpeg(), "jpg"), (png(448, 320), "png")])
+def test_what_is_too_large_is_seen_halved(host: bytes, format: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImageError, match="damaged"):
+        work.look(lambda share: None, photo=host[:2000])
+    monkeypatch.setattr(base, "MAX_PIXELS", 448 * 320 - 1)
+    seen = work.look(lambda share: None, photo=host)
+    told = {key: seen.facts[key] for key in ("width", "height", "jpeg", "too_large", "format")}
+    assert told == {"width": 224, "height": 160, "jpeg": format == "jpg", "too_large": True, "format": format}
+    assert picture(seen.files["thumbnail"]).shape == (160, 224, 3)
+    monkeypatch.setattr(base, "MAX_HALVED", 448 * 320 - 1)
+    with pytest.raises(ImageError, match="has more than"):
+        work.look(lambda share: None, photo=host)
 
 
 @pytest.mark.skipif(not RELEASED, reason="the weights are not there")

@@ -131,7 +131,7 @@ def application(
         Route("/api/uploads/{id}", desk.drop_upload, methods=["DELETE"]),
         Route("/api/look", desk.order(Look, work.look, desk.quick), methods=["POST"]),
         Route("/api/measure", desk.order(Measure, work.measure, desk.measuring), methods=["POST"]),
-        Route("/api/chart", desk.order(Chart, work.chart, desk.measuring), methods=["POST"]),
+        Route("/api/chart", desk.order(Chart, work.chart, desk.heavy), methods=["POST"]),
         Route("/api/weigh", desk.order(Weigh, work.weigh, desk.quick), methods=["POST"]),
         Route("/api/hide", desk.order(Hide, work.hide, desk.heavy), methods=["POST"]),
         Route("/api/reveal", desk.order(Reveal, work.reveal, desk.heavy), methods=["POST"]),

@@ -156,7 +156,17 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
     route = _object(codec=TEXT, suffix=TEXT, bytes=COUNT, safe_bytes=COUNT, evidence=why)
     facts = [
         {"type": "null"},
-        _object(**size, gray={"type": "boolean"}, jpeg={"type": "boolean"}, format=TEXT, notes=notes),
+        _object(
+            **size,
+            gray={"type": "boolean"},
+            jpeg={"type": "boolean"},
+            too_large={
+                "type": "boolean",
+                "description": "as it is: it was halved to be looked at, and is to be for the rest",
+            },
+            format=TEXT,
+            notes=notes,
+        ),
         _object(),
         _object(
             bytes=COUNT,

@@ -19,7 +19,7 @@ from stegcinn.carriers.heatmap import heated
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import Colors, Progress, Wish
-from stegcinn.errors import MachineError, UsageError
+from stegcinn.errors import ImageError, MachineError, UsageError
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
@@ -55,13 +55,30 @@ def warm_up(progress: Progress) -> Outcome:
 
 
 def look(progress: Progress, *, photo: bytes) -> Outcome:
-    """Read a photo: its size, in which format it is best hidden in, and a thumbnail."""
+    """Read a photo: its size, in which format it is best hidden in, and a thumbnail.
+
+    One that is too large as it is, but not halved, is seen so.
+    """
     source = Source(photo)
-    image = source.photo()
+    is_jpeg, too_large = source.is_jpeg, False
+    try:
+        image = source.photo()
+    except ImageError as error:
+        source, too_large = _halved(source, error), True
+        image = source.photo()
     small = image.to_pil()
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    told = {"gray": image.is_gray, "jpeg": source.is_jpeg, "format": stego.usual_suffix(source)[1:]}
+    format = "jpg" if too_large and is_jpeg else stego.usual_suffix(source)[1:]
+    told = {"gray": image.is_gray, "jpeg": is_jpeg, "too_large": too_large, "format": format}
     return Outcome({**_size(image), **told, "notes": source.notes}, {"thumbnail": _png(small)})
+
+
+def _halved(source: Source, error: ImageError) -> Source:
+    """The half of a photo that is refused with `error`; that, if it was not for its size."""
+    try:
+        return source.halved(exact=True)
+    except ImageError:
+        raise error from None
 
 
 def _opened(photo: bytes, halve: bool) -> Source:

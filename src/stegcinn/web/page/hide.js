@@ -72,6 +72,7 @@ async function takePhoto(taken) {
   thumbnails.release();
   for (const id of ["hide-photo-error", "hide-error", "hide-said", "hide-photo-size", "hide-capacity", "hide-outcome"]) say(id, "");
   for (const id of ["hide-advice", "hide-room", "hide-map-show"]) show(id, false);
+  if ($("hide-halve").disabled) $("hide-size").value = ""; // only the last one had to be halved
   list("hide-photo-notes", []);
   const mine = photo;
   say("hide-photo-name", taken.name);
@@ -83,11 +84,14 @@ async function takePhoto(taken) {
     const { facts, files } = await run("look", { photo: mine.upload }, {}, { signal: mine.gone.signal });
     if (photo !== mine) return;
     $("hide-thumbnail").src = thumbnails.of(new Blob([files.thumbnail], { type: "image/png" }));
-    say("hide-photo-size", `${facts.width} × ${facts.height} pixels${facts.gray ? ", gray" : ""}, ${about(taken.size)}`);
-    Object.assign(mine, { jpeg: facts.jpeg, notes: facts.notes });
+    const size = `${facts.width} × ${facts.height} pixels${facts.gray ? ", gray" : ""}, ${about(taken.size)}`;
+    say("hide-photo-size", facts.too_large ? `Too large as it is; halved: ${size}` : size);
+    Object.assign(mine, { jpeg: facts.jpeg, notes: facts.too_large ? [] : facts.notes }); // halved anew, it has others
     if (!formatChosen) $("hide-format").value = facts.format;
     list("hide-photo-notes", mine.notes);
-    show("hide-map-show", !facts.gray);
+    show("hide-map-show", !facts.gray && !facts.too_large);
+    for (const id of ["hide-halve", "hide-size"]) $(id).disabled = facts.too_large;
+    if (facts.too_large) $("hide-size").value = "half";
     await measure();
   } catch (error) {
     if (photo !== mine) return;
