@@ -251,12 +251,17 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(client: Client) -> 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", BOMB_SIDE, BOMB_SIDE, 8, 2, 0, 0, 0)
     rows = zlib.compress(bytes((1 + 3 * BOMB_SIDE) * BOMB_SIDE), 1)
-    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    message, code = client.failure("look", photo=client.upload(bomb))
-    assert code == 5
-    assert "more than 50,000,000 pixels; to hide in it, halve it (--halve)" in message
+    for kind, field, side in (
+        ("measure", "photo", BOMB_SIDE),
+        ("reveal", "image", BOMB_SIDE),
+        ("look", "photo", 16000),
+    ):
+        header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+        bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+        message, code = client.failure(kind, **{field: client.upload(bomb)})
+        assert code == 5
+        assert "more than 50,000,000 pixels; to hide in it, halve it (--halve)" in message
 
 
 def test_a_payload_too_large_for_the_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

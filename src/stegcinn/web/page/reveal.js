@@ -41,6 +41,7 @@ async function takeImage(taken) {
   try {
     const { facts, files } = await run("look", { photo: mine }, {});
     if (image !== mine) return;
+    if (facts.too_large) throw new Error("it has more pixels than any container");
     $("reveal-thumbnail").src = thumbnails.of(new Blob([files.thumbnail], { type: "image/png" }));
     say("reveal-image-size", `${facts.width} × ${facts.height} pixels, ${bytes(taken.size)}`);
     announce(`${taken.name}: ${$("reveal-image-size").textContent}`);
