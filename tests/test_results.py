@@ -89,9 +89,7 @@ def test_a_container_is_looked_at_as_an_image_and_as_an_array(host, format_):
 def test_what_a_container_tells(container):
     assert (container.suffix, container.codec, container.colors, container.name) == (".png", "stealth", "keep", None)
     assert container.notes == ()
-    assert container.judgement == stegcinn.Judgement(
-        "safe", "this payload is as good as unseen by the attackers measured"
-    )
+    assert container.judgement == stegcinn.Judgement("safe", "this payload is quiet against the attackers measured")
     assert 0 < container.disturbance <= SAFE
     assert 0 < container.changed < 1
     assert 0.9 < container.raw_accuracy <= 1

@@ -26,7 +26,7 @@ FLAGS = [
 ]  # fmt: skip
 PASSWORD = "lively mango under seven rivers"
 PATIENCE = 120_000  # ms
-README = Path(__file__).parents[2] / "README.md"
+SECRET = "Meet me at noon, where the coffee is."
 
 
 def main() -> None:
@@ -50,11 +50,18 @@ def main() -> None:
 
 def take(browser: Any, address: str, docs: Path, folder: Path) -> None:
     Image.fromarray(data.coffee()).save(folder / "coffee.jpg", quality=95)
-    (folder / "README.md").write_bytes(README.read_bytes())
-    container = folder / "coffee.png"
+    Image.open(folder / "coffee.jpg").save(folder / "coffee.png")
+    (folder / "where.txt").write_text(SECRET)
+    container = folder / "photo-hidden.jpg"
 
     page = open_page(browser, address, 1000, "light")
-    hide(page, folder, file=True)
+    page.set_input_files("#hide-photo", folder / "coffee.jpg")
+    page.set_input_files("#hide-file", folder / "where.txt")
+    page.fill("#hide-password", PASSWORD)
+    fits(page)
+    page.click("#hide-start")
+    page.wait_for_selector("#hide-result:not([hidden])", timeout=PATIENCE)
+    settle(page)
     page.screenshot(path=docs / "web-hide.png", full_page=True)
     with page.expect_download() as download:
         page.click("#hide-download")
@@ -70,7 +77,13 @@ def take(browser: Any, address: str, docs: Path, folder: Path) -> None:
     page.screenshot(path=docs / "web-reveal.png", full_page=True)
 
     page = open_page(browser, address, 360, "light")
-    hide(page, folder, file=False)
+    page.set_input_files("#hide-photo", folder / "coffee.png")
+    page.get_by_role("radio", name="Message").check()
+    page.fill("#hide-message", SECRET)
+    fits(page)
+    page.click("#hide-map-show")
+    page.wait_for_selector("#hide-map:not([hidden])", timeout=PATIENCE)
+    settle(page)
     page.screenshot(path=docs / "web-narrow.png", full_page=True)
 
 
@@ -81,18 +94,8 @@ def open_page(browser: Any, address: str, width: int, scheme: str) -> Any:
     return page
 
 
-def hide(page: Any, folder: Path, *, file: bool) -> None:
-    page.set_input_files("#hide-photo", folder / "coffee.jpg")
-    if file:
-        page.set_input_files("#hide-file", folder / "README.md")
-    else:
-        page.get_by_role("radio", name="Message").check()
-        page.fill("#hide-message", "Meet me at noon, where the coffee is.")
-    page.fill("#hide-password", PASSWORD)
+def fits(page: Any) -> None:
     page.wait_for_selector('#hide-fit[data-fits="true"]', timeout=PATIENCE)
-    page.click("#hide-start")
-    page.wait_for_selector("#hide-result:not([hidden])", timeout=PATIENCE)
-    settle(page)
 
 
 def settle(page: Any) -> None:

@@ -20,7 +20,7 @@ from stegcinn.files import write_atomic
 
 @dataclass(frozen=True)
 class Route:
-    """What one codec takes of a host: payload bytes, and how many of them are as good as unseen.
+    """What one codec takes of a host: payload bytes, and how many of them are quiet against the attackers measured.
 
     None are, where any change can be proved: `evidence` says why.
     """
@@ -53,7 +53,7 @@ class Capacity:
 
     @property
     def safe_bytes(self) -> int:
-        """How many are as good as unseen by the attackers measured (docs/security.md), by the best route."""
+        """How many are quiet against the attackers measured (docs/security.md), by the best route."""
         return max(route.safe_bytes for route in self.routes)
 
     @property

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from stegcinn.carriers import formats
 from stegcinn.carriers.base import ImageSource, Source
-from stegcinn.carriers.formats import check_suffix
+from stegcinn.carriers.formats import LOSSLESS, check_suffix
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import (
     C,
@@ -310,6 +311,30 @@ def colours(
         return None
     last = _candidates(codec, wish, suffix, among)[-1]  # others leave it to this one
     return GRAY if last.refusal(Wish("generate")) is None and source.photo().is_gray else None
+
+
+def blank(source: Source, suffix: str, *, codec: str | None = None, wish: Wish = AS_USUAL) -> Source:
+    """The host as a container in a file of this suffix would show it with nothing hidden in it.
+
+    That is the host itself where such a file keeps every pixel. ImageError or UsageError if nothing can be hidden so.
+    """
+    if suffix in LOSSLESS:
+        return source
+    (each, host), *_ = hosts(source, _asked(wish, codec, suffix), _candidates(codec, wish, suffix))
+    return Source(each.encode(host, suffix))
+
+
+def expected_size(source: Source, suffix: str, *, codec: str | None = None, wish: Wish = AS_USUAL) -> int:
+    """About how many bytes a container in a file of this suffix will have; errors as those of `blank`."""
+    if suffix in LOSSLESS:
+        return formats.expected_size(source.photo(), suffix)
+    return len(blank(source, suffix, codec=codec, wish=wish).file or b"")
+
+
+def usual_suffix(source: Source) -> str:
+    """Of the file in which to hide in this source: a JPEG stays one where it can; ImageError if nothing can be."""
+    each, host = hosts(source)[0]
+    return each.formats[0] if each.limit(host) > envelope.OVERHEAD else LOSSLESS[0]
 
 
 def suffixes(codec: str | None = None) -> tuple[str, ...]:

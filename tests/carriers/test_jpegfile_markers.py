@@ -84,7 +84,9 @@ def test_other_depths_and_sizes_are_refused() -> None:
     assert "12 bits" in refusal(changed(PHOTO, FRAME + 4, b"\x0c"))
     assert "no size" in refusal(changed(PHOTO, FRAME + 7, b"\0\0"))
     assert "no size" in refusal(changed(PHOTO, FRAME + 5, b"\0\0"))
-    assert "more than 50,000,000 pixels" in refusal(changed(PHOTO, FRAME + 5, b"\xff\xff\xff\xff"))
+    assert "more than 50,000,000 pixels; to hide in it, halve it (--halve)" in refusal(
+        changed(PHOTO, FRAME + 5, b"\xff\xff\xff\xff")
+    )
 
 
 def test_what_is_no_jpeg_is_refused() -> None:

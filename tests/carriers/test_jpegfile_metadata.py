@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 import jpegs
 from jpegs import segment
@@ -121,3 +122,73 @@ def test_places_are_told():
     data = located()
     at = data.index(b"Exif\0\0") + 6
     assert not tells_position(data[: at + 4] + struct.pack(">I", 2**31) + data[at + 8 :])
+
+
+def turned(orientation: object) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif[0x010F] = "secret maker"
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 12.0, 0.0), 3: "E", 4: (11.0, 0.0, 0.0)})
+    return exif
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_a_turned_photo_is_shown_as_before(orientation):
+    data = jpegs.saved(RGB, quality=90, exif=turned(orientation))
+    bare = stripped(data)
+    shown = [np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(each)))) for each in (data, bare)]
+    assert np.array_equal(*shown)
+    exif = Image.open(io.BytesIO(bare)).getexif()
+    assert dict(exif) == {0x0112: orientation}
+    assert not exif.get_ifd(0x8825)
+    assert b"secret" not in bare
+    assert len(bare) == len(jpegs.saved(RGB, quality=90)) + 36
+    assert stripped(bare) == bare
+
+
+@pytest.mark.parametrize("orientation", [0, 1, 9, 65535])
+def test_no_other_orientation_is_kept(orientation):
+    assert stripped(jpegs.saved(RGB, quality=90, exif=turned(orientation))) == jpegs.saved(RGB, quality=90)
+
+
+def test_only_the_first_orientation_counts():
+    data, plain = jpegs.saved(RGB, quality=90, exif=turned(6)), jpegs.saved(RGB, quality=90)
+    other = segment(0xE1, turned(3).tobytes())
+    first, second = data.index(b"\xff\xe1"), data.index(b"\xff\xdb")
+    assert stripped(data[:second] + other + data[second:]) == stripped(data)
+    assert stripped(data[:first] + segment(0xE1, b"Exif\0\0secret") + data[first:]) == plain
+
+
+LATITUDE, LONGITUDE = b'exif:GPSLatitude="48,12N"', b'exif:GPSLongitude="11,0E"'
+PACKET, MORE = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0" + bytes(40)
+
+
+@pytest.mark.parametrize(
+    "bodies",
+    [
+        [PACKET + b"<rdf " + LATITUDE + b"\n" + LONGITUDE + b"/>"],
+        [PACKET + b"<exif:GPSLatitude>48,12N</exif:GPSLatitude> <exif:GPSLongitude >11,0E</exif:GPSLongitude>"],
+        [PACKET + LATITUDE, MORE + LONGITUDE],
+        [MORE + LATITUDE + LONGITUDE[:9], MORE + LONGITUDE[9:]],  # cut in two
+    ],
+)
+def test_places_in_xmp_are_told(bodies):
+    plain = jpegs.saved(RGB)
+    data = plain[:20] + b"".join(segment(0xE1, body) for body in bodies) + plain[20:]
+    assert tells_position(data)
+    assert not tells_position(stripped(data))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        PACKET + LATITUDE,  # half of it is no place
+        PACKET + b'exif:GPSLatitude="" exif:GPSLongitude=""',
+        PACKET + b"<exif:GPSLatitude></exif:GPSLatitude><exif:GPSLongitude></exif:GPSLongitude>",
+        PACKET + b'exif:GPSAltitude="1" exif:GPSLatitudeRef="N" exif:GPSLongitudeRef="E"',
+        b"another" + LATITUDE + LONGITUDE,
+    ],
+)
+def test_what_is_no_place_in_xmp(body):
+    plain = jpegs.saved(RGB)
+    assert not tells_position(plain[:20] + segment(0xE1, body) + plain[20:])

@@ -24,7 +24,10 @@ pytestmark = pytest.mark.usefixtures("workplace")
 
 
 def test_capacity(host: Path, run: Run) -> None:
-    line = b"1,124 bytes (0.98 bits per pixel) with codec exact, colors keep; up to 548 are as good as unseen\n"
+    line = (
+        b"1,124 bytes (0.98 bits per pixel) with codec exact, colors keep; "
+        b"up to 548 are quiet against the attackers measured\n"
+    )
     outcome = run("capacity", host, "--codec", "exact")
     assert outcome == run("capacity", "-", "--codec", "exact", stdin=host.read_bytes()) == Outcome(0, line, "")
 
@@ -39,7 +42,7 @@ def test_the_codecs_that_may_be_chosen_are_told_apart(host: Path, run: Run, monk
     monkeypatch.setattr(stego, "load_codec", lambda name: Small() if name == "stealth" else load_fake(name))
     assert run("capacity", host).out == (
         b"1,124 bytes (0.98 bits per pixel) with codec exact, colors keep; 548 with codec stealth; "
-        b"up to 548 are as good as unseen\n"
+        b"up to 548 are quiet against the attackers measured\n"
     )
     assert json.loads(run("capacity", host, "--json").out)["per_codec"] == {"stealth": 548, "exact": 1124}
 
@@ -73,11 +76,11 @@ def test_a_jpeg_may_stay_one(run: Run) -> None:
     assert first.startswith("JPG: ")
     assert "with codec jpeg" in first
     assert second.startswith("PNG: ")
-    assert "unseen" not in second
+    assert "quiet" not in second
     room = json.loads(run("capacity", "photo.jpg", "--json").out)
     assert (room["decoded"], room["evidence"], room["routes"][0]["evidence"]) == (True, None, None)
     assert room["safe_bytes"] == room["routes"][0]["safe_bytes"] > 0
-    assert f"up to {room['safe_bytes']:,} are as good as unseen" in first
+    assert f"up to {room['safe_bytes']:,} are quiet against the attackers measured" in first
 
 
 def test_a_halved_photo(run: Run) -> None:

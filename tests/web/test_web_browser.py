@@ -106,6 +106,18 @@ class Tab:
             self["hide-message"].fill(message)
         return self
 
+    def drop(self, place: str, files: dict[str, bytes]) -> None:
+        """Files by name, dropped on an element."""
+        transfer = self.page.evaluate_handle(
+            """(files) => {
+                const transfer = new DataTransfer();
+                for (const [name, bytes] of files) transfer.items.add(new File([new Uint8Array(bytes)], name));
+                return transfer;
+            }""",
+            [[name, list(content)] for name, content in files.items()],
+        )
+        self[place].dispatch_event("drop", {"dataTransfer": transfer})
+
     def hide(self, password: str = "") -> Tab:
         self["hide-password"].fill(password)
         self["hide-start"].click()
@@ -134,6 +146,11 @@ class Tab:
     def revealed(self) -> Tab:
         expect(self["reveal-result"]).to_be_visible(timeout=LONG)
         return self
+
+
+def told(reason: str) -> str:
+    """As the page begins and ends a sentence."""
+    return f"{reason[0].upper()}{reason[1:]}."
 
 
 class Opener(AbstractContextManager["Opener"]):
@@ -190,26 +207,32 @@ def test_a_file(tabs: Opener, client: Client, photo: Path, tmp_path: Path, downl
     secret.write_bytes(os.urandom(3000))
     tab = tabs(client).ready().choose(photo, secret)
     expect(tab["hide-thumbnail"]).to_have_js_property("naturalWidth", 192)
-    expect(tab["hide-photo-size"]).to_have_text("192 × 192 pixels")
+    expect(tab["hide-photo-size"]).to_have_text(re.compile(r"192 × 192 pixels, \d+ kB"))
     room = stegcinn.capacity(photo)
     small = room.per_codec["stealth"]
     assert 3000 < small < room.bytes
-    expect(tab["hide-capacity"]).to_have_text(
-        f"Takes {room.bytes:,} bytes ({room.bpp:.2f} bits per pixel); up to {small:,} bytes in small changes"
-    )
-    expect(tab["hide-photo-notes"]).to_have_text(as_decoded("JPEG"))
-    expect(tab["hide-fit-text"]).to_have_text(
-        re.compile(r"Fits in small changes: 3,000 bytes, \d+ % of what the photo takes\.")
-    )
+    expect(tab["hide-capacity"]).to_have_text(f"Takes up to {room.bytes:,} bytes, but any change can be proved.")
+    expect(tab["hide-outcome"]).to_contain_text("A PNG comes out, which loses nothing: photo-hidden.png, about ")
+    expect(tab["hide-advice"]).to_have_class("advice amber")
+    expect(tab["hide-advice-text"]).to_have_text(told(as_decoded("JPEG")))
+    expect(tab["hide-fit-text"]).to_have_text(re.compile(r"Fits: 3,000 bytes, \d+ % of what the photo takes\."))
+    tab["hide-photo-step"].get_by_text("Details").click()
+    for line in (f"{room.bpp:.2f} bits per pixel", f"{small:,} bytes", f"{room.bytes:,} bytes"):
+        expect(tab["hide-room-facts"]).to_contain_text(line)
 
     tab.hide("correct horse battery")
     expect(tab["hide-result-title"]).to_be_focused(timeout=LONG)
     container = tab.hidden(downloads)
-    assert container.name == "astronaut.png"  # nothing that gives it away
-    facts = tab["hide-facts"].inner_text()
+    assert container.name == "photo-hidden.png"  # not the host's: nobody takes one for the other
+    expect(tab["hide-verdict"]).to_have_attribute("data-verdict", "provable")
+    expect(tab["hide-verdict"]).to_contain_text(f"Can be proved. {told(as_decoded('JPEG'))}")
+    expect(tab["hide-facts"]).to_contain_text("report 1.bin, 3,000 bytes")
+    expect(tab["hide-facts"]).to_contain_text("with your password")
+    expect(tab["hide-notes"]).to_be_hidden()
+    expect(tab["hide-more-facts"]).to_be_hidden()  # until somebody wants to know
+    tab["hide-result"].get_by_text("Details").click()
+    facts = tab["hide-more-facts"].inner_text()
     assert f" % of {small:,} bytes with codec stealth" in facts
-    assert "provable" in facts
-    expect(tab["hide-notes"]).to_have_text(as_decoded("JPEG"))
     assert "identical at every pixel" in facts
     assert stegcinn.reveal(container, password="correct horse battery") == secret.read_bytes()
 
@@ -237,7 +260,7 @@ def test_a_message(tabs: Opener, client: Client, photo: Path, downloads: Path) -
     text = "Meet me at noon – naïve 漢字\n\t<b>not bold</b> &amp;"
     tab = tabs(client).ready().choose(photo, message=text)
     container = tab.hide().hidden(downloads)
-    expect(tab["hide-notes"]).to_contain_text("without a password, anyone with stegcinn can read the payload")
+    expect(tab["hide-facts"]).to_contain_text("no: anyone with stegcinn can read it")
     assert stegcinn.reveal(container) == text.encode()
     tab.reveal(container).revealed()
     expect(tab["reveal-text"]).to_have_text(text, use_inner_text=True)
@@ -295,7 +318,7 @@ def test_wrong_password_and_lossy_container(tabs: Opener, client: Client, photo:
     lossy = downloads / "lossy.jpg"
     Image.open(container).save(lossy, quality=95)
     tab.reveal(lossy, "right")
-    expect(tab["reveal-image-notes"]).to_contain_text("JPEG alters colours")
+    expect(tab["reveal-image-notes"]).to_be_hidden()  # it might hold something
     expect(tab["reveal-error"]).to_have_text(NOTHING, timeout=LONG)
     tab.reveal(container, "right").revealed()
     expect(tab["reveal-error"]).to_be_hidden()
@@ -308,18 +331,11 @@ def test_too_large_a_payload(tabs: Opener, client: Client, photo: Path, tmp_path
     secret.write_bytes(os.urandom(size))
     tab = tabs(client).ready().choose(photo, secret)
     expect(tab["hide-fit-text"]).to_have_text(f"Does not fit: {size:,} bytes, and the photo takes {room:,} bytes.")
-    tab.hide()
-    expect(tab["hide-error"]).to_have_text(
-        f"the payload does not fit: it needs {size:,} bytes and this photo takes {room:,}; "
-        "use a larger or more colourful photo, or a smaller file",
-        timeout=LONG,
-    )
+    expect(tab["hide-start"]).to_be_disabled()
     secret.write_bytes(b"a" * size)  # now it does
     tab.choose(file=secret)
-    expect(tab["hide-fit-text"]).to_contain_text("Fits in small changes: ")
-    secret.write_bytes(os.urandom((room + stegcinn.capacity(photo).per_codec["stealth"]) // 2))
-    tab.choose(file=secret)
-    expect(tab["hide-fit-text"]).to_contain_text("Fits, in more than small changes: ")
+    expect(tab["hide-fit-text"]).to_contain_text(re.compile(r"Fits: [\d,]+ bytes, \d+ bytes compressed, "))
+    expect(tab["hide-start"]).to_be_enabled()
 
 
 def test_what_is_no_photo(tabs: Opener, quick: Client, small: Path, tmp_path: Path) -> None:
@@ -379,11 +395,12 @@ def test_cancel(tabs: Opener, quick: Client, small: Path, tmp_path: Path, downlo
     expect(tab["hide-progress"]).to_have_attribute("value", re.compile(r"0\.0[1-9]"))
     expect(tab["hide-photo"]).to_be_disabled()
     tab["hide-cancel"].click()
-    expect(tab["hide-error"]).to_have_text("cancelled: nothing was kept")
+    expect(tab["hide-said"]).to_have_text("Cancelled: nothing was kept.")
+    expect(tab["hide-error"]).to_be_hidden()  # it is none
     expect(tab["hide-working"]).to_be_hidden()
     expect(tab["hide-start"]).to_be_focused()
     tab.choose(small).hide().hidden(downloads)
-    expect(tab["hide-error"]).to_be_hidden()
+    expect(tab["hide-said"]).to_be_hidden()
 
 
 # How long each frame of the page and each answer of the server took, in milliseconds.
@@ -417,7 +434,7 @@ def test_twelve_megapixels(tabs: Opener, client: Client, tmp_path: Path, downloa
     tab["hide-codec"].select_option(FASTEST)
     tab["hide-format"].select_option("png")
     tab.choose(large, message="twelve megapixels")
-    expect(tab["hide-photo-size"]).to_have_text("4000 × 3000 pixels")
+    expect(tab["hide-photo-size"]).to_contain_text("4000 × 3000 pixels")
     container = tab.hide().hidden(downloads)
     tab.page.get_by_role("radio", name="Detail").check()
     expect(tab["compare-after"]).to_have_js_property("naturalWidth", 640)
@@ -531,22 +548,41 @@ def test_keyboard(tabs: Opener, quick: Client) -> None:
 
 def test_dropping(tabs: Opener, quick: Client, small: Path) -> None:
     tab = tabs(quick).ready()
-    for zone, name, content in (
-        ("hide-photo-step", "p.png", small.read_bytes()),
-        ("hide-payload-step", "f.txt", b"hi"),
-    ):
-        transfer = tab.page.evaluate_handle(
-            """([name, bytes]) => {
-                const transfer = new DataTransfer();
-                transfer.items.add(new File([new Uint8Array(bytes)], name));
-                return transfer;
-            }""",
-            [name, list(content)],
-        )
-        tab[zone].dispatch_event("drop", {"dataTransfer": transfer})
+    tab.drop("hide-photo-step", {"p.png": small.read_bytes()})
+    tab.drop("hide-payload-step", {"f.txt": b"hi"})
     expect(tab["hide-photo-name"]).to_have_text("p.png")
     expect(tab["hide-file-text"]).to_have_text("f.txt")
-    expect(tab["hide-fit-text"]).to_contain_text("Fits in small changes: 2 bytes")
+    expect(tab["hide-fit-text"]).to_contain_text("Fits: 2 bytes")
+    expect(tab["stray"]).to_be_hidden()
+
+
+def test_no_file_is_swallowed(tabs: Opener, quick: Client, small: Path, tmp_path: Path) -> None:
+    """Whatever is dropped and not taken is told."""
+    tab = tabs(quick).ready()
+    tab.drop("hide-payload-step", {"a.txt": b"a", "b.txt": b"b", "c.txt": b"c"})
+    expect(tab["hide-file-text"]).to_have_text("a.txt")
+    expect(tab["stray"]).to_have_text("b.txt, c.txt were not taken: one file at a time; several go into a ZIP archive.")
+    tab.drop("hide-photo-step", {"p.png": small.read_bytes(), "q.png": b"q"})
+    expect(tab["hide-photo-name"]).to_have_text("p.png")
+    expect(tab["stray"]).to_have_text("q.png was not taken: one photo at a time.")
+    tab.drop("version", {"r.png": b"r"})
+    expect(tab["stray"]).to_have_text("r.png was not taken: drop it on Photo or on What to hide.")
+    tab.drop("hide-payload-step", {"d.txt": b"dd"})
+    expect(tab["stray"]).to_be_hidden()
+    (tmp_path / "slow.png").write_bytes(png(SLOW))
+    tab["hide-photo"].set_input_files(tmp_path / "slow.png")
+    expect(tab["hide-photo-size"]).to_contain_text("97 × 96")
+    tab.hide()
+    expect(tab["hide-cancel"]).to_be_focused()
+    tab.drop("hide-payload-step", {"e.txt": b"e"})
+    expect(tab["stray"]).to_have_text("e.txt was not taken: wait until this is done, or cancel it.")
+    expect(tab["live"]).to_have_text("e.txt was not taken: wait until this is done, or cancel it.")
+    tab["hide-cancel"].click()
+    expect(tab["hide-file-text"]).to_have_text("d.txt")
+    tab["tab-reveal"].click()
+    expect(tab["stray"]).to_be_hidden()
+    tab.drop("version", {"r.png": b"r"})
+    expect(tab["stray"]).to_have_text("r.png was not taken: drop it on Image.")
 
 
 def test_passwords_are_rated_and_shown(tabs: Opener, quick: Client) -> None:
@@ -569,26 +605,154 @@ def test_passwords_are_rated_and_shown(tabs: Opener, quick: Client) -> None:
     expect(tab["hide-password"]).to_have_attribute("type", "password")
 
 
-def test_what_is_as_good_as_unseen(tabs: Opener, client: Client, tmp_path: Path, downloads: Path) -> None:
+def test_what_is_quiet(tabs: Opener, client: Client, tmp_path: Path, downloads: Path) -> None:
     photo = tmp_path / "astronaut.png"
     Image.fromarray(data.astronaut()[100:292, 120:312]).save(photo)
     room = stegcinn.capacity(photo)
     stealth = room.per_codec["stealth"]
     assert 0 < room.safe_bytes < stealth
     tab = tabs(client).ready().choose(photo, message="x")
-    small = f"; up to {stealth:,} bytes in small changes, {room.safe_bytes:,} bytes of them as good as unseen"
-    expect(tab["hide-capacity"]).to_contain_text(small)
+    expect(tab["hide-capacity"]).to_have_text(
+        f"Takes up to {room.bytes:,} bytes, {room.safe_bytes:,} bytes of them quiet against the attackers measured."
+    )
     expect(tab["hide-photo-notes"]).to_be_hidden()
-    expect(tab["hide-fit-text"]).to_contain_text(judge(None, safe=True).reason)
+    expect(tab["hide-advice"]).to_be_hidden()
+    assert tab["hide-zones"].locator("i").evaluate_all("all => all.map((part) => part.dataset.verdict)") == [
+        "safe", "noticeable"
+    ]  # fmt: skip
+    assert tab["hide-legend"].locator("li").all_text_contents() == [
+        f"quiet up to {room.safe_bytes:,} bytes", f"may be noticed up to {room.bytes:,} bytes"
+    ]  # fmt: skip
+    expect(tab["hide-fit-text"]).to_contain_text(told(judge(None, safe=True).reason))
+    quiet, noticed = (tab["hide-zones"].locator(f"[data-verdict={name}]") for name in ("safe", "noticeable"))
+    needle = tab["hide-zones"].locator("b")
+
+    def within(part: Any) -> bool:
+        box, at = part.bounding_box(), needle.bounding_box()
+        return bool(box["x"] <= at["x"] + at["width"] / 2 <= box["x"] + box["width"])
+
+    assert within(quiet)
     tab.hide("a password").hidden(downloads)
-    expect(tab["hide-facts"]).to_contain_text("safe")
+    expect(tab["hide-verdict"]).to_have_text(
+        re.compile(r"Quiet\. This payload is quiet against the attackers measured\.")
+    )
+    expect(tab["hide-halved"]).to_be_hidden()
     expect(tab["hide-notes"]).to_be_hidden()
     (tmp_path / "more.bin").write_bytes(os.urandom(2 * room.safe_bytes))
     tab.choose(file=tmp_path / "more.bin")
-    expect(tab["hide-fit-text"]).to_contain_text(judge(None, safe=False).reason)
+    expect(tab["hide-fit-text"]).to_contain_text(told(judge(None, safe=False).reason))
+    assert within(noticed)
     tab.hide("a password").hidden(downloads)
-    expect(tab["hide-facts"]).to_contain_text("noticeable")
-    expect(tab["hide-notes"]).to_contain_text("a trained attacker may notice this payload (disturbance ")
+    expect(tab["hide-verdict"]).to_contain_text(
+        "May be noticed. A trained attacker may notice this payload (disturbance "
+    )
+
+
+def test_a_photo_that_proves_any_change_is_halved(
+    tabs: Opener, client: Client, tmp_path: Path, downloads: Path
+) -> None:
+    photo, buffer = tmp_path / "coffee.png", io.BytesIO()
+    Image.fromarray(data.coffee()).save(buffer, "JPEG", quality=95)
+    Image.open(buffer).save(photo)
+    tab = tabs(client).ready().choose(photo, message="x")
+    expect(tab["hide-legend"]).to_contain_text("any change can be proved, up to ")
+    tab.hide("a password").hidden(downloads)
+    tab["hide-halved"].click()
+    expect(tab["hide-verdict"]).to_contain_text("Quiet.", timeout=LONG)
+    expect(tab["hide-result-title"]).to_be_focused()
+    expect(tab["hide-halved"]).to_be_hidden()
+    expect(tab["hide-notes"]).to_contain_text("is halved to ")
+    expect(tab["hide-halve"]).to_be_checked()
+    assert stegcinn.reveal(tab.hidden(downloads), password="a password") == b"x"
+    expect(tab["hide-capacity"]).to_contain_text("quiet against the attackers measured", timeout=LONG)
+    expect(tab["hide-advice"]).to_have_class("advice")
+    tab["hide-halve"].uncheck()
+    expect(tab["hide-capacity"]).to_contain_text("but any change can be proved", timeout=LONG)
+    expect(tab["hide-size"]).to_have_value("")
+
+
+def test_a_jpeg_stays_a_jpeg(tabs: Opener, client: Client, tmp_path: Path, downloads: Path) -> None:
+    photo = tmp_path / "coffee.jpg"
+    exif = Image.Exif()
+    exif[0x010F] = "a maker"
+    Image.fromarray(data.coffee()).save(photo, quality=90, exif=exif)
+    size = f"about {len(photo.read_bytes()) / 1000:.0f} kB"
+    tab = tabs(client).ready().choose(photo, message="x")
+    expect(tab["hide-outcome"]).to_have_text(
+        f"A JPEG comes out, the file that it was but for some colours: photo-hidden.jpg, {size}, as the photo has."
+    )
+    expect(tab["hide-advice"]).to_be_hidden()
+    container = tab.hide("a password").hidden(downloads)
+    assert container.name == "photo-hidden.jpg"
+    assert stegcinn.reveal(container, password="a password") == b"x"
+    assert b"a maker" in container.read_bytes()
+    tab.page.get_by_role("radio", name="Difference").check()
+    expect(tab["compare-caption"]).to_contain_text("The changes of the stored colours (Cb and Cr), ")
+    tab["hide-result"].get_by_text("Details").click()
+    expect(tab["hide-more-facts"]).to_contain_text("identical at every pixel")
+    tab.page.get_by_text("Advanced").click()
+    tab["hide-strip"].check()
+    assert b"a maker" not in tab.hide("a password").hidden(downloads).read_bytes()
+
+    tab["hide-format"].select_option("png")
+    expect(tab["hide-advice-text"]).to_contain_text("Or let it stay a JPEG: choose JPG as File format", timeout=LONG)
+    expect(tab["hide-outcome"]).to_contain_text("photo-hidden.png, about 4")
+    tab.reveal(container, "a password").revealed()
+    expect(tab["reveal-text"]).to_have_text("x")
+
+
+def test_where_a_photo_can_hide_is_shown_over_it(tabs: Opener, quick: Client, small: Path, tmp_path: Path) -> None:
+    tab = tabs(quick).ready().choose(small)
+    expect(tab["hide-map"]).to_be_hidden()
+    tab["hide-map-show"].click()
+    expect(tab["hide-map"]).to_be_visible()
+    expect(tab["hide-map"]).to_have_js_property("naturalWidth", 96)
+    assert tab["hide-map"].bounding_box() == tab["hide-thumbnail"].bounding_box()
+    expect(tab["hide-map-show"]).to_have_attribute("aria-pressed", "true")
+    expect(tab["hide-map-hint"]).to_be_visible()
+    tab["hide-map-show"].click()
+    expect(tab["hide-map"]).to_be_hidden()
+    expect(tab["hide-map-show"]).to_have_attribute("aria-pressed", "false")
+    tab["hide-map-show"].click()
+    (tmp_path / "gray.png").write_bytes(png(mode="L"))
+    tab.choose(tmp_path / "gray.png")
+    expect(tab["hide-photo-notes"]).to_contain_text("this photo is gray")
+    for name in ("hide-map", "hide-map-show", "hide-map-hint"):
+        expect(tab[name]).to_be_hidden()
+
+
+# What every live region says, with its name, from the start of the page on.
+LISTEN = """() => {
+    window.said = [];
+    new MutationObserver((changes) => {
+        for (const { target } of changes) {
+            const element = target.nodeType === 1 ? target : target.parentElement;
+            const live = element?.closest("[aria-live], [role=status], [role=alert]");
+            if (live?.textContent) said.push(`${live.id}: ${live.textContent}`);
+        }
+    }).observe(document, { subtree: true, childList: true, characterData: true });
+}"""
+
+
+def test_live_regions_speak_at_start_and_end(tabs: Opener, quick: Client, tmp_path: Path) -> None:
+    slow = tmp_path / "slow.png"
+    slow.write_bytes(png(SLOW))
+    tab = tabs(quick).ready()
+    tab.page.evaluate(LISTEN)
+    tab.choose(message="secret")
+    tab["hide-photo"].set_input_files(slow)
+    expect(tab["hide-capacity"]).to_contain_text(" 2 %")
+    tab.hide("correct horse battery")
+    expect(tab["hide-working-text"]).to_contain_text(" 2 %")
+    tab["hide-cancel"].click()
+    expect(tab["hide-said"]).to_be_visible()
+    said = list(dict.fromkeys(tab.page.evaluate("() => said")))
+    assert said == [
+        "live: Measuring how much the photo takes.",
+        "hide-strength: Fair: fine against the curious. Add a word or two.",
+        "live: Hiding …",
+        "live: Cancelled: nothing was kept.",
+    ]  # fmt: skip
 
 
 def test_choices_are_the_servers(tabs: Opener, quick: Client, small: Path, downloads: Path) -> None:
@@ -602,15 +766,15 @@ def test_choices_are_the_servers(tabs: Opener, quick: Client, small: Path, downl
     expect(tab["hide-codec"]).to_have_value("")
     tab.page.get_by_text("Advanced").click()
     tab["hide-colors"].select_option("generate")
-    expect(tab["hide-fit-text"]).to_contain_text("Fits: 6 bytes")  # the only codec that can has no smaller changes
+    expect(tab["hide-fit-text"]).to_contain_text("Fits: 6 bytes")
     tab["hide-format"].select_option("webp")
     tab["hide-size"].select_option("half")
     container = tab.hide().hidden(downloads)
-    assert container.name == "small.webp"
+    assert container.name == "photo-hidden.webp"
     image = Image.open(io.BytesIO(container.read_bytes()))
     assert image.format == "WEBP"
     assert image.size == (80, 64)
-    expect(tab["hide-facts"]).to_contain_text("exact, generate")
+    expect(tab["hide-more-facts"]).to_contain_text("exact, generate")
 
 
 def test_who_leaves_leaves_nothing_at_the_server(tabs: Opener, quick: Client, tmp_path: Path) -> None:

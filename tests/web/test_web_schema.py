@@ -92,6 +92,7 @@ def test_the_answers_to_real_orders_are_described(client: Client, loaded: Any) -
         container,
         client.done("look", photo=photo),
         client.done("measure", photo=photo),
+        client.done("chart", photo=photo),
         client.done("weigh", payload=payload),
         client.done("reveal", image=image),
     ]

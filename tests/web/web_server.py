@@ -23,6 +23,7 @@ from stegcinn import stego
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.base import Codec, Embedding, Progress, Room, Wish
+from stegcinn.runtime.arrays import Float32
 from stegcinn.sealing.keys import Keys
 from stegcinn.web import api, server
 
@@ -50,6 +51,9 @@ class PageCodec(LsbCodec):
     def embed(self, photo: Photo, stream: bytes, keys: Keys, wish: Wish, progress: Progress) -> Embedding[Photo]:
         self._trouble(photo, progress)
         return super().embed(photo, stream, keys, wish, progress)
+
+    def noisiness(self, photo: Photo, progress: Progress) -> Float32 | None:
+        return None if photo.is_gray else np.full(photo.luma.shape, 4, np.float32)
 
     def _trouble(self, photo: Photo, progress: Progress) -> None:
         width = photo.rgb.shape[1]

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from stegcinn.carriers.foreign import as_pillow_writes
 from stegcinn.carriers.photo import Photo
 from stegcinn.errors import UsageError
@@ -31,6 +33,7 @@ FRAGILE_JPEG = (
 )
 _LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx", ".jxl", ".gif"}
 _WEBP_MAX_SIDE = 16383
+STRIPS, STRIP = 8, 32  # of rows, which tell about how large a file will be
 
 
 def encode_photo(photo: Photo, suffix: str) -> bytes:
@@ -43,6 +46,23 @@ def encode_photo(photo: Photo, suffix: str) -> bytes:
     if options["format"] != "PNG":
         return buffer.getvalue()
     return as_pillow_writes(buffer.getvalue(), photo.shown)
+
+
+def expected_size(photo: Photo, suffix: str) -> int:
+    """About how many bytes the file of a photo has in the format of `suffix`, one of LOSSLESS: from a part of its rows.
+
+    UsageError as `losses` raises it.
+    """
+    height = len(photo.rgb)
+    strips = [slice(top, top + STRIP) for top in np.linspace(0, height - STRIP, STRIPS).astype(int)]
+    if height <= STRIP * STRIPS:
+        return len(encode_photo(photo, suffix))
+    rgb, alpha = (
+        None if plane is None else np.concatenate([plane[strip] for strip in strips])
+        for plane in (photo.rgb, photo.alpha)
+    )
+    assert rgb is not None
+    return len(encode_photo(Photo(rgb, alpha, photo.icc_profile), suffix)) * height // len(rgb)
 
 
 def losses(photo: Photo, suffix: str) -> list[str]:

@@ -187,7 +187,8 @@ def tells_orientation(file: bytes) -> bool:
 
 
 def _too_large(name: str, largest: int) -> str:
-    return f"{name} has more than {largest:,} pixels; scale it down first"
+    remedy = "to hide in it, halve it (--halve)" if largest == MAX_PIXELS else "scale it down first"
+    return f"{name} has more than {largest:,} pixels; {remedy}"
 
 
 def _check_size(width: int, height: int, name: str, largest: int = MAX_PIXELS) -> None:

@@ -97,8 +97,8 @@ def parser() -> argparse.ArgumentParser:
         "rank",
         "find the photos of a folder that hide a payload best",
         "example: stegcinn rank photos --payload 20000",
-        "The least disturbed come first, as networks expect; up to 3 the payload is as good as unseen by the",
-        "attackers measured. Where it is provable, a photo came straight from a JPEG file: --halve scales it down.",
+        "The least disturbed come first, as networks expect; up to 3 the payload is quiet against the attackers",
+        "measured. Where it is provable, a photo came straight from a JPEG: --halve scales it down.",
     )
     demo = command("demo", "hide the README in a photo and show what changed", "example: stegcinn demo --out demo")
     train = command(

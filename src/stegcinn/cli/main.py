@@ -244,7 +244,7 @@ def _takes(routes: list[Route], room: Capacity) -> str:
     text += f", colors {room.colors}" if room.colors and best.codec == room.codec else ""
     text += "".join(f"; {route.bytes:,} with codec {route.codec}" for route in routes if route.bytes and route != best)
     if best.bytes and not best.evidence:
-        text += f"; up to {max(route.safe_bytes for route in routes):,} are as good as unseen"
+        text += f"; up to {max(route.safe_bytes for route in routes):,} are quiet against the attackers measured"
     return text
 
 

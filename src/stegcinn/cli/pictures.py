@@ -6,19 +6,15 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from stegcinn import stego
 from stegcinn.carriers.base import Source
+from stegcinn.carriers.heatmap import heated
 from stegcinn.codecs.base import Progress, portions
 from stegcinn.errors import UsageError
 from stegcinn.ranking import Ranked
-from stegcinn.runtime.arrays import Float32, UInt8
 
-NOISY = 4.0  # levels of noise from which on a place is shown as the best
-DIM = 0.55  # of the photo's gray under the colours
-COLD, HOT = np.array([150, 0, 110], np.float32), np.array([255, 225, 60], np.float32)
 SHEET = 24  # photos
 COLUMNS = 4
 THUMBNAIL = 240, 180  # pixels
@@ -43,14 +39,6 @@ def heat(source: Source, progress: Progress) -> bytes:
     """The photo in gray, and in colours over it how much noise there is to hide in, as PNG."""
     levels = stego.noisiness(source, progress)
     return _png(Image.fromarray(heated(source.photo().luma, levels)))
-
-
-def heated(luma: UInt8, levels: Float32) -> UInt8:
-    """`luma` (H, W), dimmed, under colours from COLD to HOT by `levels` (H, W): (H, W, 3)."""
-    share = np.sqrt(np.clip(levels / NOISY, 0, 1))[..., None].astype(np.float32)
-    under, over = DIM * luma[..., None], COLD + share * (HOT - COLD)
-    shown: UInt8 = np.rint((1 - share) * under + share * over).astype(np.uint8)
-    return shown
 
 
 def sheet(found: Sequence[Ranked], halve: bool, progress: Progress) -> bytes:

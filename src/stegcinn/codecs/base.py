@@ -64,7 +64,7 @@ def judge(
     if evidence is not None:
         return Judgement("provable", evidence)
     if safe:
-        return Judgement("safe", "this payload is as good as unseen by the attackers measured")
+        return Judgement("safe", "this payload is quiet against the attackers measured")
     if colors == "generate":
         return Judgement(
             "noticeable",

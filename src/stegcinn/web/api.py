@@ -45,7 +45,8 @@ MAX_WAITING = 8  # jobs in line for each
 STALLED_SECONDS = 20.0  # after which an upload that does not go on is given up
 UPLOAD_SECONDS = 600.0  # after which one that does is
 
-PAGE = {"app.js", "api.js", "compare.js", "dom.js", "hide.js", "reveal.js", "strength.js", "style.css", "icon.svg"}
+SCRIPTS = ("app", "api", "compare", "dom", "hide", "result", "reveal", "room", "strength")
+PAGE = {*(f"{name}.js" for name in SCRIPTS), "style.css", "icon.svg"}
 _MEDIA_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 
 T = TypeVar("T")
@@ -74,6 +75,11 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Chart:
+    photo: str
+
+
+@dataclass(frozen=True)
 class Weigh:
     payload: str
 
@@ -88,6 +94,7 @@ class Hide:
     colors: str | None = None
     halve: bool = False
     format: str = "png"
+    strip_metadata: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,7 @@ def application(
         Route("/api/uploads/{id}", desk.drop_upload, methods=["DELETE"]),
         Route("/api/look", desk.order(Look, work.look, desk.quick), methods=["POST"]),
         Route("/api/measure", desk.order(Measure, work.measure, desk.measuring), methods=["POST"]),
+        Route("/api/chart", desk.order(Chart, work.chart, desk.heavy), methods=["POST"]),
         Route("/api/weigh", desk.order(Weigh, work.weigh, desk.quick), methods=["POST"]),
         Route("/api/hide", desk.order(Hide, work.hide, desk.heavy), methods=["POST"]),
         Route("/api/reveal", desk.order(Reveal, work.reveal, desk.heavy), methods=["POST"]),

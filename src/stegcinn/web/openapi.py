@@ -27,12 +27,17 @@ def document(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
     color: Json = {"enum": [*colors, None], "description": "null: keep, but generate for a gray photo"}
     halved = "scale the photo down to half first; edges are drawn anew each time, so room differs a little"
     halve: Json = {"type": "boolean", "description": halved}
+    stripped = "leave out what a JPEG tells besides its picture; other files never keep it"
     thorough: Json = {"type": "boolean", "description": "look for codecs, too, that take long to look for"}
     orders = {
-        "look": ("Read a photo: its size, and a `thumbnail`.", _object(photo=ID)),
+        "look": ("Read a photo: its size, the format to hide in it, and a `thumbnail`.", _object(photo=ID)),
         "measure": (
             "Measure how much a photo takes.",
             _object(["photo"], photo=ID, codec=codec, colors=color, halve=halve, format={"enum": list(formats)}),
+        ),
+        "chart": (
+            "Draw where a photo can hide; file: the `map`, as large as the thumbnail.",
+            _object(photo=ID),
         ),
         "weigh": ("Find how many bytes of capacity a payload needs.", _object(payload=ID)),
         "hide": (
@@ -47,6 +52,7 @@ def document(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
                 colors=color,
                 halve=halve,
                 format={"enum": list(formats)},
+                strip_metadata={"type": "boolean", "description": stripped},
             ),
         ),
         "reveal": (
@@ -150,7 +156,18 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
     route = _object(codec=TEXT, suffix=TEXT, bytes=COUNT, safe_bytes=COUNT, evidence=why)
     facts = [
         {"type": "null"},
-        _object(**size, gray={"type": "boolean"}, jpeg={"type": "boolean"}, notes=notes),
+        _object(
+            **size,
+            gray={"type": "boolean"},
+            jpeg={"type": "boolean"},
+            too_large={
+                "type": "boolean",
+                "description": "as it is: it was halved to be looked at, and is to be for the rest",
+            },
+            format=TEXT,
+            notes=notes,
+        ),
+        _object(),
         _object(
             bytes=COUNT,
             bpp=NUMBER,
@@ -161,6 +178,8 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
             decoded={"type": "boolean"},
             evidence=why,
             judgements={"type": "array", "items": _object(up_to=COUNT, **judged)},
+            file_bytes={**COUNT, "description": "about how large the container's file will be"},
+            notes=notes,
         ),
         _object(bytes=COUNT, needed=COUNT),
         _object(
@@ -172,6 +191,7 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
             raw_accuracy=SHARE,
             disturbance={"type": ["number", "null"], "minimum": 0},
             judgement=_object(**judged),
+            encrypted={"type": "boolean"},
             same_gray=SHARE,
             amplified=COUNT,
             notes=notes,
@@ -188,7 +208,7 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
         "Error": _object(error=error),
         "Job": _object(
             id=ID,
-            kind={"enum": ["look", "measure", "weigh", "hide", "reveal"]},
+            kind={"enum": ["look", "measure", "chart", "weigh", "hide", "reveal"]},
             state={"enum": ["waiting", "running", "done", "failed", "cancelled"]},
             progress=SHARE,
             error={"oneOf": [{"type": "null"}, error]},
@@ -215,6 +235,7 @@ def _upload_links() -> Json:
     bodies = {
         "look": ["photo"],
         "measure": ["photo"],
+        "chart": ["photo"],
         "weigh": ["payload"],
         "hide": ["host", "payload"],
         "reveal": ["image"],

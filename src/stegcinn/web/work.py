@@ -14,18 +14,19 @@ from PIL import Image
 
 from stegcinn import stego
 from stegcinn.carriers.base import Source
-from stegcinn.carriers.compare import amplification, amplified, gray
+from stegcinn.carriers.compare import amplification, amplified, amplified_chroma, gray, stored_colours
+from stegcinn.carriers.heatmap import heated
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import Colors, Progress, Wish
-from stegcinn.errors import MachineError, UsageError
+from stegcinn.errors import ImageError, MachineError, UsageError
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
 from stegcinn.sealing.passwords import check_new
 
 MAX_REVEALED = 256 << 20  # bytes; what the page can hold, though a small container may unpack to more
-THUMBNAIL_SIDE = 640
+THUMBNAIL_SIDE = 640  # of the map, too, which is shown over it
 VIEW_SIDE = 1600  # of the pictures to compare; larger photos are shown reduced
 DETAIL_SIDE = 640  # of the part that is shown pixel by pixel
 DETAIL_STEP = 64  # it may begin at multiples of this
@@ -54,15 +55,30 @@ def warm_up(progress: Progress) -> Outcome:
 
 
 def look(progress: Progress, *, photo: bytes) -> Outcome:
-    """Read a photo: its size, and a thumbnail."""
+    """Read a photo: its size, in which format it is best hidden in, and a thumbnail.
+
+    One that is too large as it is, but not halved, is seen so.
+    """
     source = Source(photo)
-    image = source.photo()
+    is_jpeg, too_large = source.is_jpeg, False
+    try:
+        image = source.photo()
+    except ImageError as error:
+        source, too_large = _halved(source, error), True
+        image = source.photo()
     small = image.to_pil()
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    return Outcome(
-        {**_size(image), "gray": image.is_gray, "jpeg": source.is_jpeg, "notes": source.notes},
-        {"thumbnail": _png(small)},
-    )
+    format = "jpg" if too_large and is_jpeg else stego.usual_suffix(source)[1:]
+    told = {"gray": image.is_gray, "jpeg": is_jpeg, "too_large": too_large, "format": format}
+    return Outcome({**_size(image), **told, "notes": source.notes}, {"thumbnail": _png(small)})
+
+
+def _halved(source: Source, error: ImageError) -> Source:
+    """The half of a photo that is refused with `error`; that, if it was not for its size."""
+    try:
+        return source.halved(exact=True)
+    except ImageError:
+        raise error from None
 
 
 def _opened(photo: bytes, halve: bool) -> Source:
@@ -72,11 +88,26 @@ def _opened(photo: bytes, halve: bool) -> Source:
 def measure(
     progress: Progress, *, photo: bytes, codec: str | None, colors: str | None, halve: bool, format: str
 ) -> Outcome:
-    """Measure how much a photo takes, and what an attacker makes of payloads up to which size."""
-    wish = Wish(cast(Colors | None, colors))
-    room = stego.measure(_opened(photo, halve), codec=codec, wish=wish, suffix=f".{format}", progress=progress)
+    """Measure how much a photo takes, what an attacker makes of payloads up to which size, and what comes out."""
+    source, wish, suffix = _opened(photo, halve), Wish(cast(Colors | None, colors)), f".{format}"
+    room = stego.measure(source, codec=codec, wish=wish, suffix=suffix, progress=progress)
     sizes = sorted({room.safe_bytes, room.bytes} - {0})
-    return Outcome({**room.to_json(), "judgements": [{"up_to": size, **asdict(room.judge(size))} for size in sizes]})
+    facts = {
+        **room.to_json(),
+        "judgements": [{"up_to": size, **asdict(room.judge(size))} for size in sizes],
+        "file_bytes": stego.expected_size(source, suffix, codec=codec, wish=wish),
+        "notes": source.notes,
+    }
+    return Outcome(facts)
+
+
+def chart(progress: Progress, *, photo: bytes) -> Outcome:
+    """Draw where a photo can hide; file: the `map`, as large as the thumbnail."""
+    source = Source(photo)
+    levels = stego.noisiness(source, progress)
+    image = Image.fromarray(heated(source.photo().luma, levels))
+    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    return Outcome({}, {"map": _png(image)})
 
 
 def weigh(progress: Progress, *, payload: bytes) -> Outcome:
@@ -87,18 +118,24 @@ def weigh(progress: Progress, *, payload: bytes) -> Outcome:
 
 def hide(
     progress: Progress, *, host: bytes, payload: bytes, name: str | None, password: str | None, codec: str | None,
-    colors: str | None, halve: bool, format: str,
+    colors: str | None, halve: bool, format: str, strip_metadata: bool,
 ) -> Outcome:  # fmt: skip
-    """Hide a payload; files: the `container`, and pictures of host and container side by side."""
+    """Hide a payload; files: the `container`, and pictures of host and container side by side.
+
+    Its `notes` are those of the container but for what `judgement` and `encrypted` tell.
+    """
     check_new(password)
-    source = _opened(host, halve)
+    source, suffix = _opened(host, halve), f".{format}"
+    wish = Wish(cast(Colors | None, colors), strip_metadata=strip_metadata)
     container = stego.conceal(
-        source, Payload(payload, name), password=password, codec=codec,
-        wish=Wish(cast(Colors | None, colors)), suffix=f".{format}",
+        source, Payload(payload, name), password=password, codec=codec, wish=wish, suffix=suffix,
         progress=lambda share: progress(HIDING_SHARE * share),
     )  # fmt: skip
-    photo, saved = source.photo(), Source(container.file).photo()  # compared is what the receiver gets
-    times = amplification(photo.rgb, saved.rgb)
+    saved = Source(container.file)  # compared is what the receiver gets
+    before = View(stego.blank(source, suffix, codec=container.codec, wish=wish), as_stored=saved.is_jpeg)
+    after = View(saved, as_stored=saved.is_jpeg)
+    photo = before.photo
+    times = amplification(before.channels, after.channels)
     facts = {
         **_size(photo),
         "bytes": len(payload),
@@ -109,11 +146,12 @@ def hide(
         "raw_accuracy": container.raw_accuracy,
         "disturbance": container.disturbance,
         "judgement": asdict(container.judgement),
-        "same_gray": float(np.mean(gray(photo.rgb) == gray(saved.rgb))),
+        "encrypted": password is not None,
+        "same_gray": float(np.mean(before.gray == after.gray)),
         "amplified": times,
-        "notes": container.notes,
+        "notes": [note for note in container.notes if note not in (container.judgement.reason, stego.PUBLIC)],
     }
-    return Outcome(facts, {"container": container.file, **_pictures(photo, saved, times)})
+    return Outcome(facts, {"container": container.file, **pictures(before, after, times)})
 
 
 def reveal(progress: Progress, *, image: bytes, password: str | None, thorough: bool) -> Outcome:
@@ -152,14 +190,29 @@ def _size(photo: Photo) -> dict[str, int]:
     return {"width": width, "height": height}
 
 
-def _pictures(host: Photo, container: Photo, times: int) -> dict[str, bytes]:
+class View:
+    """A host or container as it is compared: its picture, its gray-scale (H, W), and what may change (H, W, C).
+
+    That is red, green and blue; or Cb and Cr of a JPEG file, if it is to be compared `as_stored`.
+    """
+
+    def __init__(self, source: Source, *, as_stored: bool = False) -> None:
+        self.photo = source.photo()
+        if as_stored and source.file is not None:
+            self.gray, self.channels = stored_colours(source.file)
+        else:
+            self.gray, self.channels = gray(self.photo.rgb), self.photo.rgb
+
+
+def pictures(host: View, container: View, times: int) -> dict[str, bytes]:
     """Host, container, gray-scales and amplified difference as PNG: `NAME-whole`, and `NAME-detail` of large photos."""
-    difference = amplified(host.rgb, container.rgb, times)
+    draw = amplified if host.channels.shape[2] == 3 else amplified_chroma
+    difference = draw(host.channels, container.channels, times)
     planes = {
-        "host": host.to_pil(),
-        "container": container.to_pil(),
-        "host-gray": Image.fromarray(gray(host.rgb)),
-        "container-gray": Image.fromarray(gray(container.rgb)),
+        "host": host.photo.to_pil(),
+        "container": container.photo.to_pil(),
+        "host-gray": Image.fromarray(host.gray),
+        "container-gray": Image.fromarray(container.gray),
         "difference": Image.fromarray(difference),
     }
     files = {}
@@ -169,9 +222,9 @@ def _pictures(host: Photo, container: Photo, times: int) -> dict[str, bytes]:
         factor = min(1, VIEW_SIDE / max(plane.size))
         size = (max(1, round(plane.width * factor)), max(1, round(plane.height * factor)))
         files[f"{name}-whole"] = _png(plane.resize(size, filter) if factor < 1 else plane)
-    if max(host.rgb.shape) > DETAIL_SIDE:
-        left, top = most_changed(host.rgb, container.rgb)
-        height, width = host.rgb.shape[:2]
+    height, width = host.gray.shape
+    if max(height, width) > DETAIL_SIDE:
+        left, top = most_changed(host.channels, container.channels)
         box = (left, top, min(left + DETAIL_SIDE, width), min(top + DETAIL_SIDE, height))
         files |= {f"{name}-detail": _png(plane.crop(box)) for name, plane in planes.items()}
     return files

@@ -267,7 +267,7 @@ class _Parser:
         if not self.width or not self.height:
             self._damaged("no size")
         if self.width * self.height > MAX_PIXELS:
-            self._unsuitable(f"has more than {MAX_PIXELS:,} pixels; scale it down first")
+            self._unsuitable(f"has more than {MAX_PIXELS:,} pixels; to hide in it, halve it (--halve)")
         if any(low[0] == NEVER for low in self.low) or (not has_end and any(map(any, self.low))):
             self._cut_short()
         widest, highest = max(spec[1] for spec in self.specs), max(spec[2] for spec in self.specs)

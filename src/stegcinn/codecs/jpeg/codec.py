@@ -29,6 +29,7 @@ from stegcinn.runtime.arrays import Int8, Int16, UInt8, UInt32
 from stegcinn.sealing.keys import KEY_SIZE, VERSION, Keys, Keystream
 
 PRICING_SHARE = 0.3  # of the work of `embed`
+GPS = "the file still tells where the photo was taken (GPS): leave out its metadata (--strip-metadata) to remove that"
 RECODINGS = 32  # embeddings at most, should changes together need codes that the tables lack; most files take under 8
 
 
@@ -149,7 +150,7 @@ class JpegCodec:
     def losses(self, chroma: Chroma, suffix: str) -> list[str]:
         """None, but what is kept may tell more than one likes."""
         told = tells_position(chroma.file.data)
-        return ["the file still tells where the photo was taken (GPS); --strip-metadata removes it"] if told else []
+        return [GPS] if told else []
 
     def encode(self, chroma: Chroma, suffix: str) -> bytes:
         """The file itself, with the bits of changed blocks written anew."""

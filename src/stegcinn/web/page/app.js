@@ -1,7 +1,7 @@
 // The frame of the page: the two tabs, and what is asked of the server once.
 
 import { options, setLimits } from "./api.js";
-import { $, say, show, showButtons } from "./dom.js";
+import { $, left, say, show, showButtons } from "./dom.js";
 import * as hide from "./hide.js";
 import * as reveal from "./reveal.js";
 
@@ -14,6 +14,7 @@ function open(name, focus = false) {
     $(`tab-${tab}`).tabIndex = chosen ? 0 : -1;
     show(tab, chosen);
   }
+  say("stray", "");
   if (focus) $(`tab-${name}`).focus();
 }
 
@@ -29,7 +30,12 @@ for (const tab of TABS) {
 }
 
 // A file dropped beside the mark would replace the page.
-for (const type of ["dragover", "drop"]) addEventListener(type, (event) => event.preventDefault());
+addEventListener("dragover", (event) => event.preventDefault());
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  const places = $("hide").hidden ? "on Image" : "on Photo or on What to hide";
+  left(event.dataTransfer?.files ?? [], `drop it ${places}`);
+});
 
 showButtons();
 try {

@@ -1,4 +1,4 @@
-// Host and container in one place: a slider between them, their difference, their gray-scales.
+// Host and container, before and after, in one place: a slider between them, their difference, their gray-scales.
 
 import { $, Addresses, show } from "./dom.js";
 
@@ -45,9 +45,9 @@ function draw() {
   $("compare-after").src = pictures[`${after}-${part}`];
   if (single) $("compare-before").removeAttribute("src");
   else $("compare-before").src = pictures[`${before}-${part}`];
-  $("compare-after").alt = { colours: "The container", gray: "The container’s gray-scale",
-    difference: "The difference between host and container, amplified around mid-gray" }[mode];
-  $("compare-before").alt = single ? "" : mode === "gray" ? "The host’s gray-scale" : "The host";
+  $("compare-after").alt = { colours: "The photo after", gray: "The gray-scale after",
+    difference: "The difference between before and after, amplified around mid-gray" }[mode];
+  $("compare-before").alt = single ? "" : mode === "gray" ? "The gray-scale before" : "The photo before";
   for (const id of ["compare-before", "compare-left", "compare-right", "compare-cut"]) show(id, !single);
   $("compare-stage").classList.toggle("single", single);
   $("compare-stage").classList.toggle("detail", part === "detail");
@@ -58,9 +58,11 @@ function caption(mode, part) {
   const reduced = Math.max(facts.width, facts.height) > 1600;
   const place = part === "detail" ? "The part that changed most, pixel by pixel."
     : reduced ? "The whole photo, reduced." : "The whole photo.";
+  const same = facts.same_gray === 1 ? "The gray-scales are the same, so nothing moves with the line." : "The gray-scales.";
+  const what = facts.jpeg ? "The changes of the stored colours (Cb and Cr)" : "The changes of red, green and blue";
   return {
-    colours: `${place} Left of the line is the host, right of it the container.`,
-    gray: `${place} The gray-scales are the same, so nothing moves with the line.`,
-    difference: `${place} The changes of red, green and blue, ${facts.amplified} times as strong; gray is no change.`,
+    colours: `${place} Left of the line is the photo before, right of it with what is hidden in it.`,
+    gray: `${place} ${same}`,
+    difference: `${place} ${what}, ${facts.amplified} times as strong; gray is no change.`,
   }[mode];
 }

@@ -6,6 +6,13 @@ const numbers = new Intl.NumberFormat("en");
 
 export const bytes = (n) => `${numbers.format(n)} ${n === 1 ? "byte" : "bytes"}`;
 
+/** A size to a glance: two digits, but all of them of what is small. */
+export const about = (n) => {
+  if (n < 1000) return bytes(n);
+  const [unit, name] = n < 1e6 ? [1e3, "kB"] : [1e6, "MB"];
+  return `${numbers.format(n / unit < 100 ? Number((n / unit).toPrecision(2)) : Math.round(n / unit))} ${name}`;
+};
+
 export const percent = (share) => {
   const value = 100 * share;
   if (value > 99.9 && value < 100) return "over 99.9 %"; // "100 %" and "0 %" are claims: nothing is rounded to one
@@ -33,13 +40,38 @@ export function element(tag, text = "") {
   return made;
 }
 
+/** Rows of a definition list, of pairs of name and value. */
+export function facts(rows) {
+  return rows.map(([name, value]) => {
+    const row = document.createElement("div");
+    row.append(element("dt", name), element("dd", value));
+    return row;
+  });
+}
+
+/** Say something to who cannot see the page: where work begins and where it ends, and nothing between. */
+export function announce(text) {
+  $("live").textContent = text;
+}
+
 export function options(select, choices) {
   select.replaceChildren(...choices.map(([value, text]) => Object.assign(element("option", text), { value })));
 }
 
-/** A file input with a place to drop on. `onFile` gets each file chosen or dropped. */
-export function dropzone(zone, input, onFile) {
-  const take = (files) => files.length && onFile(files[0]);
+/** Files that were dropped and not taken are told, with the reason. */
+export function left(files, reason) {
+  const names = [...files].map((file) => file.name).join(", ");
+  say("stray", files.length ? `${names} ${files.length > 1 ? "were" : "was"} not taken: ${reason}.` : "");
+  if (files.length) announce($("stray").textContent);
+}
+
+/** A file input with a place to drop on. `onFile` gets the file chosen or dropped; `single` says why only the first. */
+export function dropzone(zone, input, onFile, single) {
+  const take = (files) => {
+    if (!files.length) return;
+    left([...files].slice(1), single);
+    onFile(files[0]);
+  };
   input.addEventListener("change", () => {
     take(input.files);
     input.value = ""; // the same file may be chosen again
@@ -53,8 +85,10 @@ export function dropzone(zone, input, onFile) {
   zone.addEventListener("dragleave", () => mark(-1));
   zone.addEventListener("drop", (event) => {
     event.preventDefault();
+    event.stopPropagation(); // what is dropped beside is told elsewhere
     mark(-inside);
-    if (!zone.closest("fieldset").disabled) take(event.dataTransfer.files);
+    if (zone.closest("fieldset").disabled) left(event.dataTransfer.files, "wait until this is done, or cancel it");
+    else take(event.dataTransfer.files);
   });
 }
 
@@ -89,7 +123,7 @@ export function showButtons() {
   }
 }
 
-/** A progress bar with its words, and with few enough of them for a screen reader. */
+/** A progress bar with its words. A screen reader is told of the beginning; the end is where the focus goes. */
 export class Working {
   constructor(prefix, verb) {
     this.prefix = prefix;
@@ -97,9 +131,9 @@ export class Working {
   }
 
   start(label) {
-    this.told = "";
     show(`${this.prefix}-working`);
     this.report({ state: "waiting", progress: 0 }, label);
+    announce(`${this.verb} …`);
   }
 
   report(job, label = null) {
@@ -110,8 +144,12 @@ export class Working {
     const text = label ?? (job.state === "waiting" ? "Waiting for other work to finish …"
       : known ? `${this.verb} … ${percent(Math.floor(100 * job.progress) / 100)}` : `${this.verb} …`);
     $(`${this.prefix}-working-text`).textContent = text;
-    const told = known ? `${this.verb}, ${10 * Math.floor(10 * job.progress)} %` : text;
-    if (told !== this.told) $(`${this.prefix}-live`).textContent = this.told = told;
+  }
+
+  /** Not an error: who cancels knows. */
+  cancelled(text) {
+    say(`${this.prefix}-said`, text);
+    announce(text);
   }
 
   stop() {

@@ -1,21 +1,25 @@
-// Hide: a photo, a payload, a password; then the work; then what came of it.
+// Hide: a photo, a payload, a password; then the work. room.js has the words for what a photo takes, result.js those after.
 
 import { Upload, run } from "./api.js";
 import * as compare from "./compare.js";
-import { $, Addresses, Working, bytes, dropzone, element, list, options as fill, percent, say, show } from "./dom.js";
+import { $, Addresses, Working, about, announce, bytes, dropzone, element, list, options as fill, percent, say, show } from "./dom.js";
+import * as result from "./result.js";
+import { advice, comesOut, draw, more, takes } from "./room.js";
 import { strength } from "./strength.js";
 
 const WEIGH_AFTER_MS = 400; // of quiet, while a message is typed
 const STEPS = ["hide-photo-step", "hide-payload-step", "hide-password-step"];
+const CHOICES = ["hide-codec", "hide-colors", "hide-size", "hide-format"]; // what measuring depends on
+const MAP = "Where it can hide";
 const thumbnails = new Addresses();
-const results = new Addresses();
 const working = new Working("hide", "Hiding");
 
-let photo = null; // { upload, name, gone }, gone being the signal that another was chosen
+let photo = null; // { upload, name, size, jpeg, notes, gone }, gone being the signal that another was chosen
 let room = null; // what measuring it found
 let payload = null; // { upload, name, size, needed }, needed being what it takes once it is compressed
 let file = null; // the payload chosen as a file, kept while a message is typed
 let measuring = null;
+let charting = null;
 let weighing = null; // { timer, gone }
 let hiding = null;
 let formatChosen = false; // by hand; else a JPEG stays a JPEG, and others become PNG
@@ -31,13 +35,15 @@ export function setup(found) {
   }
   fill($("hide-format"), found.formats.map((name) => [name, name.toUpperCase()]));
 
-  dropzone($("hide-photo-step"), $("hide-photo"), takePhoto);
-  dropzone($("hide-payload-step"), $("hide-file"), takeFile);
+  dropzone($("hide-photo-step"), $("hide-photo"), takePhoto, "one photo at a time");
+  dropzone($("hide-payload-step"), $("hide-file"), takeFile, "one file at a time; several go into a ZIP archive");
   $("hide-photo-other").addEventListener("click", () => $("hide-photo").click());
   $("hide-message").addEventListener("input", () => takeMessage(WEIGH_AFTER_MS));
   for (const radio of document.querySelectorAll('input[name="payload-kind"]')) radio.addEventListener("change", changeKind);
-  for (const id of ["hide-codec", "hide-colors", "hide-size", "hide-format"]) $(id).addEventListener("change", measure);
   $("hide-format").addEventListener("change", () => { formatChosen = true; });
+  $("hide-halve").addEventListener("change", () => setHalve($("hide-halve").checked));
+  for (const id of CHOICES) $(id).addEventListener("change", measure);
+  $("hide-map-show").addEventListener("click", chart);
   $("hide-password").addEventListener("input", rate);
   $("hide-form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -45,6 +51,10 @@ export function setup(found) {
   });
   $("hide-cancel").addEventListener("click", () => hiding?.abort());
   $("hide-again").addEventListener("click", again);
+  $("hide-halved").addEventListener("click", () => {
+    setHalve(true);
+    hide();
+  });
   compare.setup();
   rate();
 }
@@ -55,11 +65,14 @@ async function takePhoto(taken) {
   photo?.gone.abort();
   photo?.upload.drop();
   measuring?.abort();
-  photo = { upload: new Upload(taken), name: taken.name, gone: new AbortController() };
+  closeMap();
+  photo = { upload: new Upload(taken), name: taken.name, size: taken.size, jpeg: false, notes: [], gone: new AbortController() };
   room = null;
-  closeResult();
+  result.close();
   thumbnails.release();
-  for (const id of ["hide-photo-error", "hide-error", "hide-photo-size", "hide-capacity"]) say(id, "");
+  for (const id of ["hide-photo-error", "hide-error", "hide-said", "hide-photo-size", "hide-capacity", "hide-outcome"]) say(id, "");
+  for (const id of ["hide-advice", "hide-room", "hide-map-show"]) show(id, false);
+  if ($("hide-halve").disabled) $("hide-size").value = ""; // only the last one had to be halved
   list("hide-photo-notes", []);
   const mine = photo;
   say("hide-photo-name", taken.name);
@@ -68,14 +81,17 @@ async function takePhoto(taken) {
   show("hide-photo-drop", false);
   show("hide-photo-chosen");
   try {
-    const seen = await run("look", { photo: mine.upload }, {}, { signal: mine.gone.signal });
+    const { facts, files } = await run("look", { photo: mine.upload }, {}, { signal: mine.gone.signal });
     if (photo !== mine) return;
-    const png = new Blob([seen.files.thumbnail], { type: "image/png" });
-    $("hide-thumbnail").src = thumbnails.of(png);
-    say("hide-photo-size", `${seen.facts.width} × ${seen.facts.height} pixels${seen.facts.gray ? ", gray" : ""}`);
-    mine.notes = seen.facts.notes;
-    if (!formatChosen) $("hide-format").value = seen.facts.jpeg ? "jpg" : "png";
+    $("hide-thumbnail").src = thumbnails.of(new Blob([files.thumbnail], { type: "image/png" }));
+    const size = `${facts.width} × ${facts.height} pixels${facts.gray ? ", gray" : ""}, ${about(taken.size)}`;
+    say("hide-photo-size", facts.too_large ? `Too large as it is; halved: ${size}` : size);
+    Object.assign(mine, { jpeg: facts.jpeg, notes: facts.too_large ? [] : facts.notes }); // halved anew, it has others
+    if (!formatChosen) $("hide-format").value = facts.format;
     list("hide-photo-notes", mine.notes);
+    show("hide-map-show", !facts.gray && !facts.too_large);
+    for (const id of ["hide-halve", "hide-size"]) $(id).disabled = facts.too_large;
+    if (facts.too_large) $("hide-size").value = "half";
     await measure();
   } catch (error) {
     if (photo !== mine) return;
@@ -87,16 +103,25 @@ async function takePhoto(taken) {
   }
 }
 
+function setHalve(is) {
+  $("hide-size").value = is ? "half" : "";
+  measure();
+}
+
 async function measure() {
+  $("hide-halve").checked = halve();
   if (!photo) return;
   measuring?.abort();
   const mine = measuring = new AbortController();
   room = null;
   say("hide-capacity", "Measuring how much it takes …");
-  $("hide-capacity").ariaBusy = "true"; // no screen reader should read every percentage
+  say("hide-outcome", "");
+  show("hide-room", false);
   weighed();
+  announce("Measuring how much the photo takes.");
   try {
-    const choices = { codec: choice("hide-codec"), colors: choice("hide-colors"), halve: halve(), format: $("hide-format").value };
+    const format = $("hide-format").value;
+    const choices = { codec: choice("hide-codec"), colors: choice("hide-colors"), halve: halve(), format };
     const report = (job) => {
       const share = job.progress > 0 ? ` ${percent(job.progress)}` : "";
       $("hide-capacity").textContent = `Measuring how much it takes …${share}`;
@@ -104,23 +129,56 @@ async function measure() {
     const { facts } = await run("measure", { photo: photo.upload }, choices, { signal: mine.signal, report });
     if (measuring !== mine) return;
     room = facts;
-    $("hide-capacity").ariaBusy = "false";
-    const discreet = smaller() ? `; up to ${bytes(smaller())} in small changes` : "";
-    const safe = room.evidence ? "" : `, ${bytes(room.safe_bytes)} of them as good as unseen`;
-    say("hide-capacity", room.bytes ? `Takes ${bytes(room.bytes)} (${room.bpp.toFixed(2)} bits per pixel)${discreet}${safe}`
-      : "Takes nothing; try a larger or more colourful photo.");
-    list("hide-photo-notes", [...photo.notes, ...(room.evidence ? [room.evidence] : [])]);
+    say("hide-capacity", takes(room));
+    say("hide-outcome", room.bytes ? comesOut(room, photo, format, halve()) : "");
+    say("hide-advice-text", advice(room, photo, format));
+    $("hide-advice").classList.toggle("amber", Boolean(room.evidence));
+    show("hide-advice", Boolean(room.evidence) || halve());
+    list("hide-photo-notes", [...new Set([...photo.notes, ...room.notes])]);
+    more(room);
+    show("hide-room", room.bytes > 0);
+    weighed();
+    announce(["hide-capacity", "hide-advice-text", "hide-outcome", "hide-fit-text"].map((id) => $(id).textContent).join(" "));
   } catch (error) {
     if (measuring !== mine || error.name === "AbortError") return;
-    $("hide-capacity").ariaBusy = "false";
     say("hide-capacity", error.message);
+    say("hide-advice-text", "");
+    show("hide-advice", halve());
+    announce(error.message);
   }
-  weighed();
 }
 
-/** Bytes that smaller changes take than those of the codec that takes the most. */
-function smaller() {
-  return Math.max(0, ...Object.entries(room.per_codec).filter(([name]) => name !== room.codec).map(([, size]) => size));
+/** Show where the photo can hide, or the photo again. */
+async function chart() {
+  const shown = charting !== null;
+  closeMap();
+  if (shown) return;
+  const mine = charting = new AbortController();
+  const button = $("hide-map-show");
+  button.setAttribute("aria-pressed", "true");
+  const report = (job) => { button.textContent = `Looking … ${job.progress > 0 ? percent(job.progress) : ""}`; };
+  try {
+    const { files } = await run("chart", { photo: photo.upload }, {}, { signal: mine.signal, report });
+    if (charting !== mine) return;
+    $("hide-map").src = thumbnails.of(new Blob([files.map], { type: "image/png" }));
+    show("hide-map");
+    show("hide-map-hint");
+    button.textContent = MAP;
+    announce("The map is shown over the photo.");
+  } catch (error) {
+    if (charting !== mine) return;
+    closeMap();
+    say("hide-photo-error", error.message);
+  }
+}
+
+function closeMap() {
+  charting?.abort();
+  charting = null;
+  for (const id of ["hide-map", "hide-map-hint"]) show(id, false);
+  $("hide-map").removeAttribute("src");
+  $("hide-map-show").textContent = MAP;
+  $("hide-map-show").setAttribute("aria-pressed", "false");
 }
 
 // The payload
@@ -155,7 +213,7 @@ function setPayload(next, delay = 0) {
   weighing?.gone.abort();
   payload?.upload.drop();
   payload = next;
-  say("hide-error", "");
+  for (const id of ["hide-error", "hide-said"]) say(id, "");
   weighed();
   if (!next) return;
   const gone = new AbortController();
@@ -166,41 +224,18 @@ async function weigh(mine, signal) {
   try {
     const { facts } = await run("weigh", { payload: mine.upload }, {}, { signal });
     mine.needed = facts.needed;
-    if (payload === mine) weighed();
+    if (payload !== mine) return;
+    weighed();
+    if (room) announce($("hide-fit-text").textContent); // else when the photo is measured
   } catch (error) {
     if (payload === mine) say("hide-error", error.message);
   }
 }
 
-/** Say whether the payload fits. It surely does if it would uncompressed; else its weight decides. */
+/** Say whether the payload fits; what cannot fit cannot be hidden. */
 function weighed() {
-  const needed = payload?.needed ?? payload?.size;
-  const known = payload && room && (payload.needed !== null || payload.size <= room.bytes);
-  show("hide-fit", Boolean(payload));
-  if (!payload) return;
-  const fits = known && needed <= room.bytes;
-  $("hide-fit").dataset.fits = known ? String(fits) : "unknown";
-  $("hide-fit-bar").style.width = `${known && room.bytes ? Math.min(100, 100 * needed / room.bytes) : known ? 100 : 0}%`;
-  const size = payload.needed !== null && payload.needed < payload.size
-    ? `${bytes(payload.size)}, ${bytes(needed)} compressed` : bytes(payload.size);
-  $("hide-fit-text").textContent = !known ? (room ? `${size}. Compressing it …` : `${size}.${photo ? "" : " Choose a photo to see whether it fits."}`)
-    : fits ? `${fitting(needed)}: ${size}, ${percent(needed / room.bytes)} of what the photo takes${judged(needed)}.`
-      : `Does not fit: ${size}, and the photo takes ${bytes(room.bytes)}${$("hide-format").value === "jpg" ? " as JPEG; a PNG takes more" : ""}.`;
-}
-
-/** What is hidden in all: the payload's name, too, unless it would be too much. */
-function named(needed) {
-  return needed + new Blob([payload.name ?? ""]).size;
-}
-
-function fitting(needed) {
-  return !smaller() ? "Fits" : named(needed) <= smaller() ? "Fits in small changes" : "Fits, in more than small changes";
-}
-
-/** What an attacker makes of it, unless that is told of the photo already. */
-function judged(needed) {
-  if (room.evidence) return "";
-  return `; ${(room.judgements.find((each) => named(needed) <= each.up_to) ?? room.judgements.at(-1)).reason}`;
+  const { fits, known } = draw(room, payload, { photo, format: $("hide-format").value });
+  $("hide-start").disabled = known && !fits;
 }
 
 // The password
@@ -208,14 +243,15 @@ function judged(needed) {
 function rate() {
   const rated = strength($("hide-password").value);
   $("hide-strength-bars").dataset.score = rated ? rated.score : "none";
-  $("hide-strength").textContent = rated?.text
+  const text = rated?.text
     ?? "Without one, anyone with stegcinn can read what is hidden. Four or more unrelated words make a good one.";
+  if ($("hide-strength").textContent !== text) $("hide-strength").textContent = text; // not read anew with every letter
 }
 
 // The work
 
 async function hide() {
-  say("hide-error", "");
+  for (const id of ["hide-error", "hide-said"]) say(id, "");
   if (hiding) return;
   if (!photo) return missing("choose a photo first", "hide-photo");
   if (!payload) {
@@ -223,20 +259,21 @@ async function hide() {
       : missing("type a message to hide", "hide-message");
   }
   const mine = hiding = new AbortController();
-  const job = { payload, name: photo.name, format: $("hide-format").value };
+  const job = { payload, format: $("hide-format").value, halved: halve() };
   const choices = {
-    name: payload.name, password: $("hide-password").value || null,
-    codec: choice("hide-codec"), colors: choice("hide-colors"), halve: halve(), format: job.format,
+    name: payload.name, password: $("hide-password").value || null, codec: choice("hide-codec"),
+    colors: choice("hide-colors"), halve: job.halved, format: job.format, strip_metadata: $("hide-strip").checked,
   };
-  closeResult();
+  result.close();
   working.start("Sending …");
   busy(true);
   try {
     const report = (told) => working.report(told);
     const found = await run("hide", { host: photo.upload, payload: payload.upload }, choices, { signal: mine.signal, report });
-    openResult(job, found);
+    result.open(job, room, found); // neither photo nor choices could change
   } catch (error) {
-    say("hide-error", mine.signal.aborted ? "cancelled: nothing was kept" : error.message);
+    if (mine.signal.aborted) working.cancelled("Cancelled: nothing was kept.");
+    else say("hide-error", error.message);
   } finally {
     hiding = null;
     working.stop();
@@ -258,47 +295,8 @@ function busy(is) {
   if (is) $("hide-cancel").focus();
 }
 
-// The result
-
-function openResult(job, { facts, files }) {
-  const link = $("hide-download");
-  link.href = results.of(files.container);
-  // Under the host's name: one that says what was done to it would give it away.
-  link.download = `${job.name.replace(/\.[^.]*$/, "") || "photo"}.${job.format}`;
-  say("hide-result-text", `${link.download}, ${bytes(files.container.size)}. Send it as it is; keep the original to yourself.`);
-  compare.open(files, facts);
-  // Both may have come in meanwhile; neither photo nor choices could change.
-  const all = room?.per_codec[facts.codec];
-  const used = all && job.payload.needed !== null
-    ? `${percent(job.payload.needed / all)} of ${bytes(all)} with codec ${facts.codec}` : "not measured";
-  const rows = [
-    ["Hidden", `${bytes(facts.bytes)}, ${facts.bpp.toPrecision(3)} bits per pixel`],
-    ["Capacity used", used],
-    ["Gray-scale", facts.same_gray === 1 ? "identical at every pixel" : `${percent(facts.same_gray)} of pixels identical`],
-    [job.format === "jpg" ? "Colour coefficients changed" : "Pixels changed", percent(facts.changed_pixels)],
-    ["Bits right at once", `${percent(facts.raw_accuracy)}; error correction did the rest`],
-    ["Judgement", facts.judgement.verdict],
-    ["Codec, colours", `${facts.codec}, ${facts.colors}`],
-  ];
-  if (facts.raw_accuracy === 1) rows[4][1] = "100 %";
-  $("hide-facts").replaceChildren(...rows.map(([name, value]) => {
-    const row = document.createElement("div");
-    row.append(element("dt", name), element("dd", value));
-    return row;
-  }));
-  list("hide-notes", facts.notes);
-  show("hide-result");
-}
-
-function closeResult() {
-  show("hide-result", false);
-  compare.close();
-  results.release();
-  $("hide-download").removeAttribute("href");
-}
-
 function again() {
-  closeResult();
+  result.close();
   file = null;
   setPayload(null);
   $("hide-message").value = "";

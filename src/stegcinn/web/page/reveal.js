@@ -1,9 +1,9 @@
 // Reveal: an image, a password if there is one; then what was hidden, shown as text or picture and nothing else.
 
 import { Upload, run } from "./api.js";
-import { $, Addresses, Working, bytes, dropzone, list, say, show } from "./dom.js";
+import { $, Addresses, Working, announce, bytes, dropzone, list, say, show } from "./dom.js";
 
-const LOSSY = { "image/jpeg": "JPEG", "image/gif": "GIF", "image/avif": "AVIF", "image/heic": "HEIC", "image/jxl": "JPEG XL" };
+const LOSSY = { "image/gif": "GIF", "image/avif": "AVIF", "image/heic": "HEIC", "image/jxl": "JPEG XL" };
 const NO_PREVIEW = "No preview for this kind of file.";
 const thumbnails = new Addresses();
 const results = new Addresses();
@@ -13,7 +13,7 @@ let image = null;
 let revealing = null;
 
 export function setup() {
-  dropzone($("reveal-image-step"), $("reveal-image"), takeImage);
+  dropzone($("reveal-image-step"), $("reveal-image"), takeImage, "one image at a time");
   $("reveal-image-other").addEventListener("click", () => $("reveal-image").click());
   $("reveal-form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -31,7 +31,7 @@ async function takeImage(taken) {
   const mine = image = new Upload(taken);
   closeResult();
   thumbnails.release();
-  for (const id of ["reveal-image-error", "reveal-error"]) say(id, "");
+  for (const id of ["reveal-image-error", "reveal-error", "reveal-said"]) say(id, "");
   list("reveal-image-notes", []);
   $("reveal-thumbnail").removeAttribute("src");
   say("reveal-image-name", taken.name);
@@ -41,8 +41,10 @@ async function takeImage(taken) {
   try {
     const { facts, files } = await run("look", { photo: mine }, {});
     if (image !== mine) return;
+    if (facts.too_large) throw new Error("it has more pixels than any container");
     $("reveal-thumbnail").src = thumbnails.of(new Blob([files.thumbnail], { type: "image/png" }));
     say("reveal-image-size", `${facts.width} × ${facts.height} pixels, ${bytes(taken.size)}`);
+    announce(`${taken.name}: ${$("reveal-image-size").textContent}`);
     const lossy = LOSSY[taken.type];
     const warning = `${lossy} alters colours: if this was a container, saving it as ${lossy} has destroyed what was hidden`;
     list("reveal-image-notes", [...facts.notes, ...(lossy ? [warning] : [])]);
@@ -56,7 +58,7 @@ async function takeImage(taken) {
 }
 
 async function reveal() {
-  say("reveal-error", "");
+  for (const id of ["reveal-error", "reveal-said"]) say(id, "");
   if (revealing) return;
   if (!image) {
     say("reveal-error", "choose an image first");
@@ -72,7 +74,8 @@ async function reveal() {
     const choices = { password: $("reveal-password").value || null, thorough: $("reveal-thorough").checked };
     openResult(await run("reveal", { image }, choices, { signal: mine.signal, report }));
   } catch (error) {
-    say("reveal-error", mine.signal.aborted ? "cancelled" : error.message);
+    if (mine.signal.aborted) working.cancelled("Cancelled.");
+    else say("reveal-error", error.message);
   } finally {
     revealing = null;
     working.stop();

@@ -1,0 +1,19 @@
+"""A picture of where a photo is noisy, so that small changes hide there."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stegcinn.runtime.arrays import Float32, UInt8
+
+NOISY = 4.0  # levels of noise from which on a place is shown as the best
+DIM = 0.55  # of the photo's gray under the colours
+COLD, HOT = np.array([150, 0, 110], np.float32), np.array([255, 225, 60], np.float32)
+
+
+def heated(luma: UInt8, levels: Float32) -> UInt8:
+    """`luma` (H, W), dimmed, under colours from COLD to HOT by the noise in `levels` (H, W): (H, W, 3)."""
+    share = np.sqrt(np.clip(levels / NOISY, 0, 1))[..., None].astype(np.float32)
+    under, over = DIM * luma[..., None], COLD + share * (HOT - COLD)
+    shown: UInt8 = np.rint((1 - share) * under + share * over).astype(np.uint8)
+    return shown
