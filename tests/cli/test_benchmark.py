@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from command import Outcome, Run
+
+from stegcinn.evaluation.benchmark import survival
+from stegcinn.evaluation.benchmark.survival.plans import PLANS
 
 pytestmark = pytest.mark.usefixtures("workplace")
 
@@ -37,6 +41,50 @@ def test_benchmark(run: Run, benchmark_run: types.SimpleNamespace) -> None:
     assert outcome == Outcome(0, b"", lines)
     options = {"jobs": 2, "hyperiqa": Path("koniq.pkl"), "vgg": Path("vgg.pth")}
     assert benchmark_run.calls == [(Path("photos"), Path("out"), "a small plan", options)]
+
+
+@pytest.fixture
+def survival_run(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
+    """The same for --channels."""
+    module = types.SimpleNamespace(calls=[])
+
+    def run(*arguments: object, report: Callable[[str], None], **options: object) -> None:
+        report("jpeg@256B in a.png: 1 of 2 arrive")
+        module.calls.append((*arguments, options))
+
+    module.run = run
+    monkeypatch.setitem(sys.modules, "stegcinn.evaluation.benchmark.survival.run", module)
+    monkeypatch.setattr(survival, "run", module, raising=False)
+    return module
+
+
+def test_channels(run: Run, survival_run: types.SimpleNamespace) -> None:
+    Path("photos").mkdir()
+    outcome = run("benchmark", "photos", "-o", "out", "--channels", "--jobs", "2")
+    lines = "stegcinn: jpeg@256B in a.png: 1 of 2 arrive\nstegcinn: results are in out/results.json and out/tables.md\n"
+    assert outcome == Outcome(0, b"", lines)
+    own = run(
+        "benchmark", "photos", "-o", "out", "--channels", "--preset", "paper", "--methods", "lsb@9B", "jpeg@9B",
+        "--through", "jpeg-q75", "webp-q80",
+    )  # fmt: skip
+    assert own.code == 0
+    asked = replace(PLANS["paper"], methods=("lsb@9B", "jpeg@9B"), channels=("jpeg-q75", "webp-q80"))
+    assert survival_run.calls == [
+        (Path("photos"), Path("out"), PLANS["small"], {"jobs": 2}), (Path("photos"), Path("out"), asked, {"jobs": 1}),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--channels", "--vgg", "vgg.pth"), "--vgg and --hyperiqa are of no use with --channels; leave them out"),
+        (("--channels", "--hyperiqa", "x"), "--vgg and --hyperiqa are of no use with --channels; leave them out"),
+        (("--methods", "jpeg@9B"), "--methods and --through are for --channels; give that too"),
+        (("--through", "jpeg-q75"), "--methods and --through are for --channels; give that too"),
+    ],
+)
+def test_options_that_do_not_go_together(run: Run, arguments: tuple[str, ...], reason: str) -> None:
+    assert run("benchmark", ".", "-o", "out", *arguments) == Outcome(2, b"", f"stegcinn: {reason}\n")
 
 
 @pytest.mark.parametrize(("error", "code"), [(ValueError("12 hosts are too few"), 1), (KeyboardInterrupt(), 130)])

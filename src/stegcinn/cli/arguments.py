@@ -126,7 +126,10 @@ def parser() -> argparse.ArgumentParser:
     benchmark = command(
         "benchmark",
         "measure all methods: capacity, exactness, likeness, detection, speed",
-        "example: stegcinn benchmark photos -o results --jobs 2",
+        "examples:",
+        "  stegcinn benchmark photos -o results --jobs 2",
+        "  stegcinn benchmark photos -o channels --channels",
+        "  stegcinn benchmark photos -o channels --channels --methods jpeg@256B lsb@256B --through jpeg-q75 webp-q80",
         "Goes on where it stopped. --preset small takes an hour and a half on two cores, paper days on a CUDA device.",
     )
     completion = command(
@@ -213,6 +216,12 @@ def parser() -> argparse.ArgumentParser:
     benchmark.add_argument("-o", "--output", metavar="OUT", required=True, help="folder of results, new or to go on")
     benchmark.add_argument("--preset", choices=("small", "paper"), default="small", help="how much is run")
     benchmark.add_argument("--jobs", metavar="N", type=whole_number(1), default=1, help="processes (default: 1)")
+    channels = "measure instead what survives recompression, resizing and the like on the way to the receiver"
+    benchmark.add_argument("--channels", action="store_true", help=channels)
+    methods = "what hides, with --channels: codecs, lsb, dwtdct, as in jpeg@256B (per megapixel), jpeg@400bytes"
+    benchmark.add_argument("--methods", metavar="METHOD", nargs="+", help=methods)
+    through = "channels, with --channels: as-sent, jpeg-q75, webp-q80, resize-0.75+jpeg-q75, ..."
+    benchmark.add_argument("--through", metavar="CHANNEL", nargs="+", help=through)
     benchmark.add_argument("--vgg", metavar="FILE", type=Path, help="VGG-16 weights for the paper's network, if wanted")
     benchmark.add_argument("--hyperiqa", metavar="FILE", type=Path, help="published HyperIQA weights, if wanted")
     serve.add_argument("--port", metavar="N", type=int, default=0, help="port to listen on (default: a free one)")
