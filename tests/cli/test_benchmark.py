@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from command import Outcome, Run
 
+from stegcinn.cli import networks
+from stegcinn.evaluation import dataset
 from stegcinn.evaluation.benchmark import survival
 from stegcinn.evaluation.benchmark.survival.plans import PLANS
 
@@ -95,3 +97,43 @@ def test_a_benchmark_that_fails(
     outcome = run("benchmark", ".", "-o", "out", "--preset", "paper")
     assert outcome.code == code
     assert outcome.err.splitlines()[-1] == f"stegcinn: {error if error.args else 'interrupted'}"
+
+
+@pytest.fixture
+def dataset_run(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
+    module = types.SimpleNamespace(calls=[], errors=0)
+
+    def run(*arguments: object, report: Callable[[str], None], **options: object) -> types.SimpleNamespace:
+        report("25 of 100 covers, 5.00 covers/s, 0:00:15 left")
+        module.calls.append((*arguments, options))
+        return types.SimpleNamespace(covers=1200, stegos=2400, errors=module.errors)
+
+    module.run = run
+    plan = types.SimpleNamespace(DatasetPlan=lambda *given, **named: (*given, named))
+    monkeypatch.setitem(sys.modules, "stegcinn.evaluation.dataset.run", module)
+    monkeypatch.setitem(sys.modules, "stegcinn.evaluation.dataset.plan", plan)
+    monkeypatch.setattr(dataset, "run", module, raising=False)
+    return module
+
+
+def test_dataset(run: Run, dataset_run: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = "stegcinn: 1,200 covers and 2,400 stegos are in out, listed in manifest.csv\n"
+    outcome = run("dataset", "photos", "-o", "out", "--method", "hill@0.4", "jpeg@safe")
+    assert outcome == Outcome(0, b"", done)
+    dataset_run.errors = 3
+    monkeypatch.setattr(networks, "TELL_EVERY", 0.0)
+    full = run(
+        "dataset", "s3://a/photos", "-o", "s3://a/set", "--method", "hill@0.4", "--count", "9", "--seed", "7", "--size",
+        "256", "--halve", "--quality", "80", "--jobs", "2", "--backend", "dask", "--address", "tcp://a:1",
+    )  # fmt: skip
+    assert full.err.splitlines() == [
+        "stegcinn: 25 of 100 covers, 5.00 covers/s, 0:00:15 left",
+        "stegcinn: 1,200 covers and 2,400 stegos are in s3://a/set, listed in manifest.csv",
+        "stegcinn: note: 3 could not be made; errors.csv says why",
+    ]
+    assert dataset_run.calls == [
+        ("photos", "out", (("hill@0.4", "jpeg@safe"), 0, None, False, {}),
+         {"count": None, "jobs": 1, "backend": "loky", "address": None}),
+        ("s3://a/photos", "s3://a/set", (("hill@0.4",), 7, 256, True, {"quality": 80}),
+         {"count": 9, "jobs": 2, "backend": "dask", "address": "tcp://a:1"}),
+    ]  # fmt: skip

@@ -33,6 +33,7 @@ EXTRAS = {
     "train colours": "train",
     "export": "train",
     "benchmark": "eval",
+    "dataset": "eval",
     "serve": "web",
 }
 
@@ -313,8 +314,8 @@ def _completion(args: argparse.Namespace) -> None:
 
 COMMANDS = {
     "hide": _hide, "reveal": _reveal, "capacity": _capacity, "rank": _rank, "demo": _demo, "train": networks.train,
-    "train colours": networks.train_colours,
-    "export": networks.export, "benchmark": networks.benchmark, "serve": _serve, "completion": _completion,
+    "train colours": networks.train_colours, "export": networks.export, "benchmark": networks.benchmark,
+    "dataset": networks.dataset, "serve": _serve, "completion": _completion,
 }  # fmt: skip
 
 

@@ -1,10 +1,11 @@
-"""The commands that train networks, write releases of them, and measure them. All need PyTorch."""
+"""The commands that train networks, write releases of them, measure, and make data sets. All need PyTorch."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import shlex
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from stegcinn.training.cinn.loop import RunProgress
 
 LOADING = "loading PyTorch"
+TELL_EVERY = 60.0  # seconds between lines that stay, of work that tells more
 
 
 def train(args: argparse.Namespace) -> None:
@@ -145,3 +147,29 @@ def _channels(args: argparse.Namespace, out: Path, report: Callable[[str], None]
     plan = PLANS[args.preset]
     plan = replace(plan, methods=tuple(args.methods or plan.methods), channels=tuple(args.through or plan.channels))
     run.run(args.photos, out, plan, jobs=args.jobs, report=report)
+
+
+def dataset(args: argparse.Namespace) -> None:
+    with status.activity(LOADING) as now:
+        from stegcinn.evaluation.dataset import run
+        from stegcinn.evaluation.dataset.plan import DatasetPlan
+
+        told = time.monotonic()
+
+        def report(line: str) -> None:
+            nonlocal told
+            now(line)
+            if time.monotonic() - told >= TELL_EVERY:
+                say(line)
+                told = time.monotonic()
+
+        made = {} if args.quality is None else {"quality": args.quality}
+        plan = DatasetPlan(tuple(args.method), args.seed, args.size, args.halve, **made)
+        # Ctrl-C passes: what is finished stays, and the same command goes on from there
+        counts = run.run(
+            args.photos, args.output, plan, count=args.count, jobs=args.jobs, backend=args.backend,
+            address=args.address, report=report,
+        )  # fmt: skip
+    say(f"{counts.covers:,} covers and {counts.stegos:,} stegos are in {args.output}, listed in manifest.csv")
+    if counts.errors:
+        say(f"note: {counts.errors:,} could not be made; errors.csv says why")

@@ -40,10 +40,10 @@ from stegcinn.evaluation.benchmark.work import (
     make_synthetic,
     read_sets,
     run_one,
-    spread,
     stegos_path,
 )
 from stegcinn.evaluation.metrics.hyperiqa import load_hyperiqa
+from stegcinn.evaluation.spreading import spread
 from stegcinn.files import replacing
 
 Report = Callable[[str], None]

@@ -23,8 +23,8 @@ from stegcinn.evaluation.benchmark.survival import tables
 from stegcinn.evaluation.benchmark.survival.methods import Method
 from stegcinn.evaluation.benchmark.survival.plans import ChannelPlan
 from stegcinn.evaluation.benchmark.survival.work import Job, Outcome, run_job
-from stegcinn.evaluation.benchmark.work import spread
 from stegcinn.evaluation.channels.channel import Channel
+from stegcinn.evaluation.spreading import spread
 from stegcinn.files import replacing
 
 LIBRARIES = ("libjpeg_turbo", "webp", "avif")
