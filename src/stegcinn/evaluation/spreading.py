@@ -51,7 +51,7 @@ def _dask(jobs: int, address: str | None) -> Iterator[Spread]:
     """By joblib, over the cluster's workers, or over as many as there are jobs."""
     from distributed import Client, LocalCluster
 
-    local = {} if address else {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}
+    local: dict[str, Any] = {} if address else {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}
     try:
         client = Client(address) if address else Client(LocalCluster(**local))
     except (OSError, ValueError) as error:
@@ -72,7 +72,7 @@ def _ray(jobs: int, address: str | None) -> Iterator[Spread]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to its makers
     import ray
 
-    local = {} if address else {"num_cpus": jobs, "include_dashboard": False}
+    local: dict[str, Any] = {} if address else {"num_cpus": jobs, "include_dashboard": False}
     try:
         ray.init(address=address or "local", log_to_driver=False, **local)
     except (OSError, ValueError) as error:
