@@ -164,7 +164,7 @@ def _conceal(task: _Task, packed: Packed, codec: Codec[C], host: C) -> Container
     notes = list(dict.fromkeys([*task.notes, *codec.losses(host, suffix)]))  # before the work, as it may refuse
     keys = task.keyring(codec.salt(host))
     for _ in range(ATTEMPTS):  # each with a new salt and new filling
-        stream = envelope.seal(packed, keys, random=task.wish.random)
+        stream = envelope.seal(packed, keys)
         embedding = codec.embed(host, stream, keys, task.wish, lambda share: task.progress(0.8 * share))
         file = codec.encode(embedding.carrier, suffix)
         try:

@@ -38,7 +38,7 @@ class Wish:
     quality: int | None = None  # of a JPEG file that is made of the host
     strip_metadata: bool = False  # whether to leave out what a file tells besides its picture
     convert: bool = False  # whether a file of another kind may be made of the host
-    # What salts and filling are drawn from; another than the system's is for what must be made the same again
+    # What codecs draw salts and filling from; another than the system's is for what must be made the same again
     random: RandomBytes = field(default=os.urandom, repr=False, compare=False)
 
     def __post_init__(self) -> None:
