@@ -207,6 +207,12 @@ def test_methods_that_there_are_not(text: str, reason: str, photos: Path, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
+def test_a_codec_that_makes_its_hosts(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_codec("exact"), "formats", (".jpg", ".png"))
+    with pytest.raises(UsageError, match="exact makes a host of its own of a photo, so that there is no cover"):
+        made(photos, tmp_path / "out", replace(PLAN, methods=("exact@0.4",)))
+
+
 def test_plans_that_cannot_be() -> None:
     with pytest.raises(UsageError, match="at least 64 pixels a side, not 32"):
         replace(PLAN, size=32)

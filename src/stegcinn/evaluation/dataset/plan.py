@@ -10,6 +10,7 @@ from PIL import Image
 
 from stegcinn.carriers.jpegfile.making import QUALITIES, QUALITY
 from stegcinn.carriers.photo import MIN_SIDE
+from stegcinn.codecs import CODECS, load_codec
 from stegcinn.errors import UsageError
 from stegcinn.evaluation.benchmark import jpegs
 from stegcinn.evaluation.benchmark.containers import Embedder
@@ -59,7 +60,12 @@ def parsed(text: str) -> Method:
     name = text.partition("@")[0]
     if name in jpegs.PROGRAMS:
         raise UsageError(f"{name} draws by itself, so that nothing could be made again; choose another method")
-    return JpegEmbedder.parse(text) if name in jpegs.METHODS else Embedder.parse(text)
+    if name in jpegs.METHODS:
+        return JpegEmbedder.parse(text)
+    method = Embedder.parse(text)
+    if name in CODECS and load_codec(name).formats[0] != ".png":
+        raise UsageError(f"{name} makes a host of its own of a photo, so that there is no cover; choose another method")
+    return method
 
 
 def suffix_of(method: Method) -> str:
