@@ -23,7 +23,7 @@ from stegcinn.errors import CapacityError, ImageError, RevealError, SelfCheckErr
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import OVERHEAD, Payload
-from stegcinn.sealing.keys import Keyring, Keys
+from stegcinn.sealing.keys import Keyring, Keys, Keystream
 from stegcinn.stego import ATTEMPTS
 
 SIGMAS = 5.5  # chance passes a bound with p < 1e-7
@@ -255,6 +255,16 @@ def test_a_stream_of_zeros_looks_like_any_other(case):
     noise = math.sqrt(np.square(zeros - random).mean() / len(zeros))
     assert np.abs(zeros.mean(axis=0) - random.mean(axis=0)).max() < SIGMAS * noise
     assert embeddings[0].changed == pytest.approx(embeddings[1].changed, rel=0.15)
+
+
+def test_the_same_draws_make_the_same_container(case):
+    """What is drawn at all is drawn from what the wish says, so that a data set can be made again."""
+    stream, files = case.sealed(case.most // 4), []
+    for seed in (b"a" * 32, b"a" * 32, b"b" * 32):
+        wish = Wish(random=Keystream(Keys(seed), "draws"))
+        made = case.codec.embed(case.host, stream, case.keys, wish, silent)
+        files.append(case.codec.encode(made.carrier, case.codec.formats[0]))
+    assert files[0] == files[1] != files[2]
 
 
 def test_the_same_stream_twice_is_two_containers(case):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import types
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -257,12 +257,11 @@ def test_a_gray_host_is_coloured_by_default():
 
 
 def test_what_the_stream_leaves_is_filled_with_random_colours(exact, host, monkeypatch):
-    real, salt = os.urandom, bytes(SALT_SIZE)  # nothing else is drawn of that size
-    system = types.SimpleNamespace(urandom=lambda n: salt if n == len(salt) else real(n))
-    monkeypatch.setattr(codec, "os", system)
+    salt = bytes(SALT_SIZE)  # nothing else is drawn of that size
+    wish = Wish("keep", random=lambda n: salt if n == len(salt) else os.urandom(n))
     monkeypatch.setattr(codec, "loads", lambda *args: [FULL])
     stream = sealed(OVERHEAD)
-    twins = [embedded(exact, host, stream) for _ in range(2)]
+    twins = [embedded(exact, host, stream, wish=wish) for _ in range(2)]
     assert changed(*twins)[used(exact, host)].mean() > 0.7
     assert read(exact, twins[0]) == read(exact, twins[1]) == payload(0)
 
@@ -528,9 +527,8 @@ def test_the_number_of_threads_does_not_matter(exact, wish, monkeypatch):
     stream, results = sealed(9000), []
     for workers in (1, 4):
         random = keys.Keystream(OTHER, "threads")
-        monkeypatch.setattr(codec, "os", types.SimpleNamespace(urandom=random))
         monkeypatch.setattr(networks, "WORKERS", workers)
-        results.append(embedded(exact, host, stream, wish=wish))
+        results.append(embedded(exact, host, stream, wish=replace(wish, random=random)))
         assert read(exact, results[-1]) == payload(9000 - OVERHEAD)
     assert not changed(*results).any()
 

@@ -21,7 +21,8 @@ from stegcinn.evaluation.benchmark.hosts import ImageSet, read_hosts
 from stegcinn.evaluation.benchmark.learnt import LEARNT, LearntPlan
 from stegcinn.evaluation.benchmark.plans import PLANS, BenchmarkPlan, cells_of, embedders_of
 from stegcinn.evaluation.benchmark.protocol import PROOF, Cell
-from stegcinn.evaluation.benchmark.work import attacked, read_sets, spread, stegos_path
+from stegcinn.evaluation.benchmark.work import attacked, read_sets, stegos_path
+from stegcinn.evaluation.spreading import spread
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

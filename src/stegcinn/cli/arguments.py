@@ -133,8 +133,19 @@ def parser() -> argparse.ArgumentParser:
     benchmark = command(
         "benchmark",
         "measure all methods: capacity, exactness, likeness, detection, speed",
-        "example: stegcinn benchmark photos -o results --jobs 2",
+        "examples:",
+        "  stegcinn benchmark photos -o results --jobs 2",
+        "  stegcinn benchmark photos -o channels --channels",
+        "  stegcinn benchmark photos -o channels --channels --methods jpeg@256B lsb@256B --through jpeg-q75 webp-q80",
         "Goes on where it stopped. --preset small takes an hour and a half on two cores, paper days on a CUDA device.",
+    )
+    dataset = command(
+        "dataset",
+        "make covers and stegos for steganalysis, the same bytes from the same seed",
+        "examples:",
+        "  stegcinn dataset photos -o set --method stealth@0.4 hill@0.4 jpeg@safe --size 256 --count 10000 --jobs 2",
+        "  stegcinn dataset s3://mine/photos -o s3://mine/set --method stealth@0.4 --backend dask --address tcp://HOST:8786",
+        "Goes on where it stopped. Whoever knows the seed knows all keys: for experiments alone.",
     )
     completion = command(
         "completion",
@@ -225,8 +236,32 @@ def parser() -> argparse.ArgumentParser:
     benchmark.add_argument("-o", "--output", metavar="OUT", required=True, help="folder of results, new or to go on")
     benchmark.add_argument("--preset", choices=("small", "paper"), default="small", help="how much is run")
     benchmark.add_argument("--jobs", metavar="N", type=whole_number(1), default=1, help="processes (default: 1)")
+    channels = "measure instead what survives recompression, resizing and the like on the way to the receiver"
+    benchmark.add_argument("--channels", action="store_true", help=channels)
+    methods = "what hides, with --channels: codecs, lsb, dwtdct, as in jpeg@256B (per megapixel), jpeg@400bytes"
+    benchmark.add_argument("--methods", metavar="METHOD", nargs="+", help=methods)
+    through = "channels, with --channels: as-sent, jpeg-q75, webp-q80, resize-0.75+jpeg-q75, ..."
+    benchmark.add_argument("--through", metavar="CHANNEL", nargs="+", help=through)
     benchmark.add_argument("--vgg", metavar="FILE", type=Path, help="VGG-16 weights for the paper's network, if wanted")
     benchmark.add_argument("--hyperiqa", metavar="FILE", type=Path, help="published HyperIQA weights, if wanted")
+    dataset.add_argument("photos", metavar="PHOTOS", help="folder of photos, or an fsspec URL")
+    dataset.add_argument("-o", "--output", metavar="OUT", required=True, help="folder or URL, new or to go on")
+    methods = (
+        "what makes stegos, METHOD@LOAD: stealth@0.4 (bits per pixel), jpeg@0.2 (per non-zero chroma AC), jpeg@safe"
+    )
+    dataset.add_argument("--method", metavar="METHOD", nargs="+", required=True, help=methods)
+    count = "covers (default: one of each photo; more take further pieces of --size)"
+    dataset.add_argument("--count", metavar="N", type=whole_number(1), help=count)
+    dataset.add_argument("--seed", metavar="S", type=whole_number(0), default=0, help="(default: 0)")
+    squares = "cut covers of NxN pixels out of photos (default: whole photos)"
+    dataset.add_argument("--size", metavar="N", type=whole_number(1), help=squares)
+    dataset.add_argument("--halve", action="store_true", help="scale photos down to half first")
+    made = "of JPEG covers that are not the photos' own files (default: 90)"
+    dataset.add_argument("--quality", metavar="Q", type=whole_number(1), help=made)
+    dataset.add_argument("--jobs", metavar="N", type=whole_number(1), default=1, help="processes here (default: 1)")
+    backend = "what spreads the work: processes here (loky, the default), or the workers of a Dask or Ray cluster"
+    dataset.add_argument("--backend", choices=("loky", "dask", "ray"), default="loky", help=backend)
+    dataset.add_argument("--address", metavar="A", help="of the cluster (default: one of N workers on this machine)")
     serve.add_argument("--port", metavar="N", type=int, default=0, help="port to listen on (default: a free one)")
     serve.add_argument("--host", metavar="H", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     serve.add_argument("--no-browser", action="store_true", help="print the address and open nothing")

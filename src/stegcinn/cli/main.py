@@ -34,6 +34,7 @@ EXTRAS = {
     "train noise": "train",
     "export": "train",
     "benchmark": "eval",
+    "dataset": "eval",
     "serve": "web",
 }
 
@@ -314,8 +315,8 @@ def _completion(args: argparse.Namespace) -> None:
 
 COMMANDS = {
     "hide": _hide, "reveal": _reveal, "capacity": _capacity, "rank": _rank, "demo": _demo, "train": networks.train,
-    "train colours": networks.train_colours, "train noise": networks.train_noise,
-    "export": networks.export, "benchmark": networks.benchmark, "serve": _serve, "completion": _completion,
+    "train colours": networks.train_colours, "train noise": networks.train_noise, "export": networks.export,
+    "benchmark": networks.benchmark, "dataset": networks.dataset, "serve": _serve, "completion": _completion,
 }  # fmt: skip
 
 

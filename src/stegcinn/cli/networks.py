@@ -1,10 +1,13 @@
-"""The commands that train networks, write releases of them, and measure them. All need PyTorch."""
+"""The commands that train networks, write releases of them, measure, and make data sets. All need PyTorch."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import shlex
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from stegcinn.training.cinn.loop import RunProgress
 
 LOADING = "loading PyTorch"
+TELL_EVERY = 60.0  # seconds between lines that stay, of work that tells more
 
 
 def train(args: argparse.Namespace) -> None:
@@ -124,19 +128,64 @@ def export(args: argparse.Namespace) -> None:
 
 def benchmark(args: argparse.Namespace) -> None:
     out = Path(args.output)
+    if args.channels and (args.vgg or args.hyperiqa):
+        raise UsageError("--vgg and --hyperiqa are of no use with --channels; leave them out")
+    if not args.channels and (args.methods or args.through):
+        raise UsageError("--methods and --through are for --channels; give that too")
     with status.activity(LOADING) as now:
-        from stegcinn.evaluation.benchmark import run
-        from stegcinn.evaluation.benchmark.plans import PLANS
 
         def report(line: str) -> None:
             say(line)
             now("working on what is next")
 
         try:  # Ctrl-C passes: what is finished stays, and the same command goes on from there
-            run.run(
-                args.photos, out, PLANS[args.preset], jobs=args.jobs, hyperiqa=args.hyperiqa, vgg=args.vgg,
-                report=report,
-            )  # fmt: skip
+            (_channels if args.channels else _methods)(args, out, report)
         except (ValueError, FloatingPointError) as error:
             raise StegcinnError(str(error)) from error
     say(f"results are in {out / 'results.json'} and {out / 'tables.md'}")
+
+
+def _methods(args: argparse.Namespace, out: Path, report: Callable[[str], None]) -> None:
+    """Capacity, exactness, likeness, detection, speed."""
+    from stegcinn.evaluation.benchmark import run
+    from stegcinn.evaluation.benchmark.plans import PLANS
+
+    run.run(
+        args.photos, out, PLANS[args.preset], jobs=args.jobs, hyperiqa=args.hyperiqa, vgg=args.vgg, report=report
+    )  # fmt: skip
+
+
+def _channels(args: argparse.Namespace, out: Path, report: Callable[[str], None]) -> None:
+    """What survives on the way."""
+    from stegcinn.evaluation.benchmark.survival import run
+    from stegcinn.evaluation.benchmark.survival.plans import PLANS
+
+    plan = PLANS[args.preset]
+    plan = replace(plan, methods=tuple(args.methods or plan.methods), channels=tuple(args.through or plan.channels))
+    run.run(args.photos, out, plan, jobs=args.jobs, report=report)
+
+
+def dataset(args: argparse.Namespace) -> None:
+    with status.activity(LOADING) as now:
+        from stegcinn.evaluation.dataset import run
+        from stegcinn.evaluation.dataset.plan import DatasetPlan
+
+        told = time.monotonic()
+
+        def report(line: str) -> None:
+            nonlocal told
+            now(line)
+            if time.monotonic() - told >= TELL_EVERY:
+                say(line)
+                told = time.monotonic()
+
+        made = {} if args.quality is None else {"quality": args.quality}
+        plan = DatasetPlan(tuple(args.method), args.seed, args.size, args.halve, **made)
+        # Ctrl-C passes: what is finished stays, and the same command goes on from there
+        counts = run.run(
+            args.photos, args.output, plan, count=args.count, jobs=args.jobs, backend=args.backend,
+            address=args.address, report=report,
+        )  # fmt: skip
+    say(f"{counts.covers:,} covers and {counts.stegos:,} stegos are in {args.output}, listed in manifest.csv")
+    if counts.errors:
+        say(f"note: {counts.errors:,} could not be made; errors.csv says why")

@@ -5,15 +5,16 @@ Whatever is above a codec (envelope, files, command line) does not know which on
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Protocol, TypeVar, get_args, runtime_checkable
 
 from stegcinn.carriers.base import Carrier, Source
 from stegcinn.carriers.jpegfile.making import QUALITIES
 from stegcinn.errors import UsageError
 from stegcinn.runtime.arrays import Float32
-from stegcinn.sealing.keys import VERSION, Keys
+from stegcinn.sealing.keys import VERSION, Keys, RandomBytes
 
 C = TypeVar("C", bound=Carrier)
 Colors = Literal["keep", "generate"]
@@ -37,6 +38,8 @@ class Wish:
     quality: int | None = None  # of a JPEG file that is made of the host
     strip_metadata: bool = False  # whether to leave out what a file tells besides its picture
     convert: bool = False  # whether a file of another kind may be made of the host
+    # What codecs draw salts and filling from; another than the system's is for what must be made the same again
+    random: RandomBytes = field(default=os.urandom, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.colors not in (None, *COLORS):
@@ -155,8 +158,8 @@ class Codec(Protocol[C]):
     def embed(self, carrier: C, stream: bytes, keys: Keys, wish: Wish, progress: Progress) -> Embedding[C]:
         """Write `stream` into a host and return the container; CapacityError if it does not fit.
 
-        What is left of the room in use is filled from the system's generator. What is written need not read back:
-        check it.
+        What is left of the room in use is filled from `wish.random`, as is drawn whatever else is. What is written need
+        not read back: check it.
         """
 
     def losses(self, carrier: C, suffix: str) -> list[str]:

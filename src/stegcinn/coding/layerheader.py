@@ -36,24 +36,27 @@ def write(
 ) -> tuple[Written, Written] | None:  # fmt: skip
     """Labels of the first `split` places of the `order` that carry a header, and of the others that carry the stream.
 
-    None if there is no room for one of them. `report` and `drawn` are for the stream, see `layered.write`.
+    None if there is no room for one of them. `report` is for the stream; `drawn` gives random bytes, see
+    `layered.write`.
     """
     head, message = choices.taken(order[:split]), np.unpackbits(np.frombuffer(stream, np.uint8))
     for fill in FILLS:
         body = layered.write(choices, order[split:], message, layers, fill, report, drawn)
         if body is None:
             continue
-        for bits in headers(codec, len(stream), body.shares, key):
-            header = layered.write(head, np.arange(split), bits, 1, fill)
+        for bits in headers(codec, len(stream), body.shares, key, drawn):
+            header = layered.write(head, np.arange(split), bits, 1, fill, drawn=drawn)
             if header is not None:
                 return header, body
     return None
 
 
-def headers(codec: str, length: int, shares: tuple[int, ...], key: Keys) -> Iterator[UInt8]:
+def headers(
+    codec: str, length: int, shares: tuple[int, ...], key: Keys, drawn: Callable[[int], bytes] = os.urandom
+) -> Iterator[UInt8]:
     """Bits of a header under one fresh salt after the other: each meets places that must stay in another way."""
     for _ in range(ATTEMPTS):
-        yield np.unpackbits(np.frombuffer(masked(os.urandom(SALT_SIZE), codec, length, shares, key), np.uint8))
+        yield np.unpackbits(np.frombuffer(masked(drawn(SALT_SIZE), codec, length, shares, key), np.uint8))
 
 
 def masked(salt: bytes, codec: str, length: int, shares: tuple[int, ...], key: Keys) -> bytes:

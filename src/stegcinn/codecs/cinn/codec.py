@@ -9,7 +9,6 @@ flow (`generate`); the receiver reads it off the image and need not know which.
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -91,15 +90,15 @@ class CinnCodec(LumaLocked):
         lattice = Lattice(host.luma)
         plans = (ldpc.plan(lattice.positions - HEADER, rate) for rate in range(len(ldpc.RATES)))
         plan = next(plan for plan in plans if plan.info_bits >= 8 * len(stream))
-        filled = stream + os.urandom(-(-plan.info_bits // 8) - len(stream))
+        filled = stream + wish.random(-(-plan.info_bits // 8) - len(stream))
         words = ldpc.encode(plan, np.unpackbits(np.frombuffer(filled, np.uint8), count=plan.info_bits))
-        filling = np.frombuffer(os.urandom(lattice.positions), np.uint8) & 1
+        filling = np.frombuffer(wish.random(lattice.positions), np.uint8) & 1
         code = np.concatenate([_rate_patterns(key)[plan.rate], words, filling[HEADER + words.size :]])
         code ^= key.bits("whitening", lattice.positions)
         bits = np.empty_like(code)
         bits[key.permutation("positions", lattice.positions)] = code
         painted = self.painter.paint(
-            host.rgb, lattice, bits, colors, os.urandom,
+            host.rgb, lattice, bits, colors, wish.random,
             lambda share: progress(REHEARSAL_SHARE + (1 - REHEARSAL_SHARE) * share),
         )  # fmt: skip
         return embedding(photo, painted, colors)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -101,9 +100,9 @@ class ExactCodec(LumaLocked):
         except NoRoomError:
             raise CapacityError(len(stream), 0) from None
         for load in loads(where, len(stream), fitted, colors):
-            painted = self._base(host.rgb, host.luma, where, colors, os.urandom)
+            painted = self._base(host.rgb, host.luma, where, colors, wish.random)
             settled = self._paint(
-                painted, host.luma, where, stream, load, fitted.calibration, key, os.urandom, progress
+                painted, host.luma, where, stream, load, fitted.calibration, key, wish.random, progress
             )
             if settled >= len(stream) + SURE:
                 return embedding(photo, painted, colors)

@@ -10,7 +10,6 @@ an order that the key chooses; most stay. The first ones hold a header that tell
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,7 +133,7 @@ class JpegCodec:
             raise CapacityError(len(stream), available)
         progress = rising(progress)  # as some embed again
         progress(PRICING_SHARE)
-        order, seed = self._order(chroma, key), Keys(os.urandom(KEY_SIZE))
+        order, seed = self._order(chroma, key), Keys(wish.random(KEY_SIZE))
         for _ in range(RECODINGS):
             values = self._embedded(every, order, stream, key, seed, progress)
             written = self._with_values(chroma.file, values)

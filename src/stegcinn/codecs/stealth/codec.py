@@ -67,7 +67,7 @@ class StealthCodec(LumaLocked):
         split = header_pixels(len(order), key.version)
         written = layerheader.write(
             every, order, split, stream, LAYERS, self.name, key,
-            lambda s: progress(PRICING_SHARE + (1 - PRICING_SHARE) * s),
+            lambda s: progress(PRICING_SHARE + (1 - PRICING_SHARE) * s), wish.random,
         )  # fmt: skip
         if written is None:
             raise CapacityError(len(stream), len(stream) - 1)

@@ -21,10 +21,10 @@ from stegcinn.evaluation.benchmark.attacker import ATTACKERS, cached_statistics
 from stegcinn.evaluation.benchmark.containers import FULL, SAFE, paired
 from stegcinn.evaluation.benchmark.detectors import DETECTORS
 from stegcinn.evaluation.benchmark.hosts import ImageSet
+from stegcinn.evaluation.benchmark.record import Record
 from stegcinn.evaluation.steganalysis.linear import accuracy
 from stegcinn.evaluation.steganalysis.recipe import Recipe
 from stegcinn.evaluation.steganalysis.trainer import Split, Trainer, planes_of, split_hosts
-from stegcinn.files import replacing
 
 Planes = Literal["gray", "colour"]
 Protocol = Literal["natural-cover", "synthetic-cover"]
@@ -115,12 +115,12 @@ def start_of(cell: Cell, trainings: Path) -> Path | None:
     return None if cell == proof else trainings / proof.name
 
 
-class Results:
-    """Rows of finished cells in one JSON file, written anew and atomically after each."""
+class Results(Record):
+    """Rows of finished cells, each written down at once."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.content: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"cells": {}}
+        super().__init__(path)
+        self.content.setdefault("cells", {})
 
     def __contains__(self, cell: Cell) -> bool:
         return cell.name in self.content["cells"]
@@ -130,11 +130,6 @@ class Results:
         self.content["cells"][cell.name] = json.loads(json.dumps(row))  # as it will be read again
         self.content["detections"] = detections(self.content["cells"].values())
         self.write()
-
-    def write(self) -> None:
-        """Replace the file by what is known now."""
-        with replacing(self.path) as temporary:
-            temporary.write_text(json.dumps(self.content, indent=1) + "\n")
 
 
 def interval(values: list[float]) -> tuple[float, float]:

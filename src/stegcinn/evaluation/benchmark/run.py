@@ -12,10 +12,8 @@ them over machines with another backend (Dask, Ray).
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Callable
 from dataclasses import asdict
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,6 @@ import numpy as np
 import torch
 
 from stegcinn.codecs import CODECS
-from stegcinn.errors import UsageError
 from stegcinn.evaluation.benchmark import figures, tables
 from stegcinn.evaluation.benchmark.attacker import SIZES, cached_statistics
 from stegcinn.evaluation.benchmark.containers import SIMULATED, Embedder
@@ -33,6 +30,7 @@ from stegcinn.evaluation.benchmark.learnt import LEARNT, STEG_CINN, trained
 from stegcinn.evaluation.benchmark.plans import BenchmarkPlan, cells_of, embedders_of
 from stegcinn.evaluation.benchmark.protocol import PROOF, Results
 from stegcinn.evaluation.benchmark.quality import appearance, codec_row, learnt_row, no_reference_measures
+from stegcinn.evaluation.benchmark.record import environment_of, results_folder
 from stegcinn.evaluation.benchmark.speed import LSB, measure
 from stegcinn.evaluation.benchmark.synthetic import METHODS as SYNTHETIC
 from stegcinn.evaluation.benchmark.work import (
@@ -42,10 +40,10 @@ from stegcinn.evaluation.benchmark.work import (
     make_synthetic,
     read_sets,
     run_one,
-    spread,
     stegos_path,
 )
 from stegcinn.evaluation.metrics.hyperiqa import load_hyperiqa
+from stegcinn.evaluation.spreading import spread
 from stegcinn.files import replacing
 
 Report = Callable[[str], None]
@@ -62,18 +60,15 @@ def run(
     plan, of other photos or from another environment.
     """
     report(f"reading photos of {folder}")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{out} cannot be made a folder ({error.strerror})") from error
+    results_folder(out)
     results = Results(out / "results.json")
     results.content.setdefault("preset", plan.preset)
     results.content.setdefault("photos", folder.resolve().name)
-    _agree(results, "plan", _plain(plan), "of another plan")
-    _agree(results, "photos_digest", listing_digest(folder), "of other photos")
-    _agree(results, "environment", environment(), "measured on another machine or with other versions")
+    results.agree("plan", _plain(plan), "of another plan")
+    results.agree("photos_digest", listing_digest(folder), "of other photos")
+    results.agree("environment", environment(), "measured on another machine or with other versions")
     hosts, photos = read_sets(folder, out, plan, begun="hosts_digest" in results.content)
-    _agree(results, "hosts_digest", hosts.digest, "of other photos")
+    results.agree("hosts_digest", hosts.digest, "of other photos")
     results.write()
     embedders = embedders_of(plan)
     total = len(LEARNT) + len(embedders) + len(SYNTHETIC)
@@ -109,20 +104,12 @@ def run(
     return results.content
 
 
-def _agree(results: Results, name: str, fact: Any, kind: str) -> None:
-    """Record a fact that all results have in common; UsageError if those of an earlier call had another."""
-    if results.content.setdefault(name, fact) != fact:
-        raise UsageError(f"{results.path.parent} holds results {kind}; choose another folder")
-
-
 def environment() -> dict[str, Any]:
     """What the figures were measured on."""
-    packages = ("stegcinn", "torch", "numpy", "onnxruntime", "scikit-image", "joblib")
     return {
-        "python": platform.python_version(), "system": platform.system(), "machine": platform.machine(),
+        **environment_of("stegcinn", "torch", "numpy", "onnxruntime", "scikit-image", "joblib"),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        **{name: version(name) for name in packages},
-    }  # fmt: skip
+    }
 
 
 def _plain(plan: BenchmarkPlan) -> dict[str, Any]:

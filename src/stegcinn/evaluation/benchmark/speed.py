@@ -18,6 +18,7 @@ from stegcinn import stego
 from stegcinn.carriers.base import Source, read_photo
 from stegcinn.carriers.formats import encode_photo
 from stegcinn.errors import StegcinnError
+from stegcinn.evaluation.baselines import lsb
 from stegcinn.sealing.envelope import Payload
 
 SIDE = 640  # pixels: 0.41 megapixels
@@ -53,9 +54,9 @@ def timed(method: str, side: int = SIDE) -> dict[str, Any]:
     data = np.random.default_rng(0).bytes(int(LOAD * side * side / 8))
     if method == LSB:
         started = time.perf_counter()
-        file = encode_photo(photo.with_rgb(_replace_bits(photo.rgb, data)), ".png")
+        file = encode_photo(photo.with_rgb(lsb.replace_bits(photo.rgb, data)), ".png")
         hidden = time.perf_counter()
-        back = _read_bits(read_photo(file).rgb, len(data))
+        back = lsb.read_bits(read_photo(file).rgb, len(data))
     else:
         warm = stego.conceal(Source(subject(96)), Payload(b"warm"), codec=method)
         stego.uncover(Source(warm.file))
@@ -84,18 +85,6 @@ def peak_mb() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)
-
-
-def _replace_bits(rgb: Any, data: bytes) -> Any:
-    """Classical LSB replacement in the first samples."""
-    bits = np.unpackbits(np.frombuffer(data, np.uint8))
-    flat = rgb.ravel().copy()
-    flat[: bits.size] = (flat[: bits.size] & 0xFE) | bits
-    return flat.reshape(rgb.shape)
-
-
-def _read_bits(rgb: Any, size: int) -> bytes:
-    return np.packbits(rgb.ravel()[: 8 * size] & 1).tobytes()
 
 
 if __name__ == "__main__":

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from joblib import Parallel, delayed
 
 from stegcinn.errors import StegcinnError
 from stegcinn.evaluation.benchmark.attacker import ATTACKERS
@@ -19,16 +18,6 @@ from stegcinn.evaluation.benchmark.learnt import trained
 from stegcinn.evaluation.benchmark.plans import BenchmarkPlan
 from stegcinn.evaluation.benchmark.protocol import Cell, run_cell, start_of
 from stegcinn.evaluation.benchmark.synthetic import synthetic_pairs
-
-Result = TypeVar("Result")
-
-
-def spread(jobs: int, function: Callable[..., Result], calls: Iterable[tuple[Any, ...]]) -> Iterator[Result]:
-    """Results of `function` for all argument tuples, which are taken as their turn nears, from `jobs` processes."""
-    results: Iterator[Result] = Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        delayed(function)(*arguments) for arguments in calls
-    )
-    return results
 
 
 def read_sets(folder: Path, out: Path, plan: BenchmarkPlan, *, begun: bool) -> tuple[ImageSet, ImageSet]:
