@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar, get_args, runtime_checkable
 
+import numpy as np
+
 from stegcinn.carriers.base import Carrier, Source
 from stegcinn.carriers.jpegfile.making import QUALITIES
 from stegcinn.errors import UsageError
@@ -21,7 +23,9 @@ Verdict = Literal["safe", "noticeable", "provable"]
 Progress = Callable[[float], None]  # called with the share of the work done, 0..1
 StreamSize = Callable[[bytes], int]  # how many bytes a stream has as far as its beginning tells; never less than before
 
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)  # the best first
 COLORS: tuple[Colors, ...] = get_args(Colors)
+GRADES = 7  # sizes of which a codec tells the disturbance
 SAFE = 3.0  # disturbance at which the best attacker measured is right in 55 cases of 100 (docs/security.md)
 
 
@@ -176,6 +180,35 @@ class Codec(Protocol[C]):
         `size` may raise RevealError for what is no stream. `strict` asks for the margin that hiding demands of its own
         work: less effort than a receiver may spend.
         """
+
+
+@dataclass(frozen=True)
+class Grades:
+    """How much streams of some sizes disturb a carrier, both rising; the last is the longest that fits."""
+
+    sizes: tuple[int, ...]  # bytes
+    disturbances: tuple[float, ...]
+
+    def at(self, size: int) -> float:
+        """The disturbance of a stream of so many bytes, between those that are known."""
+        return float(np.interp(size, self.sizes, self.disturbances))
+
+
+@runtime_checkable
+class Graded(Protocol):
+    """A codec that tells of many sizes at once what `Codec.disturbance` tells of one."""
+
+    def grades(self, carrier: Any, progress: Progress) -> Grades | None:
+        """From the shortest stream to the longest; None for a carrier that takes none."""
+
+
+def graded(most: int, disturbance: Callable[[int], float]) -> Grades:
+    """Those of sizes up to `most`, each twice the one before it."""
+    sizes = [0, *(most >> halvings for halvings in reversed(range(GRADES)) if most >> halvings), most]
+    found: dict[int, float] = {}
+    for size in sorted(set(sizes)):
+        found[size] = max(disturbance(size), *found.values(), 0.0)  # samples may err by a little
+    return Grades(tuple(found), tuple(found.values()))
 
 
 @runtime_checkable

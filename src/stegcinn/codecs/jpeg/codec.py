@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from stegcinn.carriers.jpegfile.entropy import MINUS, PLUS
 from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.carriers.jpegfile.making import QUALITIES, QUALITY, make
 from stegcinn.carriers.jpegfile.metadata import stripped, tells_position
-from stegcinn.codecs.base import Embedding, Extraction, Progress, Room, StreamSize, Wish, rising, silent
+from stegcinn.codecs.base import Embedding, Extraction, Grades, Progress, Room, StreamSize, Wish, graded, rising, silent
 from stegcinn.codecs.jpeg import coefficients, pricing
 from stegcinn.codecs.jpeg.coefficients import LAYERS, MODES, Coefficients
 from stegcinn.coding import layered, layerheader
@@ -120,6 +121,12 @@ class JpegCodec:
         every = self._coefficients(chroma)
         most = pricing.capacity(every, pricing.busy(chroma.file))
         return pricing.disturbance(every, size) if size <= most > 0 else None
+
+    def grades(self, chroma: Chroma, progress: Progress = silent) -> Grades | None:
+        """As `disturbance`."""
+        every = self._coefficients(chroma)
+        most = pricing.capacity(every, pricing.busy(chroma.file))
+        return graded(most, partial(pricing.disturbance, every)) if most > 0 else None
 
     def embed(
         self, chroma: Chroma, stream: bytes, key: Keys, wish: Wish, progress: Progress = silent

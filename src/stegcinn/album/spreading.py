@@ -1,0 +1,198 @@
+"""How much of a payload each photo of an album carries: as much as disturbs all of them alike.
+
+To make every photo as hard to detect as the others is the best way of spreading known (Cogranne, Sedighi, Fridrich
+2017, *Practical strategies for content-adaptive batch steganography and pooled steganalysis*). What every photo costs
+beyond its share of the payload, headers and envelopes, makes it better to leave some out: so many that the disturbance
+of the whole album is the least.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stegcinn.codecs.base import SAFE, Grades
+from stegcinn.errors import CapacityError, UsageError
+from stegcinn.sealing import sharing
+from stegcinn.sealing.envelope import OVERHEAD
+
+ADDED = OVERHEAD + sharing.HEADER_SIZE  # bytes of a stream that are none of the payload's
+LEAST, MOST, STEP = 0.05, 1000.0, 1.05  # disturbances between which a common one is found, and how far apart
+REFINEMENTS = 16  # of the one that is found
+FEWER = 0.85  # of the photos, that are tried instead of all, and again of those
+
+Counts = npt.NDArray[np.int64]
+Table = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Spare:
+    """How many of the photos that carry something may be lost: so many, or so large a part of them (rounded up)."""
+
+    photos: int = 0
+    part: float = 0.0
+
+    @classmethod
+    def read(cls, text: str | int) -> Spare:
+        """From "3" or "20%"; UsageError for anything else."""
+        word = str(text).strip()
+        try:
+            spare = cls(part=float(word[:-1]) / 100) if word.endswith("%") else cls(photos=int(word))
+        except ValueError:
+            spare = cls(photos=-1)
+        if spare.photos < 0 or not 0 <= spare.part < 1:
+            raise UsageError(f"the spare is a number of photos or a part of them such as 20%, not {word!r}")
+        return spare
+
+    def of(self, used: int) -> int:
+        """How many of so many photos."""
+        return self.photos + math.ceil(round(self.part * used, 9))
+
+
+NO_SPARE = Spare()
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What each photo carries."""
+
+    symbols: tuple[int, ...]  # of each photo; 0 where it carries nothing
+    words: int  # of a symbol
+    level: float  # disturbance of a photo, at most
+
+    @property
+    def used(self) -> list[int]:
+        """Numbers of the photos that carry something."""
+        return [number for number, count in enumerate(self.symbols) if count]
+
+    def bytes_of(self, number: int) -> int:
+        """Of the payload and of what makes up for losses, in one photo."""
+        return self.symbols[number] * self.words * sharing.WORD
+
+    def kept(self, lost: int) -> int:
+        """Bytes that are left for certain when so many photos are lost."""
+        rest = sorted(self.symbols)[: max(0, len(self.symbols) - lost)]
+        return sum(rest) * self.words * sharing.WORD
+
+
+def spread(
+    photos: Sequence[Grades | None], size: int, spare: Spare, *, safe: bool = False, full: bool = False
+) -> Spread:
+    """The least disturbance at which `size` bytes find room in the photos, `spare` ones being lost.
+
+    `photos`: what their codecs tell, None for those that take nothing. `safe`: with a disturbance of SAFE at most.
+    `full`: with one of SAFE at least, so that what the payload leaves is for losses. CapacityError if they do not fit.
+    """
+    table = _Table(photos)
+    top = table.index(SAFE) if safe else table.last
+    whole = table.spread(table.order, top, size, spare)
+    if whole is None:
+        raise CapacityError(size, table.available(top, spare), photos=len(photos))
+    if full and (filled := table.spread(table.order, table.index(SAFE), size, spare, least=False)):
+        return filled
+    best, count = whole, len(whole.used)
+    found = table.pooled(whole)
+    while count > 1:
+        count = min(count - 1, int(FEWER * count))
+        fewer = table.spread(table.order_at(whole.level)[: max(count, 1)], top, size, spare)
+        if fewer is None:
+            break
+        if (pooled := table.pooled(fewer)) < found:
+            best, found = fewer, pooled
+    return best
+
+
+def pooled(disturbances: Sequence[float]) -> float:
+    """Of all photos together: the deflection of who looks at all, the root of the sum of squares."""
+    return math.sqrt(sum(each * each for each in disturbances))
+
+
+class _Table:
+    """Bytes of the payload in each photo (rows) at each of many disturbances (columns), the first of which is 0."""
+
+    def __init__(self, photos: Sequence[Grades | None]) -> None:
+        count = math.ceil(math.log(MOST / LEAST, STEP))
+        levels = LEAST * STEP ** np.arange(count + 1)
+        self.levels = np.concatenate([[0.0], np.unique(np.append(levels, SAFE))])
+        rows = [
+            np.interp(self.levels, *_rising(each), left=0.0) if each else np.zeros(len(self.levels)) for each in photos
+        ]
+        self.bytes = np.maximum(np.array(rows, np.float32).reshape(-1, len(self.levels)) - ADDED, 0)
+        self.bytes[:, 0] = 0
+        self.tops = np.array([each.disturbances[-1] if each else 0.0 for each in photos])
+        self.order = np.arange(len(photos))
+        self.last = len(self.levels) - 1
+
+    def index(self, level: float) -> int:
+        """Column of a disturbance that has one."""
+        return int(np.searchsorted(self.levels, level))
+
+    def order_at(self, level: float) -> Counts:
+        """Photos in the order of what they carry at a disturbance, the most first."""
+        column = min(self.index(level), self.last)
+        order: Counts = np.argsort(-self.bytes[:, column], kind="stable")
+        return order
+
+    def spread(self, which: Counts, top: int, size: int, spare: Spare, *, least: bool = True) -> Spread | None:
+        """Over some photos, at a disturbance of the column `top` at most (the least, if so); None if there is none."""
+        rows = self.bytes[which]
+        if _fitting(rows[:, top], size, spare) is None:
+            return None
+        low, high, part = 0, top, 1.0
+        if least:
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (low, middle) if _fitting(rows[:, middle], size, spare) else (middle, high)
+            below = 0.0
+            for _ in range(REFINEMENTS):
+                tried = (below + part) / 2
+                fits = _fitting(_between(rows, low, high, tried), size, spare)
+                below, part = (below, tried) if fits else (tried, part)
+        level = self.levels[low] + part * (self.levels[high] - self.levels[low])
+        found = _fitting(_between(rows, low, high, part) if least else rows[:, top], size, spare)
+        if found is None:
+            return None
+        counts, words = found
+        symbols = np.zeros(len(self.bytes), np.int64)
+        symbols[which] = counts
+        return Spread(tuple(symbols.tolist()), words, float(level))
+
+    def available(self, top: int, spare: Spare) -> int:
+        """About how many bytes fit."""
+        total = np.sort(self.bytes[:, top])
+        used = int(np.count_nonzero(total))
+        return int(total[: len(total) - min(spare.of(used), len(total))].sum())
+
+    def pooled(self, found: Spread) -> float:
+        """Disturbance of all photos together, as far as it is known before hiding."""
+        return pooled([min(found.level, self.tops[number]) for number in found.used])
+
+
+def _rising(each: Grades) -> tuple[Table, Table]:
+    """Disturbances and sizes, of equal disturbances the largest size."""
+    disturbances, sizes = np.array(each.disturbances), np.array(each.sizes, np.float64)
+    last = np.append(disturbances[1:] > disturbances[:-1], True)
+    return disturbances[last], sizes[last]
+
+
+def _between(rows: npt.NDArray[np.float32], low: int, high: int, part: float) -> npt.NDArray[np.float32]:
+    found: npt.NDArray[np.float32] = rows[:, low] + np.float32(part) * (rows[:, high] - rows[:, low])
+    return found
+
+
+def _fitting(room: npt.NDArray[np.float32], size: int, spare: Spare) -> tuple[Counts, int] | None:
+    """Symbols for each photo, if so many bytes fit in such room, and the words of a symbol."""
+    words = max(1, math.ceil(float(room.sum(dtype=np.float64)) / (sharing.WORD * sharing.MAX_SYMBOLS)))
+    if words > sharing.MAX_WORDS:
+        return None
+    counts = (room.astype(np.float64) / (sharing.WORD * words)).astype(np.int64)
+    used = int(np.count_nonzero(counts))
+    lost = spare.of(used)
+    if not lost < used <= sharing.MAX_SHARES:
+        return None
+    left = int(counts.sum() - np.sort(counts)[::-1][:lost].sum())
+    return (counts, words) if left >= sharing.source_symbols(size, words) else None
