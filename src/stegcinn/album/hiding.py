@@ -18,6 +18,7 @@ from stegcinn.album.listing import photos_in
 from stegcinn.album.spreading import ADDED, NO_SPARE, Spare, Spread, pooled, spread
 from stegcinn.album.working import Hiding, Measured, Measuring
 from stegcinn.carriers.base import ImageSource
+from stegcinn.carriers.formats import FRAGILE, FRAGILE_JPEG, LOSSLESS
 from stegcinn.codecs.base import SAFE, VERDICTS, Judgement, Progress, judge_disturbance, silent
 from stegcinn.errors import CapacityError, SelfCheckError, StegcinnWarning, UsageError
 from stegcinn.results import Container
@@ -217,6 +218,7 @@ def told(plan: Plan, notes: Iterable[str]) -> Spreading:
             f"whoever examines these {len(used)} photos together may notice (disturbance {whole:.1f} in all); "
             "hide less, or in more or noisier photos"
         )
+    found += dict.fromkeys(FRAGILE if plan.photos[n].suffix in LOSSLESS else FRAGILE_JPEG for n in used)
     carried = tuple(plan.spread.bytes_of(number) for number in range(len(plan.photos)))
     level = max(known) if whole is not None else None
     return Spreading(carried, len(plan.block), plan.spare, level, whole, worst, tuple(found))

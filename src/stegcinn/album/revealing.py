@@ -23,11 +23,13 @@ from stegcinn.sealing.sharing import Share
 
 @dataclass(frozen=True)
 class Revealed:
-    """A payload, and of how many shares that there are how many were found; 0 of 0 where it was whole in one image."""
+    """A payload, and the shares that it came from; none where it was whole in one image."""
 
     payload: Payload
-    found: int
-    count: int
+    found: int = 0  # shares
+    count: int = 0  # shares that there are
+    bytes: int = 0  # of the shares that were found
+    needed: int = 0  # of such bytes
 
 
 def reveal_album(
@@ -72,7 +74,7 @@ def uncovered(
         except RevealError:
             continue
     complete, short = _joined(shares)
-    found = complete + [Revealed(each, 0, 0) for each in {p.data: p for p in whole.values()}.values()]
+    found = complete + [Revealed(each) for each in {p.data: p for p in whole.values()}.values()]
     if len(found) > 1:
         names = "".join(f"; one is {_name(images[number])}" for number in list(whole)[:1])
         raise UsageError(f"these images hold {len(found)} payloads{names}: name those of one")
@@ -86,7 +88,8 @@ def _joined(shares: Sequence[Share]) -> tuple[list[Revealed], SharesError | None
     found, short = [], None
     for of, each in sharing.by_set(shares).items():
         try:
-            found.append(Revealed(sharing.joined(each), len(each), of.count))
+            size = sum(len(share.symbols) for share in each)
+            found.append(Revealed(sharing.joined(each), len(each), of.count, size, of.size))
         except SharesError as error:
             short = error if short is None or error.missing < short.missing else short
         except RevealError:  # forged, by somebody with the keys
