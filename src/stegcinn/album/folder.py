@@ -82,7 +82,7 @@ def hide_in_folder(
         _write(out / outputs[number], container.file)
         notes += hiding.notes_of(container)
         done += 1
-        progress(MEASURING + (1 - MEASURING) * done / len(shares))
+        progress(1 - (1 - MEASURING) * (1 - done / len(shares)))
     for number in outputs.keys() - shares.keys():
         copy = out / outputs[number]
         if not copy.exists():

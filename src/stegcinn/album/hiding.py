@@ -145,7 +145,7 @@ def hide_album(
     for done, (number, container) in enumerate(concealed(plan, photos, shares, list(shares), asked), start=1):
         containers[number] = container
         notes += notes_of(container)
-        progress(MEASURING + (1 - MEASURING) * done / len(shares))
+        progress(1 - (1 - MEASURING) * (1 - done / len(shares)))
     facts = told(plan, notes)
     for note in facts.notes:
         warnings.warn(note, StegcinnWarning, stacklevel=2)
@@ -164,15 +164,16 @@ def planned(
     if asked.safe and not all(photo.told for photo in photos_found if photo.grades):
         raise UsageError(f"codec {asked.codec} cannot tell what is safe; choose another one, or do not ask for that")
     packed, salt = envelope.pack(payload), salt or sharing.new_salt()
-    try:
-        return _plan(photos_found, packed, salt, asked)
-    except CapacityError as error:
-        if not packed.name:
-            raise _of_payload(error, packed) from None
-    try:
-        return _plan(photos_found, packed.without_name(), salt, asked)
-    except CapacityError as error:
-        raise _of_payload(error, packed) from None
+    for each in (packed, packed.without_name())[: 1 + bool(packed.name)]:
+        try:
+            return _plan(photos_found, each, salt, asked)
+        except CapacityError as error:
+            available = error.available
+    added = sharing.SALT_SIZE + 1 + packed.size_field
+    raise CapacityError(
+        len(packed.stored), max(0, available - added), size=len(payload.data),
+        photos=sum(photo.is_photo for photo in photos_found),
+    )  # fmt: skip
 
 
 def _plan(photos: tuple[Measured, ...], packed: Packed, salt: bytes, asked: Asked) -> Plan:
@@ -206,7 +207,8 @@ def told(plan: Plan, notes: Iterable[str]) -> Spreading:
     used, disturbances = plan.spread.used, plan.disturbances
     known = [each for each in disturbances.values() if each is not None]
     whole = pooled(known) if len(known) == len(used) else None
-    judgements = [judge_disturbance(plan.photos[number].evidence, disturbances[number]) for number in used]
+    louder = sorted(used, key=lambda number: disturbances[number] or 0.0)
+    judgements = [judge_disturbance(plan.photos[number].evidence, disturbances[number]) for number in reversed(louder)]
     worst = max(judgements, key=lambda each: VERDICTS.index(each.verdict))
     found = list(dict.fromkeys(notes))
     if plan.dropped_name:
@@ -227,11 +229,3 @@ def told(plan: Plan, notes: Iterable[str]) -> Spreading:
 def notes_of(container: Container) -> list[str]:
     """Those that are not on how much it is disturbed."""
     return [note for note in container.notes if note != container.judgement.reason]
-
-
-def _of_payload(error: CapacityError, packed: Packed) -> CapacityError:
-    """The same in bytes of payload, as users count."""
-    added = sharing.SALT_SIZE + 1 + packed.size_field
-    return CapacityError(
-        len(packed.stored), max(0, error.available - added), size=len(packed.payload.data), photos=error.photos
-    )

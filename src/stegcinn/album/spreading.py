@@ -23,6 +23,7 @@ from stegcinn.sealing.envelope import OVERHEAD
 ADDED = OVERHEAD + sharing.HEADER_SIZE  # bytes of a stream that are none of the payload's
 LEAST, MOST, STEP = 0.05, 1000.0, 1.05  # disturbances between which a common one is found, and how far apart
 REFINEMENTS = 16  # of the one that is found
+NOTHING = -1e9  # bytes; between it and any others, all but the last are none
 FEWER = 0.85  # of the photos, that are tried instead of all, and again of those
 
 Counts = npt.NDArray[np.int64]
@@ -112,17 +113,16 @@ def pooled(disturbances: Sequence[float]) -> float:
 
 
 class _Table:
-    """Bytes of the payload in each photo (rows) at each of many disturbances (columns), the first of which is 0."""
+    """Bytes of the payload in each photo (rows) at each of many disturbances (columns); negative for none."""
 
     def __init__(self, photos: Sequence[Grades | None]) -> None:
         count = math.ceil(math.log(MOST / LEAST, STEP))
         levels = LEAST * STEP ** np.arange(count + 1)
         self.levels = np.concatenate([[0.0], np.unique(np.append(levels, SAFE))])
-        rows = [
-            np.interp(self.levels, *_rising(each), left=0.0) if each else np.zeros(len(self.levels)) for each in photos
-        ]
-        self.bytes = np.maximum(np.array(rows, np.float32).reshape(-1, len(self.levels)) - ADDED, 0)
-        self.bytes[:, 0] = 0
+        nothing = np.full(len(self.levels), NOTHING)
+        rows = [np.interp(self.levels, *_rising(each), left=NOTHING) if each else nothing for each in photos]
+        self.bytes = np.array(rows, np.float32).reshape(-1, len(self.levels)) - ADDED
+        self.bytes[:, 0] = NOTHING
         self.tops = np.array([each.disturbances[-1] if each else 0.0 for each in photos])
         self.order = np.arange(len(photos))
         self.last = len(self.levels) - 1
@@ -163,7 +163,7 @@ class _Table:
 
     def available(self, top: int, spare: Spare) -> int:
         """About how many bytes fit."""
-        total = np.sort(self.bytes[:, top])
+        total = np.sort(np.maximum(self.bytes[:, top], 0))
         used = int(np.count_nonzero(total))
         return int(total[: len(total) - min(spare.of(used), len(total))].sum())
 
@@ -179,13 +179,14 @@ def _rising(each: Grades) -> tuple[Table, Table]:
     return disturbances[last], sizes[last]
 
 
-def _between(rows: npt.NDArray[np.float32], low: int, high: int, part: float) -> npt.NDArray[np.float32]:
-    found: npt.NDArray[np.float32] = rows[:, low] + np.float32(part) * (rows[:, high] - rows[:, low])
-    return found
+def _between(rows: npt.NDArray[np.float32], low: int, high: int, part: float) -> Table:
+    below, above = rows[:, low].astype(np.float64), rows[:, high].astype(np.float64)
+    return below + part * (above - below)
 
 
-def _fitting(room: npt.NDArray[np.float32], size: int, spare: Spare) -> tuple[Counts, int] | None:
+def _fitting(room: npt.NDArray[np.floating], size: int, spare: Spare) -> tuple[Counts, int] | None:
     """Symbols for each photo, if so many bytes fit in such room, and the words of a symbol."""
+    room = np.maximum(room, 0)
     words = max(1, math.ceil(float(room.sum(dtype=np.float64)) / (sharing.WORD * sharing.MAX_SYMBOLS)))
     if words > sharing.MAX_WORDS:
         return None

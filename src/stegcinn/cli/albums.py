@@ -59,7 +59,7 @@ def album(args: argparse.Namespace, codec: str | None) -> None:
         together = "" if made.disturbance is None else f", disturbance of all together {made.disturbance:.1f}"
         say(
             f"hid {len(payload.data):,} bytes in {len(carrying)} of {len(made.photos)} photos in {args.output}: "
-            f"any {made.spare} of them may be lost{together}"
+            f"{f'any {made.spare}' if made.spare else 'none'} of them may be lost{together}"
         )
     for note in made.notes:
         say(f"note: {note}")
