@@ -513,10 +513,12 @@ def albums() -> Iterator[tuple[str, dict[str, Any], dict[str, Callable[[], bytes
         block = sharing.block_of(envelope.pack(payload), salt)
         return [share.to_bytes() for share in sharing.cut(block, 3, symbols)]
 
-    def changed(at: int, value: bytes) -> bytes:
+    def changed(digest: bytes | None = None, symbols: bytes | None = None, **numbers: int) -> bytes:
         """A share that has all symbols, with a fault."""
-        (whole,) = shares(symbols=(60,))
-        return whole[:at] + value + whole[at + len(value) :]
+        whole = sharing.read(shares(symbols=(60,))[0])
+        told = {"size": whole.set.size, "words": 3, "first": 0, "index": 0, "count": 1, **numbers}
+        parts = [digest or whole.set.digest, *map(leb128, told.values())]
+        return b"".join((*parts, whole.symbols if symbols is None else symbols))
 
     def of_flags() -> bytes:
         block = sharing.block_of(envelope.pack(payload), bytes(8))
@@ -531,15 +533,20 @@ def albums() -> Iterator[tuple[str, dict[str, Any], dict[str, Callable[[], bytes
     files["album-other.png"] = stealth(1, lambda: shares(b"another.")[3])
     files["stealth-public.png"] = lambda: b""  # a container of another kind
     faults = {
-        "digest": ("digest", lambda: changed(0, bytes(8))), "data": ("digest", lambda: changed(40, b"\0\0\0\0")),
-        "size-small": ("shares", lambda: changed(8, struct.pack(">I", 8))),
-        "size-large": ("shares", lambda: changed(8, struct.pack(">I", (1 << 30) + 270))),
-        "symbols-uneven": ("shares", lambda: changed(0, b"")[:-1]),
-        "symbols-none": ("shares", lambda: changed(0, b"")[:20]),
-        "symbols-beyond": ("shares", lambda: changed(14, b"\xff\xf0")),
-        "words-none": ("shares", lambda: changed(12, b"\0\0")), "index": ("shares", lambda: changed(16, b"\0\1")),
+        "digest": ("digest", lambda: changed(bytes(4))),
+        "data": ("digest", lambda: changed(symbols=bytes(360))),
+        "size-small": ("shares", lambda: changed(size=8)),
+        "size-large": ("shares", lambda: changed(size=(1 << 30) + 270)),
+        "size-endless": ("shares", lambda: changed()[:4] + b"\xff\xff\xff\xff\xff\x01" + changed()[5:]),
+        "symbols-uneven": ("shares", lambda: changed()[:-1]),
+        "symbols-none": ("shares", lambda: changed(symbols=b"")),
+        "symbols-beyond": ("shares", lambda: changed(first=65_500)),
+        "words-none": ("shares", lambda: changed(words=0)),
+        "index": ("shares", lambda: changed(index=1)),
+        "count": ("shares", lambda: changed(count=60_001)),
+        "cut-short": ("shares", lambda: changed()[:7]),
         "flags": ("flags", of_flags),
-    }  # fmt: skip
+    }
     others = (0, "other", 3, "public", "1.jpg")
     opens = {"": (3, "1.jpg", 2, 0), "-shuffled-with-others": others, "-without-first": (2, 3, "1.jpg")}
     for name, which in opens.items():
@@ -549,6 +556,12 @@ def albums() -> Iterator[tuple[str, dict[str, Any], dict[str, Callable[[], bytes
         yield f"v2-album{name}", {"layer": "shares"}, chosen
     for name, (layer, make) in faults.items():
         yield f"v2-album-{name}", {"layer": layer}, {f"album-{name}.png": stealth(0, make)}
+
+
+def leb128(value: int) -> bytes:
+    """A number as shares have it."""
+    low, rest = value & 127, value >> 7
+    return bytes([low | 128]) + leb128(rest) if rest else bytes([low])
 
 
 def _of_album(which: int | str) -> str:

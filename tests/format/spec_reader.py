@@ -730,23 +730,31 @@ def join(bodies):
     """-> (name, payload) of shares as envelopes held them, those of the first set that is complete."""
     sets, last = {}, RefusedError("shares")
     for body in bodies:
-        _, size, words, first, index, count = struct.unpack(">8sIHHHH", body[:20].ljust(20, b"\0"))
-        symbols, left = divmod(len(body) - 20, 2 * words or 1)
-        if not 9 <= size <= 2**30 + 269 or not words > 0 or left or not 0 < symbols <= 65536 - first:
+        numbers, at = [], 4
+        for _ in range(5):
+            end = next((i for i in range(at, min(at + 5, len(body))) if body[i] < 128), None)
+            if end is None:
+                break
+            numbers.append(sum(body[i] % 128 << 7 * (i - at) for i in range(at, end + 1)))
+            at = end + 1
+        if len(numbers) < 5:
+            continue
+        size, words, first, index, count = numbers
+        symbols, left = divmod(len(body) - at, 2 * words or 1)
+        if not 9 <= size <= 2**30 + 269 or not 0 < words < 65536 or left or not 0 < symbols <= 65536 - first:
             continue
         if not index < count <= 60000 or ceil(size / (2 * words)) > 65536:
             continue
-        data = struct.unpack(f">{symbols * words}H", body[20:])
-        known = sets.setdefault(body[:14] + body[18:20], {})
+        data = struct.unpack(f">{symbols * words}H", body[at:])
+        known = sets.setdefault((body[:4], size, words, count), {})
         known.update({first + i: data[i * words : (i + 1) * words] for i in range(symbols)})
-    for head, known in sets.items():
-        digest, size, words, _ = struct.unpack(">8sIHH", head)
+    for (digest, size, words, _), known in sets.items():
         source = ceil(size / (2 * words))
         if len(known) < source:
             continue
         rows = interpolated(known, source)
         block = b"".join(struct.pack(f">{words}H", *row) for row in rows)[:size]
-        if hashlib.sha256(b"stegcinn v2 album" + block).digest()[:8] != digest:
+        if hashlib.sha256(b"stegcinn v2 album" + block).digest()[:4] != digest:
             last = RefusedError("digest")
         elif block[8] & 0x3F:
             last = RefusedError("flags")

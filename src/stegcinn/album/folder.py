@@ -167,7 +167,7 @@ def _plan_of(state: dict[str, Any], payload: Payload, options: dict[str, Any], o
     for photo in state["photos"]:
         grades = photo["grades"] and Grades(*(tuple(each) for each in photo["grades"].values()))
         photos.append(Measured(**{**photo, "grades": grades}))
-    spread = Spread(tuple(state["spread"]["symbols"]), state["spread"]["words"], state["spread"]["level"])
+    spread = Spread(**{**state["spread"], "symbols": tuple(state["spread"]["symbols"])})
     packed = envelope.pack(payload)
     packed = packed if state["named"] else packed.without_name()
     block = sharing.block_of(packed, bytes.fromhex(state["salt"]))

@@ -15,7 +15,7 @@ from pathlib import Path
 from stegcinn import stego
 from stegcinn.album import working
 from stegcinn.album.listing import photos_in
-from stegcinn.album.spreading import ADDED, NO_SPARE, Spare, Spread, pooled, spread
+from stegcinn.album.spreading import NO_SPARE, Spare, Spread, pooled, spread
 from stegcinn.album.working import Hiding, Measured, Measuring
 from stegcinn.carriers.base import ImageSource
 from stegcinn.carriers.formats import FRAGILE, FRAGILE_JPEG, LOSSLESS
@@ -76,7 +76,7 @@ class Plan:
         found: dict[int, float | None] = {}
         for number in self.spread.used:
             photo = self.photos[number]
-            size = self.spread.bytes_of(number) + ADDED
+            size = envelope.OVERHEAD + self.spread.header + self.spread.bytes_of(number)
             known = photo.grades is not None and photo.told
             found[number] = photo.grades.at(size) if photo.grades and known else None
         return found

@@ -20,7 +20,6 @@ from stegcinn.errors import CapacityError, UsageError
 from stegcinn.sealing import sharing
 from stegcinn.sealing.envelope import OVERHEAD
 
-ADDED = OVERHEAD + sharing.HEADER_SIZE  # bytes of a stream that are none of the payload's
 LEAST, MOST, STEP = 0.05, 1000.0, 1.05  # disturbances between which a common one is found, and how far apart
 REFINEMENTS = 16  # of the one that is found
 NOTHING = -1e9  # bytes; between it and any others, all but the last are none
@@ -63,6 +62,7 @@ class Spread:
 
     symbols: tuple[int, ...]  # of each photo; 0 where it carries nothing
     words: int  # of a symbol
+    header: int  # bytes of a share before its symbols, at most
     level: float  # disturbance of a photo, at most
 
     @property
@@ -92,7 +92,7 @@ def spread(
     top = table.index(SAFE) if safe else table.last
     whole = table.spread(table.order, top, size, spare)
     if whole is None:
-        raise CapacityError(size, table.available(top, spare), photos=len(photos))
+        raise CapacityError(size, table.available(top, size, spare), photos=len(photos))
     if full and (filled := table.spread(table.order, table.index(SAFE), size, spare, least=False)):
         return filled
     best, count = whole, len(whole.used)
@@ -113,7 +113,7 @@ def pooled(disturbances: Sequence[float]) -> float:
 
 
 class _Table:
-    """Bytes of the payload in each photo (rows) at each of many disturbances (columns); negative for none."""
+    """Bytes of a share in each photo (rows) at each of many disturbances (columns); negative for none."""
 
     def __init__(self, photos: Sequence[Grades | None]) -> None:
         count = math.ceil(math.log(MOST / LEAST, STEP))
@@ -121,7 +121,7 @@ class _Table:
         self.levels = np.concatenate([[0.0], np.unique(np.append(levels, SAFE))])
         nothing = np.full(len(self.levels), NOTHING)
         rows = [np.interp(self.levels, *_rising(each), left=NOTHING) if each else nothing for each in photos]
-        self.bytes = np.array(rows, np.float32).reshape(-1, len(self.levels)) - ADDED
+        self.bytes = np.array(rows, np.float32).reshape(-1, len(self.levels)) - OVERHEAD
         self.bytes[:, 0] = NOTHING
         self.tops = np.array([each.disturbances[-1] if each else 0.0 for each in photos])
         self.order = np.arange(len(photos))
@@ -156,16 +156,16 @@ class _Table:
         found = _fitting(_between(rows, low, high, part) if least else rows[:, top], size, spare)
         if found is None:
             return None
-        counts, words = found
+        counts, words, header = found
         symbols = np.zeros(len(self.bytes), np.int64)
         symbols[which] = counts
-        return Spread(tuple(symbols.tolist()), words, float(level))
+        return Spread(tuple(symbols.tolist()), words, header, float(level))
 
-    def available(self, top: int, spare: Spare) -> int:
-        """About how many bytes fit."""
-        total = np.sort(np.maximum(self.bytes[:, top], 0))
-        used = int(np.count_nonzero(total))
-        return int(total[: len(total) - min(spare.of(used), len(total))].sum())
+    def available(self, top: int, size: int, spare: Spare) -> int:
+        """How many bytes fit, in symbols as so many have them."""
+        counts, words, _ = _symbols(self.bytes[:, top], size)
+        left = np.sort(counts)[: max(0, len(counts) - spare.of(int(np.count_nonzero(counts))))]
+        return int(left.sum()) * words * sharing.WORD
 
     def pooled(self, found: Spread) -> float:
         """Disturbance of all photos together, as far as it is known before hiding."""
@@ -184,16 +184,22 @@ def _between(rows: npt.NDArray[np.float32], low: int, high: int, part: float) ->
     return below + part * (above - below)
 
 
-def _fitting(room: npt.NDArray[np.floating], size: int, spare: Spare) -> tuple[Counts, int] | None:
-    """Symbols for each photo, if so many bytes fit in such room, and the words of a symbol."""
-    room = np.maximum(room, 0)
-    words = max(1, math.ceil(float(room.sum(dtype=np.float64)) / (sharing.WORD * sharing.MAX_SYMBOLS)))
-    if words > sharing.MAX_WORDS:
-        return None
-    counts = (room.astype(np.float64) / (sharing.WORD * words)).astype(np.int64)
+def _symbols(room: npt.NDArray[np.floating], size: int) -> tuple[Counts, int, int]:
+    """Symbols for each photo of what has room for shares of a block of `size` bytes; their words; a share's header."""
+    room = np.maximum(room, 0).astype(np.float64)
+    total, used = float(room.sum()), int(np.count_nonzero(room))
+    words = max(1, math.ceil(total / (sharing.WORD * sharing.MAX_SYMBOLS)))
+    header = sharing.header_size(size, words, min(int(total) // (sharing.WORD * words), sharing.MAX_SYMBOLS - 1), used)
+    counts = (np.maximum(room - header, 0) / (sharing.WORD * words)).astype(np.int64)
+    return counts, words, header
+
+
+def _fitting(room: npt.NDArray[np.floating], size: int, spare: Spare) -> tuple[Counts, int, int] | None:
+    """`_symbols`, if they suffice."""
+    counts, words, header = _symbols(room, size)
     used = int(np.count_nonzero(counts))
     lost = spare.of(used)
-    if not lost < used <= sharing.MAX_SHARES:
+    if words > sharing.MAX_WORDS or not lost < used <= sharing.MAX_SHARES:
         return None
     left = int(counts.sum() - np.sort(counts)[::-1][:lost].sum())
-    return (counts, words) if left >= sharing.source_symbols(size, words) else None
+    return (counts, words, header) if left >= sharing.source_symbols(size, words) else None

@@ -5,7 +5,7 @@ Whatever is above a codec (envelope, files, command line) does not know which on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar, get_args, runtime_checkable
 
@@ -25,7 +25,6 @@ StreamSize = Callable[[bytes], int]  # how many bytes a stream has as far as its
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)  # the best first
 COLORS: tuple[Colors, ...] = get_args(Colors)
-GRADES = 7  # sizes of which a codec tells the disturbance
 SAFE = 3.0  # disturbance at which the best attacker measured is right in 55 cases of 100 (docs/security.md)
 
 
@@ -189,6 +188,12 @@ class Grades:
     sizes: tuple[int, ...]  # bytes
     disturbances: tuple[float, ...]
 
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[int, float]]) -> Grades:
+        """Of sizes and disturbances in any order; where samples make those fall that should rise, they stay."""
+        sizes, disturbances = zip(*sorted(dict(pairs).items()), strict=True)
+        return cls(sizes, tuple(np.maximum.accumulate(disturbances).tolist()))
+
     def at(self, size: int) -> float:
         """The disturbance of a stream of so many bytes, between those that are known."""
         return float(np.interp(size, self.sizes, self.disturbances))
@@ -200,15 +205,6 @@ class Graded(Protocol):
 
     def grades(self, carrier: Any, progress: Progress) -> Grades | None:
         """From the shortest stream to the longest; None for a carrier that takes none."""
-
-
-def graded(most: int, disturbance: Callable[[int], float]) -> Grades:
-    """Those of sizes up to `most`, each twice the one before it."""
-    sizes = [0, *(most >> halvings for halvings in reversed(range(GRADES)) if most >> halvings), most]
-    found: dict[int, float] = {}
-    for size in sorted(set(sizes)):
-        found[size] = max(disturbance(size), *found.values(), 0.0)  # samples may err by a little
-    return Grades(tuple(found), tuple(found.values()))
 
 
 @runtime_checkable

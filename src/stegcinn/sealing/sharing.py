@@ -1,7 +1,9 @@
 """Shares: a payload cut into pieces for many carriers, of which enough give it back, whichever they are.
 
-    share: set (8) | size of the block (4) | words (2) | first (2) | index (2) | count (2) | symbols
+    share: digest of the block (4) | its size | words | first | index | count | symbols
     block: salt (8) | flags (1) | body, as an envelope has it
+
+Numbers have as many bytes as they need: what is safe in a photo may be less than a hundred bytes.
 
 A share is the payload of an envelope that is flagged as such, and thus encrypted and authentic by itself. The block is
 cut into symbols of so many words of 16 bits, to which `erasure` adds others; each share has a run of them, as long as
@@ -13,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import struct
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -31,9 +32,9 @@ MAX_WORDS = (1 << 16) - 1  # of a symbol
 WORD = 2  # bytes
 
 SALT_SIZE = 8
-_ID_SIZE = 8
-_HEADER = struct.Struct(f">{_ID_SIZE}sIHHHH")
-HEADER_SIZE = _HEADER.size
+_DIGEST_SIZE = 4  # against accidents alone, as shares are authentic
+_NUMBERS = 5
+_MOST_BYTES = 5  # of a number
 _LABEL = b"stegcinn v2 album"
 _FLAGS_SHIFT = 24  # of the flags in the head of an envelope, which are in its first byte
 _LEAST_BLOCK = SALT_SIZE + 1
@@ -44,7 +45,7 @@ _MAX_BLOCK = _LEAST_BLOCK + 4 + 1 + MAX_NAME + MAX_PAYLOAD
 class Set:
     """What all shares of one payload tell of it."""
 
-    digest: bytes
+    digest: bytes  # of the block
     size: int  # bytes of the block
     words: int  # of a symbol
     count: int  # shares
@@ -67,7 +68,13 @@ class Share:
     def to_bytes(self) -> bytes:
         """As envelopes seal it."""
         of = self.set
-        return _HEADER.pack(of.digest, of.size, of.words, self.first, self.index, of.count) + self.symbols
+        numbers = map(_number, (of.size, of.words, self.first, self.index, of.count))
+        return b"".join((of.digest, *numbers, self.symbols))
+
+
+def header_size(size: int, words: int, symbols: int, count: int) -> int:
+    """Bytes before the symbols, at most: of `count` shares of a block of so many bytes, with so many symbols in all."""
+    return _DIGEST_SIZE + sum(len(_number(each)) for each in (size, words, symbols, count, count))
 
 
 def source_symbols(size: int, words: int) -> int:
@@ -108,14 +115,16 @@ def cut(block: bytes, words: int, symbols: Sequence[int]) -> list[Share]:
 
 def read(data: bytes) -> Share:
     """The share that an envelope held; RevealError if it is malformed."""
-    if len(data) < HEADER_SIZE:
-        raise RevealError
-    digest, size, words, first, index, count = _HEADER.unpack(data[:HEADER_SIZE])
-    symbols = data[HEADER_SIZE:]
+    at, numbers = _DIGEST_SIZE, []
+    for _ in range(_NUMBERS):
+        number, at = _read_number(data, at)
+        numbers.append(number)
+    size, words, first, index, count = numbers
+    digest, symbols = data[:_DIGEST_SIZE], data[at:]
     if (
         not _LEAST_BLOCK <= size <= _MAX_BLOCK
         or not index < count <= MAX_SHARES
-        or words == 0
+        or not 0 < words <= MAX_WORDS
         or len(symbols) % (WORD * words)
         or not 0 < len(symbols) // (WORD * words) <= MAX_SYMBOLS - first
         or source_symbols(size, words) > MAX_SYMBOLS
@@ -161,7 +170,26 @@ def joined(shares: Sequence[Share]) -> Payload:
 
 
 def _digest(block: bytes) -> bytes:
-    return hashlib.sha256(_LABEL + block).digest()[:_ID_SIZE]
+    return hashlib.sha256(_LABEL + block).digest()[:_DIGEST_SIZE]
+
+
+def _number(value: int) -> bytes:
+    """Seven bits in each byte, the lowest first; the highest bit of all but the last is 1 (LEB128)."""
+    found = bytearray()
+    while value > 127:
+        found.append(128 | value & 127)
+        value >>= 7
+    return bytes([*found, value])
+
+
+def _read_number(data: bytes, at: int) -> tuple[int, int]:
+    """The number that begins at a place, and the place where it ends; RevealError if it does not end."""
+    value = 0
+    for place, byte in enumerate(data[at : at + _MOST_BYTES]):
+        value |= (byte & 127) << (7 * place)
+        if byte < 128:
+            return value, at + place + 1
+    raise RevealError
 
 
 def _rows(data: bytes, words: int) -> erasure.Words:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from stegcinn.carriers.jpegfile.entropy import MINUS, PLUS
 from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.carriers.jpegfile.making import QUALITIES, QUALITY, make
 from stegcinn.carriers.jpegfile.metadata import stripped, tells_position
-from stegcinn.codecs.base import Embedding, Extraction, Grades, Progress, Room, StreamSize, Wish, graded, rising, silent
+from stegcinn.codecs.base import Embedding, Extraction, Grades, Progress, Room, StreamSize, Wish, rising, silent
 from stegcinn.codecs.jpeg import coefficients, pricing
 from stegcinn.codecs.jpeg.coefficients import LAYERS, MODES, Coefficients
 from stegcinn.coding import layered, layerheader
@@ -126,7 +125,7 @@ class JpegCodec:
         """As `disturbance`."""
         every = self._coefficients(chroma)
         most = pricing.capacity(every, pricing.busy(chroma.file))
-        return graded(most, partial(pricing.disturbance, every)) if most > 0 else None
+        return pricing.grades(every, most) if most > 0 else None
 
     def embed(
         self, chroma: Chroma, stream: bytes, key: Keys, wish: Wish, progress: Progress = silent

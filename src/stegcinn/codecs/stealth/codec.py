@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
 from stegcinn.carriers.photo import Photo
-from stegcinn.codecs.base import Embedding, Extraction, Grades, Progress, Room, StreamSize, Wish, graded, silent
+from stegcinn.codecs.base import Embedding, Extraction, Grades, Progress, Room, StreamSize, Wish, silent
 from stegcinn.codecs.lumalocked import LumaLocked, chosen_colors, embedding, usable
 from stegcinn.codecs.stealth import moves, noise, pricing
 from stegcinn.codecs.stealth.header import header_pixels, read_header
@@ -110,7 +109,7 @@ class StealthCodec(LumaLocked):
             return None
         host = _seen(self._pixels(photo, progress), photo)
         most = pricing.capacity(host)
-        return graded(most, partial(pricing.disturbance, host)) if most else None
+        return pricing.grades(host, most) if most else None
 
     def noisiness(self, photo: Photo, progress: Progress) -> Float32 | None:
         """One over the root of what a level's change costs: nothing where all pixels around have the same colour."""
