@@ -24,7 +24,7 @@ POLYNOMIAL = 0x1100B  # of the field, with 2 for a generator
 
 _ORDER = MOST - 1  # of the field's multiplicative group
 _ZERO = 2 * _ORDER  # logarithm of 0: with any other it leads to where exponentials are 0
-_PART = 1 << 21  # words transformed at a time; tables and indices take about 20 bytes of memory for each
+_PART = 1 << 19  # words transformed at a time; tables and indices take about 20 bytes of memory for each
 
 
 class _Field(NamedTuple):
