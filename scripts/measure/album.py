@@ -2,7 +2,7 @@
 
 python scripts/measure/album.py PHOTOS [--count 300] [--spare 20%] [--foreign 50] [--jobs 2] [--password P]
 
-Hides by `stegcinn album`, deletes as many of the photos used as may be lost (the fullest ones, and ten times some at
+Hides by `stegcinn album`, deletes as many of the photos used as may be lost (the fullest ones, and a few times some at
 random), renames and shuffles the rest, puts photos of no album beside, reveals and compares. Tells seconds of hiding by
 one process and by several, of revealing all and each by itself, and the peak memory of a process.
 """
@@ -31,7 +31,7 @@ from stegcinn.errors import CapacityError, SharesError
 
 HUGE = 1 << 29  # bytes, that no album takes
 SINGLE = 20  # images that are revealed each by itself, to tell how long all would take
-DRAWS = 10  # of photos that are lost
+DRAWS = 4  # of photos that are lost
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 

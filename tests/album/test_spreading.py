@@ -129,6 +129,20 @@ def test_many_photos_have_symbols_of_more_words():
     assert holds(found, 500_000, 0)
 
 
+def test_photos_that_take_next_to_nothing_are_no_part_that_may_be_lost():
+    """A tenth of twenty photos are two, of the ten that carry most of it one."""
+    grades = [photo(1000, 6, 0)] * 10 + [photo(100, 6, 0)] * 10
+    size = 9 * (1000 - ADDED - 20)
+    found = spread(grades, size, Spare(part=0.1))
+    assert len(found.used) == 10
+    assert holds(found, size, 1)
+    with pytest.raises(CapacityError) as error:
+        spread(grades, 2 * size, Spare(part=0.1))
+    assert error.value.available >= size
+    with pytest.raises(CapacityError):
+        spread(grades, size, Spare(2))
+
+
 @pytest.mark.parametrize(("text", "used", "lost"), [
     ("0", 10, 0), (3, 10, 3), ("20%", 10, 2), ("20%", 3, 1), (" 20 % ", 11, 3), ("0%", 5, 0), ("7.5%", 40, 3),
 ])  # fmt: skip

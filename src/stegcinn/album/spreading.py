@@ -9,7 +9,7 @@ of the whole album is the least.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ from stegcinn.sealing.envelope import OVERHEAD
 LEAST, MOST, STEP = 0.05, 1000.0, 1.05  # disturbances between which a common one is found, and how far apart
 REFINEMENTS = 16  # of the one that is found
 NOTHING = -1e9  # bytes; between it and any others, all but the last are none
-FEWER = 0.85  # of the photos, that are tried instead of all, and again of those
+FEWER = 0.93  # of the photos, that are tried instead of all, and again of those
 
 Counts = npt.NDArray[np.int64]
 Table = npt.NDArray[np.float64]
@@ -90,21 +90,28 @@ def spread(
     """
     table = _Table(photos)
     top = table.index(SAFE) if safe else table.last
-    whole = table.spread(table.order, top, size, spare)
-    if whole is None:
-        raise CapacityError(size, table.available(top, size, spare), photos=len(photos))
-    if full and (filled := table.spread(table.order, table.index(SAFE), size, spare, least=False)):
-        return filled
-    best, count = whole, len(whole.used)
-    found = table.pooled(whole)
+    everyone = table.most_first(top)
+    whole = table.spread(everyone, top, size, spare)
+    if whole is None and spare.part == 0:  # else fewer photos may do, as fewer of them may be lost then
+        raise CapacityError(size, table.available(everyone, top, size, spare), photos=len(photos))
+    order = table.most_first(table.index(whole.level)) if whole else everyone
+    choices = [order[:count] for count in _fewer_and_fewer(len(whole.used) if whole else table.taking(top))]
+    if full:
+        for which in (everyone, *choices):
+            if filled := table.spread(which, table.index(SAFE), size, spare, least=False):
+                return filled
+    found = [each for each in (whole, *(table.spread(which, top, size, spare) for which in choices)) if each]
+    if not found:
+        most = max(table.available(which, top, size, spare) for which in (everyone, *choices))
+        raise CapacityError(size, most, photos=len(photos))
+    return min(found, key=table.pooled)
+
+
+def _fewer_and_fewer(count: int) -> Iterator[int]:
+    """Numbers of photos that are tried, from one less than `count` to one."""
     while count > 1:
-        count = min(count - 1, int(FEWER * count))
-        fewer = table.spread(table.order_at(whole.level)[: max(count, 1)], top, size, spare)
-        if fewer is None:
-            break
-        if (pooled := table.pooled(fewer)) < found:
-            best, found = fewer, pooled
-    return best
+        count = max(1, min(count - 1, int(FEWER * count)))
+        yield count
 
 
 def pooled(disturbances: Sequence[float]) -> float:
@@ -124,18 +131,20 @@ class _Table:
         self.bytes = np.array(rows, np.float32).reshape(-1, len(self.levels)) - OVERHEAD
         self.bytes[:, 0] = NOTHING
         self.tops = np.array([each.disturbances[-1] if each else 0.0 for each in photos])
-        self.order = np.arange(len(photos))
         self.last = len(self.levels) - 1
 
     def index(self, level: float) -> int:
-        """Column of a disturbance that has one."""
+        """Column of a disturbance, or of the next that has one."""
         return int(np.searchsorted(self.levels, level))
 
-    def order_at(self, level: float) -> Counts:
-        """Photos in the order of what they carry at a disturbance, the most first."""
-        column = min(self.index(level), self.last)
-        order: Counts = np.argsort(-self.bytes[:, column], kind="stable")
+    def most_first(self, column: int) -> Counts:
+        """Photos in the order of what they carry at the disturbance of a column."""
+        order: Counts = np.argsort(-self.bytes[:, min(column, self.last)], kind="stable")
         return order
+
+    def taking(self, column: int) -> int:
+        """How many photos carry something there."""
+        return int(np.count_nonzero(self.bytes[:, column] > 0))
 
     def spread(self, which: Counts, top: int, size: int, spare: Spare, *, least: bool = True) -> Spread | None:
         """Over some photos, at a disturbance of the column `top` at most (the least, if so); None if there is none."""
@@ -161,9 +170,9 @@ class _Table:
         symbols[which] = counts
         return Spread(tuple(symbols.tolist()), words, header, float(level))
 
-    def available(self, top: int, size: int, spare: Spare) -> int:
-        """How many bytes fit, in symbols as so many have them."""
-        counts, words, _ = _symbols(self.bytes[:, top], size)
+    def available(self, which: Counts, top: int, size: int, spare: Spare) -> int:
+        """How many bytes fit in some photos, in symbols as so many have them."""
+        counts, words, _ = _symbols(self.bytes[which, top], size)
         left = np.sort(counts)[: max(0, len(counts) - spare.of(int(np.count_nonzero(counts))))]
         return int(left.sum()) * words * sharing.WORD
 
