@@ -91,6 +91,15 @@ def test_the_disturbance_of_the_whole_album_is_the_least_of_those_tried():
     assert ours < one
 
 
+def test_each_photo_is_to_be_safe_before_the_whole_album_is_disturbed_less():
+    grades = [photo(3000, 6, 0)] + [photo(700, 6, 0)] * 12
+    assert len(spread(grades, 1200, NO_SPARE).used) == 1
+    found = spread(grades, 1700, NO_SPARE)
+    one = grades[0].at(1700 + ADDED)
+    assert one > SAFE >= found.level
+    assert pooled([grades[n].at(found.bytes_of(n) + ADDED) for n in found.used]) > one
+
+
 def test_safe_refuses_and_tells_what_there_is():
     grades = [photo(1000, 6, header=0)] * 4
     found = spread(grades, 4 * (500 - ADDED) - 40, NO_SPARE, safe=True)

@@ -3,7 +3,7 @@
 To make every photo as hard to detect as the others is the best way of spreading known (Cogranne, Sedighi, Fridrich
 2017, *Practical strategies for content-adaptive batch steganography and pooled steganalysis*). What every photo costs
 beyond its share of the payload, headers and envelopes, makes it better to leave some out: so many that the disturbance
-of the whole album is the least.
+of the whole album is the least, as long as each photo by itself is as good as unseen.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def spread(
     if not found:
         most = max(table.available(which, top, size, spare) for which in (everyone, *choices))
         raise CapacityError(size, most, photos=len(photos))
-    return min(found, key=table.pooled)
+    return min(found, key=lambda each: (each.level > SAFE, table.pooled(each)))
 
 
 def _fewer_and_fewer(count: int) -> Iterator[int]:
