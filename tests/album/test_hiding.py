@@ -20,12 +20,14 @@ from stegcinn import (
     CapacityError,
     Container,
     ImageError,
+    MachineError,
     RevealError,
     SharesError,
     StegcinnWarning,
     UsageError,
     hide_album,
     reveal_album,
+    stego,
 )  # fmt: skip
 from stegcinn.album import hiding, revealing, working
 from stegcinn.sealing import keys
@@ -231,6 +233,21 @@ def test_forged_shares_are_ignored(monkeypatch, album):
     )
     images = [each.file for each in made(album)]
     assert revealing.uncovered([None, *images]).payload.data == PAYLOAD
+
+
+def test_a_machine_that_cannot_look_everywhere(album, monkeypatch):
+    """It is told only where nothing is found."""
+    real = stego.find
+
+    def find(source, *args, **kwargs):
+        if source.file == b"foreign":
+            raise MachineError("cannot run")
+        return real(source, *args, **kwargs)
+
+    monkeypatch.setattr(stego, "find", find)
+    assert reveal_album([b"foreign", *made(album)]) == PAYLOAD
+    with pytest.raises(MachineError, match="cannot run"):
+        reveal_album([b"foreign", pixels(3)])
 
 
 @pytest.mark.slow

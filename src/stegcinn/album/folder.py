@@ -19,7 +19,7 @@ from stegcinn.album.spreading import Spread
 from stegcinn.album.working import Finding, Measured
 from stegcinn.codecs.base import Grades, Progress, silent
 from stegcinn.errors import UsageError
-from stegcinn.files import replacing, shown, write_atomic
+from stegcinn.files import shown, write_atomic
 from stegcinn.sealing import envelope, sharing
 from stegcinn.sealing.envelope import Payload
 
@@ -67,8 +67,7 @@ def hide_in_folder(
     if state is None:
         plan = hiding.planned(hosts, payload, asked, lambda share: progress(MEASURING * share))
         out.mkdir(exist_ok=True)
-        with replacing(out / STATE) as temporary:
-            temporary.write_text(json.dumps(_state_of(plan, options)))
+        _write(out / STATE, json.dumps(_state_of(plan, options)).encode())
     else:
         plan = _plan_of(state, payload, options, out)
         note(f"going on with the album in {shown(out)}")
@@ -107,7 +106,8 @@ def check_folders(folder: Path, out: Path) -> None:
     here, there = folder.resolve(), out.resolve()
     if here == there or here in there.parents or there in here.parents:
         raise UsageError(f"{shown(out)} and {shown(folder)} lie in each other; name a folder elsewhere")
-    if out.exists() and not (out / STATE).exists() and any(out.iterdir()):
+    # Hidden files may be what a write left that was killed, on systems without files that have no name.
+    if out.exists() and not (out / STATE).exists() and any(not path.name.startswith(".") for path in out.iterdir()):
         raise UsageError(f"{shown(out)} is not empty; name a new folder")
 
 
@@ -127,7 +127,7 @@ def _todo(shares: dict[int, bytes], outputs: dict[int, Path], out: Path, asked: 
     tasks = [Finding(outputs[number], asked.password) for number in there]
     for task, payload in working.each_of(working.found, tasks, asked.jobs):
         number = there[task]
-        if payload is None or payload.data != shares[number]:
+        if not isinstance(payload, Payload) or payload.data != shares[number]:
             raise UsageError(
                 f"{shown(outputs[number])} is not what belongs to this album: another file or password, or altered; "
                 f"name a new folder instead of {shown(out)}"

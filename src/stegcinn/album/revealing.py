@@ -14,7 +14,7 @@ from stegcinn.album.listing import photos_in
 from stegcinn.album.working import Finding
 from stegcinn.carriers.base import ImageSource
 from stegcinn.codecs.base import Progress, silent
-from stegcinn.errors import RevealError, SharesError, StegcinnWarning, UsageError
+from stegcinn.errors import MachineError, RevealError, SharesError, StegcinnWarning, UsageError
 from stegcinn.results import Container
 from stegcinn.sealing import sharing
 from stegcinn.sealing.envelope import Payload
@@ -42,7 +42,8 @@ def reveal_album(
     as long as there are enough shares of one payload. `thorough`: as for `reveal`; `jobs`: processes; `progress` is
     called with the share of the work done.
 
-    Raises SharesError for too few shares, RevealError where nothing is found, UsageError where several payloads are.
+    Raises SharesError for too few shares, RevealError where nothing is found, UsageError where several payloads are,
+    MachineError if nothing was found where some codec cannot run.
     """
     if isinstance(containers, (str, os.PathLike)):
         images: list[ImageSource] = [Path(containers) / name for name in photos_in(Path(containers))]
@@ -61,10 +62,12 @@ def uncovered(
     """`reveal_album`, with the payload's name and the shares there were."""
     shares: list[Share] = []
     whole: dict[int, Payload] = {}
+    failure: MachineError | None = None
     tasks = [Finding(image, password, thorough) for image in images]
     for done, (number, payload) in enumerate(working.each_of(working.found, tasks, jobs), start=1):
         progress(done / len(tasks))
-        if payload is None:
+        if payload is None or isinstance(payload, MachineError):
+            failure = payload or failure
             continue
         if not payload.share:
             whole[number] = payload
@@ -80,7 +83,7 @@ def uncovered(
         raise UsageError(f"these images hold {len(found)} payloads{names}: name those of one")
     if found:
         return found[0]
-    raise short or RevealError()
+    raise short or failure or RevealError()
 
 
 def _joined(shares: Sequence[Share]) -> tuple[list[Revealed], SharesError | None]:

@@ -9,7 +9,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -18,7 +17,7 @@ from stegcinn.carriers.base import ImageSource, Source
 from stegcinn.carriers.photo import is_photo
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import Codec, Graded, Grades, Wish, silent
-from stegcinn.errors import ImageError, RevealError
+from stegcinn.errors import ImageError, MachineError, RevealError
 from stegcinn.results import Container
 from stegcinn.sealing.envelope import Payload
 from stegcinn.sealing.keys import VERSION, Keyring
@@ -98,11 +97,17 @@ def hidden(task: Hiding) -> Container:
     return stego.conceal(source, payload, password=task.password, codec=task.codec, suffix=task.suffix)
 
 
-def found(task: Finding) -> Payload | None:
-    """What is hidden in an image, by the version of the format that there are shares in; None if nothing is."""
-    with suppress(ImageError, RevealError):
+def found(task: Finding) -> Payload | MachineError | None:
+    """What is hidden in an image, by the version of the format that there are shares in; None if nothing is.
+
+    Or why that is not known.
+    """
+    try:
         return stego.find(Source(task.image), Keyring(task.password), thorough=task.thorough, versions=(VERSION,))
-    return None
+    except MachineError as error:
+        return error
+    except (ImageError, RevealError):
+        return None
 
 
 def digest(source: Source) -> str:
