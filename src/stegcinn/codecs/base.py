@@ -198,6 +198,12 @@ class Grades:
         """The disturbance of a stream of so many bytes, between those that are known."""
         return float(np.interp(size, self.sizes, self.disturbances))
 
+    def size_at(self, disturbance: float) -> float:
+        """The size of the longest stream that disturbs as much at most; 0 where every one disturbs more."""
+        last = np.append(np.diff(self.disturbances) > 0, True)  # of equal ones the longest
+        known, sizes = np.array(self.disturbances)[last], np.array(self.sizes, np.float64)[last]
+        return float(np.interp(disturbance, known, sizes, left=0.0))
+
 
 @runtime_checkable
 class Graded(Protocol):
