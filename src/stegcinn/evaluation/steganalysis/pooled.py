@@ -1,8 +1,8 @@
 """An attacker who sees a whole album: what single photos look like, pooled over bags of them.
 
-A bag is all covers, or what a sender made of the same photos, some of which may carry nothing. Every photo has a score;
-a bag is judged by their mean, by the largest, or by a rule that is learnt on bags of other photos (Pevny, Nikolaev 2015,
-*Optimizing pooling function for pooled steganalysis*; Cogranne, Sedighi, Fridrich 2017).
+A bag is all covers, or what a sender made of the same photos, some of which may carry nothing. Every photo has a
+score; a bag is judged by their mean, by the largest, or by a rule that is learnt on bags of other photos (Pevny,
+Nikolaev 2015, *Optimizing pooling function for pooled steganalysis*; Cogranne, Sedighi, Fridrich 2017).
 """
 
 from __future__ import annotations
