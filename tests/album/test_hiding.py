@@ -176,6 +176,35 @@ def test_a_codec_that_cannot_tell_fills_all_photos_alike():
         hide_album(PHOTOS, PAYLOAD, codec="exact", safe=True)
 
 
+def test_hosts_are_anything_that_can_be_hidden_in(tmp_path):
+    file = io.BytesIO()
+    Image.fromarray(PHOTOS[0]).save(file, "PNG")
+    (tmp_path / "0.png").write_bytes(file.getvalue())
+    opened = io.BytesIO(file.getvalue())
+    hosts = [
+        tmp_path / "0.png",
+        str(tmp_path / "0.png"),
+        file.getvalue(),
+        opened,
+        Image.fromarray(PHOTOS[0]),
+        PHOTOS[0],
+    ]
+    album = hide_album(iter(hosts), PAYLOAD, full=True)
+    assert len(made(album)) == len(hosts)
+    files = [io.BytesIO(made(album)[0].file), *made(album)[1:]]
+    assert reveal_album(iter(files)) == PAYLOAD
+
+
+def test_notes_name_no_option_that_albums_do_not_have():
+    exif = Image.Exif()
+    exif.get_ifd(0x8825)[1] = "N"
+    host = saved(picture(400, 300), quality=90, subsampling=0, exif=exif)
+    assert any("--strip-metadata" in note for note in stegcinn.hide(host, b"x").notes)
+    notes = hide_album([host], b"x").notes
+    assert "the file still tells where the photo was taken (GPS)" in notes
+    assert not any("--" in note for note in notes)
+
+
 def test_hosts_may_be_a_folder(tmp_path):
     for number, photo in enumerate(PHOTOS):
         Image.fromarray(photo).save(tmp_path / f"{number}.png")

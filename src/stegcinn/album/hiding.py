@@ -26,6 +26,7 @@ from stegcinn.sealing import envelope, sharing
 from stegcinn.sealing.envelope import Packed, Payload
 
 MEASURING = 0.3  # of the work
+_OPTION = "; --"  # begins one in a note
 
 Skipped = Callable[[ImageSource, str], None]
 
@@ -134,7 +135,7 @@ def hide_album(
     if isinstance(hosts, (str, os.PathLike)):
         photos: list[ImageSource] = [Path(hosts) / name for name in photos_in(Path(hosts))]
     else:
-        photos = list(hosts)
+        photos = [working.kept(host) for host in hosts]
     asked, progress = Asked(password, codec, Spare.read(spare), safe, full, jobs), progress or silent
     plan = planned(photos, Payload(bytes(payload)), asked, lambda share: progress(MEASURING * share))
     for host, photo in zip(photos, plan.photos, strict=True):
@@ -227,5 +228,5 @@ def told(plan: Plan, notes: Iterable[str]) -> Spreading:
 
 
 def notes_of(container: Container) -> list[str]:
-    """Those that are not on how much it is disturbed."""
-    return [note for note in container.notes if note != container.judgement.reason]
+    """Those that are not on how much it is disturbed; without remedies by options that albums do not have."""
+    return [note.partition(_OPTION)[0] for note in container.notes if note != container.judgement.reason]

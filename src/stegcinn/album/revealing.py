@@ -48,7 +48,7 @@ def reveal_album(
     if isinstance(containers, (str, os.PathLike)):
         images: list[ImageSource] = [Path(containers) / name for name in photos_in(Path(containers))]
     else:
-        images = [image.file if isinstance(image, Container) else image for image in containers]
+        images = [image.file if isinstance(image, Container) else working.kept(image) for image in containers]
     revealed = uncovered(images, password=password, thorough=thorough, jobs=jobs, progress=progress or silent)
     for note in stego.name_notes(revealed.payload):
         warnings.warn(note, StegcinnWarning, stacklevel=2)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from stegcinn import stego
-from stegcinn.carriers.base import ImageSource, Source
+from stegcinn.carriers.base import ImageSource, Readable, Source
 from stegcinn.carriers.photo import is_photo
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import Codec, Graded, Grades, Wish, silent
@@ -108,6 +108,11 @@ def found(task: Finding) -> Payload | MachineError | None:
         return error
     except (ImageError, RevealError):
         return None
+
+
+def kept(image: ImageSource) -> ImageSource:
+    """The same, to be opened more than once, and in other processes: of a file object, what is in it."""
+    return Source(image).file or b"" if isinstance(image, Readable) else image
 
 
 def digest(source: Source) -> str:
