@@ -197,7 +197,7 @@ def test_hosts_are_anything_that_can_be_hidden_in(tmp_path):
 
 def test_notes_name_no_option_that_albums_do_not_have():
     exif = Image.Exif()
-    exif.get_ifd(0x8825)[1] = "N"
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 12.0, 0.0), 3: "E", 4: (11.0, 0.0, 0.0)})
     host = saved(picture(400, 300), quality=90, subsampling=0, exif=exif)
     assert any("--strip-metadata" in note for note in stegcinn.hide(host, b"x").notes)
     notes = hide_album([host], b"x").notes
