@@ -12,7 +12,7 @@ import numpy as np
 from stegcinn.carriers.base import Source
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import load_codec
-from stegcinn.codecs.base import Codec, Embedding, Extraction, Progress, Room, StreamSize, Wish, silent
+from stegcinn.codecs.base import Codec, Embedding, Extraction, Grades, Progress, Room, StreamSize, Wish, silent
 from stegcinn.codecs.cinn.chroma import quantise
 from stegcinn.codecs.lumalocked import LumaLocked, chosen_colors, embedding
 from stegcinn.errors import CapacityError
@@ -69,10 +69,23 @@ class LsbCodec(LumaLocked):
         return Extraction(np.packbits(photo.rgb[..., 0] & 1).tobytes(), 1.0)
 
 
+class GradedLsbCodec(LsbCodec):
+    """One that tells how much every size disturbs: in proportion to it, up to `loudest`."""
+
+    loudest = 6.0
+
+    def grades(self, photo: Photo, progress: Progress = silent) -> Grades | None:
+        most = self.capacity(photo, Wish(), progress).most
+        return Grades((0, most), (0.0, self.loudest)) if most else None
+
+
 def load_fake(name: str) -> Codec[Any]:
-    """LsbCodec in the place of the codec called `name`, as `load_codec` gives it; JPEG files keep theirs."""
+    """LsbCodec in the place of the codec called `name`, as `load_codec` gives it; JPEG files keep theirs.
+
+    `stealth` is a GradedLsbCodec.
+    """
     if name == "jpeg":
         return load_codec(name)
-    codec = LsbCodec()
+    codec = GradedLsbCodec() if name == "stealth" else LsbCodec()
     codec.name, codec.auto = name, name != "cinn"
     return codec

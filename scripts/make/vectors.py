@@ -45,8 +45,8 @@ from stegcinn.codecs.stealth import moves
 from stegcinn.coding import layerheader
 from stegcinn.colourmodel import networks
 from stegcinn.runtime.arrays import UInt8
-from stegcinn.sealing import envelope
-from stegcinn.sealing.envelope import NAMED, ZSTD, Payload
+from stegcinn.sealing import envelope, sharing
+from stegcinn.sealing.envelope import NAMED, SHARE, ZSTD, Payload
 from stegcinn.sealing.keys import VERSION, Keyring, Keys
 
 VECTORS = Path(__file__).parents[2] / "tests" / "format" / "vectors"
@@ -109,6 +109,7 @@ def flipped(stream: bytes, at: int, bit: int = 1) -> bytes:
 def envelopes() -> Iterator[dict[str, Any]]:
     """All envelopes: `opens` to a payload, or refused at `layer`."""
     good = envelope.seal(envelope.pack(Payload(data(100), NAME)), ROOT)
+    nameless = envelope.seal(envelope.pack(Payload(data(100))), ROOT)
     for name, payload in (
         ("plain", Payload(data(100), NAME)),
         ("nameless", Payload(data(1))),
@@ -131,6 +132,9 @@ def envelopes() -> Iterator[dict[str, Any]]:
         "head-size-small-zstd": ("sizes", forged(b"abc", flags=ZSTD, size=19)),
         "head-size-small-named": ("sizes", forged(b"abc", flags=NAMED, size=16)),
         "head-size-small-both": ("sizes", forged(b"abcde", flags=NAMED + ZSTD, size=20)),
+        "head-share-zstd": ("flags", forged(told(3) + b"abc", flags=SHARE + ZSTD)),
+        "head-share-named": ("flags", forged(b"\0abc", flags=SHARE + NAMED)),
+        "head-share": ("box", flipped(nameless, 8, 0x20)),
         "head-size-large": ("box", forged(b"abc", size=(1 << 30) - 1)),
         "box-text": ("box", flipped(good, 12)),
         "box-tag": ("box", flipped(good, len(good) - 1)),
@@ -475,6 +479,95 @@ def main() -> None:
         had.append({"name": name, "file": file, **facts})
         print(f"made {file}, {(VECTORS / file).stat().st_size} bytes")
     _save(index, had)
+
+    index = VECTORS / "albums.json"
+    had = json.loads(index.read_text()) if index.exists() else []
+    names = {entry["name"] for entry in had}
+    for name, facts, files in albums():
+        for file, make in files.items():
+            if not (VECTORS / f"v2-{file}").exists():
+                (VECTORS / f"v2-{file}").write_bytes(make())
+                print(f"made v2-{file}, {(VECTORS / f'v2-{file}').stat().st_size} bytes")
+        if name not in names:
+            had.append({"name": name, "files": [f"v2-{file}" for file in files], "password": PASSWORD, **facts})
+    _save(index, had)
+
+
+# albums
+
+
+def shared(data: bytes, host_file: bytes, codec: str) -> bytes:
+    """A container of a share, whatever that is."""
+    suffix = load_codec(codec).formats[0]
+    payload = Payload(data, share=True)
+    return stego.conceal(Source(host_file), payload, password=PASSWORD, codec=codec, suffix=suffix).file
+
+
+def albums() -> Iterator[tuple[str, dict[str, Any], dict[str, Callable[[], bytes]]]]:
+    """Name, facts, and the files of which an album is made, those of others among them."""
+    payload = Payload(TEXT[:210] + data(90), NAME)
+    hosts = [_png(host(66 + 2 * i, 100, 10, 11 + i)) for i in range(4)]
+    jpeg = _jpeg(host(136, 168, 20, 29))
+
+    def shares(salt: bytes = bytes(8), symbols: tuple[int, ...] = (12, 6, 18, 24)) -> list[bytes]:
+        block = sharing.block_of(envelope.pack(payload), salt)
+        return [share.to_bytes() for share in sharing.cut(block, 3, symbols)]
+
+    def changed(digest: bytes | None = None, symbols: bytes | None = None, **numbers: int) -> bytes:
+        """A share that has all symbols, with a fault."""
+        whole = sharing.read(shares(symbols=(60,))[0])
+        told = {"size": whole.set.size, "words": 3, "first": 0, "index": 0, "count": 1, **numbers}
+        parts = [digest or whole.set.digest, *map(leb128, told.values())]
+        return b"".join((*parts, whole.symbols if symbols is None else symbols))
+
+    def of_flags() -> bytes:
+        block = sharing.block_of(envelope.pack(payload), bytes(8))
+        (share,) = sharing.cut(block[:8] + b"\x20" + block[9:], 3, (60,))
+        return share.to_bytes()
+
+    def stealth(number: int, make: Callable[[], bytes]) -> Callable[[], bytes]:
+        return lambda: shared(make(), hosts[number], "stealth")
+
+    files = {f"album-{i}.png": stealth(i, lambda i=i: shares()[i]) for i in (0, 2, 3)}
+    files["album-1.jpg"] = lambda: shared(shares()[1], jpeg, "jpeg")
+    files["album-other.png"] = stealth(1, lambda: shares(b"another.")[3])
+    files["stealth-public.png"] = lambda: b""  # a container of another kind
+    faults = {
+        "digest": ("digest", lambda: changed(bytes(4))),
+        "data": ("digest", lambda: changed(symbols=bytes(360))),
+        "size-small": ("shares", lambda: changed(size=8)),
+        "size-large": ("shares", lambda: changed(size=(1 << 30) + 270)),
+        "size-endless": ("shares", lambda: changed()[:4] + b"\xff\xff\xff\xff\xff\x01" + changed()[5:]),
+        "symbols-uneven": ("shares", lambda: changed()[:-1]),
+        "symbols-none": ("shares", lambda: changed(symbols=b"")),
+        "symbols-beyond": ("shares", lambda: changed(first=65_500)),
+        "words-none": ("shares", lambda: changed(words=0)),
+        "index": ("shares", lambda: changed(index=1)),
+        "count": ("shares", lambda: changed(count=60_001)),
+        "cut-short": ("shares", lambda: changed()[:7]),
+        "flags": ("flags", of_flags),
+    }
+    others = (0, "other", 3, "public", "1.jpg")
+    opens = {"": (3, "1.jpg", 2, 0), "-shuffled-with-others": others, "-without-first": (2, 3, "1.jpg")}
+    for name, which in opens.items():
+        yield f"v2-album{name}", {"opens": _told(payload)}, {_of_album(each): files[_of_album(each)] for each in which}
+    for name, which in {"-too-few": (0, "1.jpg"), "-of-two": (0, "1.jpg", "other")}.items():
+        chosen = {_of_album(each): files[_of_album(each)] for each in which}
+        yield f"v2-album{name}", {"layer": "shares"}, chosen
+    for name, (layer, make) in faults.items():
+        yield f"v2-album-{name}", {"layer": layer}, {f"album-{name}.png": stealth(0, make)}
+
+
+def leb128(value: int) -> bytes:
+    """A number as shares have it."""
+    low, rest = value & 127, value >> 7
+    return bytes([low | 128]) + leb128(rest) if rest else bytes([low])
+
+
+def _of_album(which: int | str) -> str:
+    if which == "public":
+        return "stealth-public.png"
+    return f"album-{which}" if str(which).endswith(".jpg") else f"album-{which}.png"
 
 
 def _save(path: Path, entries: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Feed foreign bytes to every parser that may see them: image files, streams, envelope bodies, colours, coefficients.
+"""Feed foreign bytes to every parser that may see them: files, streams, bodies, shares, colours, coefficients.
 
 python scripts/stress/fuzz.py [TARGET ...] [--executions N] [--seed 0]
 python scripts/stress/fuzz.py TARGET --atheris [libFuzzer's options, as -max_total_time=600]
@@ -43,7 +43,7 @@ from stegcinn.carriers.photo import MAX_PIXELS, Photo
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.jpeg.codec import Chroma, JpegCodec
 from stegcinn.errors import ImageError, RevealError, StegcinnError
-from stegcinn.sealing import envelope, keys
+from stegcinn.sealing import envelope, keys, sharing
 from stegcinn.sealing.keys import Keyring
 
 VECTORS = Path(__file__).parents[2] / "tests" / "format" / "vectors"
@@ -57,7 +57,9 @@ LIBC = ctypes.CDLL(None)
 KEYS = [keys.Keys(bytes(range(32)), version) for version in keys.VERSIONS]
 HEAD_1 = 42  # bytes of the salt and the authentic head of an envelope of format version 1
 # Each by default
-EXECUTIONS = {"image": 100_000, "stream": 100_000, "body": 100_000, "colours": 2_000, "coefficients": 10_000}
+EXECUTIONS = {
+    "image": 100_000, "stream": 100_000, "body": 100_000, "share": 100_000, "colours": 2_000, "coefficients": 10_000,
+}  # fmt: skip
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "TGA", "JPEG2000", "AVIF", "ICO", "DDS")
 MODES = ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16", "F", "LAB")
 MAGIC = tuple(struct.pack(f, v) for f in ("<I", ">I") for v in (0, 1, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF))
@@ -118,7 +120,7 @@ def body(data: bytes) -> int:
     if right and old:
         head = head[:2] + struct.pack(">I", len(inner) + 16) + head[6:]
     elif right:
-        head = struct.pack(">I", head[0] >> 6 << 30 | (len(inner) + 16) % (1 << 30))
+        head = struct.pack(">I", head[0] >> 5 << 29 | (len(inner) + 16) % (1 << 29))
     key, seal = (KEYS[1], _sealed_1) if old else (KEYS[0], _sealed)
     try:
         payload = envelope.unseal(seal(key, head, inner), key)
@@ -126,6 +128,16 @@ def body(data: bytes) -> int:
         return -1
     if payload.name is not None and payload.name != envelope.safe_name(payload.name):
         raise BrokenError(f"an unsafe name: {payload.name!r}")
+    return len(payload.data)
+
+
+def share(data: bytes) -> int:
+    """What an envelope holds that is flagged as a share, alone and twice."""
+    try:
+        found = sharing.read(data)
+        payload = sharing.joined([found, found])
+    except StegcinnError:
+        return -1
     return len(payload.data)
 
 
@@ -177,7 +189,7 @@ def coefficients(data: bytes) -> int:
 
 
 TARGETS: dict[str, Callable[[bytes], int]] = {
-    "image": image, "stream": stream, "body": body, "colours": colours, "coefficients": coefficients,
+    "image": image, "stream": stream, "body": body, "share": share, "colours": colours, "coefficients": coefficients,
 }  # fmt: skip
 
 
@@ -232,6 +244,18 @@ def _bodies() -> list[bytes]:
     return found
 
 
+def _shares() -> list[bytes]:
+    found = []
+    for content, words, symbols in (
+        (b"abc", 1, (6, 3)),
+        (bytes(5000), 2, (40,)),
+        (random.Random(0).randbytes(3000), 100, (16, 20)),
+    ):
+        block = sharing.block_of(envelope.pack(envelope.Payload(content, "a.txt")), bytes(8))
+        found += [each.to_bytes() for each in sharing.cut(block, words, symbols)]
+    return found
+
+
 def _containers(codecs: tuple[str, ...]) -> Iterator[tuple[Any, keys.Keys]]:
     """Of vectors that need no password: the carrier of each, and its keys."""
     for vector in json.loads((VECTORS / "containers.json").read_text(encoding="utf-8")):
@@ -255,6 +279,8 @@ def corpus(target: str) -> list[bytes]:
             return list(STREAMS)
         case "body":
             return _bodies()
+        case "share":
+            return _shares()
         case "coefficients":
             return [bytes([i, 1, 0, 1, 1, 9, 0, 9]) for i in range(len(FILES))]
     return [bytes([i, 1, 1, 1, 9, 9, 9]) for i in range(len(PHOTOS))]

@@ -8,6 +8,7 @@ from stegcinn.errors import (
     MachineError,
     RevealError,
     SelfCheckError,
+    SharesError,
     StegcinnError,
     StegcinnWarning,
     UsageError,
@@ -15,6 +16,8 @@ from stegcinn.errors import (
 )
 
 if TYPE_CHECKING:
+    from stegcinn.album.hiding import Album, hide_album
+    from stegcinn.album.revealing import reveal_album
     from stegcinn.carriers.base import halved
     from stegcinn.codecs.base import Judgement
     from stegcinn.ranking import Ranked, rank
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     __version__: str
 
 _ROOMS = {  # of what is loaded when it is first used: `stegcinn --help` does without NumPy and ONNX Runtime
+    "album.hiding": ("Album", "hide_album"),
+    "album.revealing": ("reveal_album",),
     "carriers.base": ("halved",),
     "codecs.base": ("Judgement",),
     "ranking": ("Ranked", "rank"),
@@ -34,6 +39,7 @@ _ROOMS = {  # of what is loaded when it is first used: `stegcinn --help` does wi
 }
 
 __all__ = [
+    "Album",
     "Capacity",
     "CapacityError",
     "Container",
@@ -44,6 +50,7 @@ __all__ = [
     "Ranked",
     "RevealError",
     "SelfCheckError",
+    "SharesError",
     "StegcinnError",
     "StegcinnWarning",
     "UsageError",
@@ -51,9 +58,11 @@ __all__ = [
     "capacity",
     "halved",
     "hide",
+    "hide_album",
     "open_payload",
     "rank",
     "reveal",
+    "reveal_album",
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_SHOWN = 12  # numbers of shares in a message
 QUARTER = 4  # times the room of its half that a photo has, about
 
 
@@ -29,14 +30,20 @@ class CapacityError(StegcinnError):
 
     exit_code = 3
 
-    def __init__(self, needed: int, available: int, *, size: int | None = None, halved: bool = False) -> None:
+    def __init__(
+        self, needed: int, available: int, *, size: int | None = None, halved: bool = False, photos: int | None = None
+    ) -> None:
+        """`photos`: how many it was to be shared among, if so."""
         self.needed = needed
         self.available = available
+        self.photos = photos
         compressed = f" ({size:,} before compression)" if size is not None and size > needed else ""
         remedy = "do not halve it (--halve), " if halved and needed <= QUARTER * available else ""
+        taken = f"this {'halved ' * halved}photo takes {available:,}; {remedy}use a larger or more colourful photo"
+        if photos is not None:
+            taken = f"these {photos:,} photos take {available:,}; use more of them, a smaller spare"
         super().__init__(
-            f"the payload does not fit: it needs {needed:,} bytes{compressed} and this {'halved ' * halved}photo takes "
-            f"{available:,}; {remedy}use a larger or more colourful photo, or a smaller file"
+            f"the payload does not fit: it needs {needed:,} bytes{compressed} and {taken}, or a smaller file"
         )
 
 
@@ -55,6 +62,22 @@ class RevealError(StegcinnError):
         """`left_out`: codecs that were not looked for, as that takes long in an image of this size."""
         hint = f" (codec {', '.join(left_out)} takes long to look for: ask for a thorough search)" if left_out else ""
         super().__init__("no payload found: there is none, the password is wrong, or the image was altered" + hint)
+
+
+class SharesError(StegcinnError):
+    """Of a payload that is shared among several photos, too few shares are there."""
+
+    exit_code = 4
+
+    def __init__(self, found: int, count: int, missing: int, absent: Sequence[int]) -> None:
+        """`missing`: bytes; `absent`: numbers of the shares that are not there, from 0 on, of `count` in all."""
+        self.found, self.count, self.missing, self.absent = found, count, missing, tuple(absent)
+        shares = "this is one" if found == 1 else f"these are {found:,}"
+        numbers = ", ".join(str(index + 1) for index in absent[:_SHOWN]) + ", ..." * (len(absent) > _SHOWN)
+        super().__init__(
+            f"{shares} of {count:,} shares of an album, and {missing:,} bytes are missing (shares {numbers}); "
+            "give all its photos at once, or their folder"
+        )
 
 
 class ImageError(StegcinnError):

@@ -44,7 +44,7 @@ from stegcinn.errors import (
 )
 from stegcinn.results import Capacity, Container, Route
 from stegcinn.runtime.arrays import Float32
-from stegcinn.sealing import envelope
+from stegcinn.sealing import envelope, sharing
 from stegcinn.sealing.envelope import Packed, Payload
 from stegcinn.sealing.keys import VERSIONS, Keyring
 
@@ -131,7 +131,7 @@ def conceal(
     """
     *first, last = hosts(source, _asked(wish, codec, suffix), _candidates(codec, wish, suffix, among))
     packed = envelope.pack(payload)
-    notes = [*source.notes, *_of_name(packed.payload)]
+    notes = [*source.notes, *name_notes(packed.payload)]
     task = _Task(notes, Keyring(password), wish, suffix, rising(progress))
     for each, host in first:
         with suppress(CapacityError, SelfCheckError):
@@ -208,8 +208,22 @@ def uncover(
     source: Source, *, password: str | None = None, thorough: bool = False, among: Sequence[Codec[Any]] | None = None,
     progress: Progress = silent,
 ) -> Payload:  # fmt: skip
-    """`open_payload` of a source; `among`: the codecs to look for, instead of those that ship."""
-    keyring = Keyring(password)
+    """`open_payload` of a source; `among`: the codecs to look for, instead of those that ship.
+
+    SharesError for one of several that a payload is shared among, if it is not enough by itself.
+    """
+    payload = find(source, Keyring(password), thorough=thorough, among=among, progress=progress)
+    if payload.share:
+        payload = sharing.joined([sharing.read(payload.data)])
+    source.notes += name_notes(payload)
+    return payload
+
+
+def find(
+    source: Source, keyring: Keyring, *, thorough: bool = False, among: Sequence[Codec[Any]] | None = None,
+    versions: Sequence[int] = VERSIONS, progress: Progress = silent,
+) -> Payload:  # fmt: skip
+    """What is hidden in a source, which may be a share; `versions` of the container format to look for."""
     failure: RevealError | MachineError = RevealError()
     codecs = among or [load_codec(name) for name in CODECS]  # nothing in the image tells which one it was
     opened = _opened(source, codecs)
@@ -220,7 +234,7 @@ def uncover(
     if not thorough and (slow := [codec.name for codec, carrier in opened if codec.is_slow(carrier)]):
         failure = RevealError(tuple(dict.fromkeys(slow)))
         opened = [(codec, carrier) for codec, carrier in opened if codec.name not in slow]
-    tries = [(*each, version) for version in VERSIONS for each in opened if each[0].first_version <= version]
+    tries = [(*each, version) for version in versions for each in opened if each[0].first_version <= version]
     for (codec, carrier, version), report in zip(tries, portions(progress, len(tries)), strict=True):
         keys = keyring(codec.salt(carrier, version), version)
         try:
@@ -232,7 +246,6 @@ def uncover(
             pass
         else:
             progress(1.0)
-            source.notes += _of_name(payload)
             return payload
         report(1.0)
     raise failure
@@ -399,7 +412,7 @@ def _of_payload(error: CapacityError, name_size: int, payload: Payload, source: 
     return CapacityError(needed, available, size=len(payload.data), halved=source.is_halved)
 
 
-def _of_name(payload: Payload) -> list[str]:
+def name_notes(payload: Payload) -> list[str]:
     """What there is to tell of a name that was changed."""
     if payload.unsafe_name is None:
         return []

@@ -13,9 +13,9 @@ from pathlib import Path
 SECRET = bytes(range(256)) * 2
 FAKE = """
     import sys, time
-    import stegcinn.stego, fakes
+    import stegcinn.stego, stegcinn.album.working, fakes
     from stegcinn.cli.main import main
-    stegcinn.stego.load_codec = fakes.load_fake
+    stegcinn.stego.load_codec = stegcinn.album.working.load_codec = fakes.load_fake
 """
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from fakes import load_fake, pixels
 from stegcinn import stego
+from stegcinn.album import working
 from stegcinn.cli import main
 
 
@@ -19,6 +20,7 @@ from stegcinn.cli import main
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, empty; codecs are fakes."""
     monkeypatch.setattr(stego, "load_codec", load_fake)
+    monkeypatch.setattr(working, "load_codec", load_fake)
     for variable in ("STEGCINN_DEBUG", "STEGCINN_PASSWORD_FILE"):
         monkeypatch.delenv(variable, raising=False)
     work = tmp_path / "work"

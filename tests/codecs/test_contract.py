@@ -18,7 +18,7 @@ from photos import crop
 from stegcinn.carriers.base import Source
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import CODECS, load_codec
-from stegcinn.codecs.base import COLORS, Codec, Embedding, StreamSize, Wish, judge_disturbance, silent
+from stegcinn.codecs.base import COLORS, Codec, Embedding, Graded, StreamSize, Wish, judge_disturbance, silent
 from stegcinn.errors import CapacityError, ImageError, RevealError, SelfCheckError, UsageError
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import envelope
@@ -324,6 +324,19 @@ def test_a_host_without_colours_is_told_as_it_is(case, level):
 
 
 # -- disturbance
+
+
+def test_grades_tell_of_many_sizes_what_disturbance_tells_of_one(case):
+    if not isinstance(case.codec, Graded):
+        pytest.skip("it does not tell")
+    grades = case.codec.grades(case.host, silent)
+    assert grades.sizes == tuple(sorted(set(grades.sizes)))
+    assert grades.disturbances == tuple(sorted(grades.disturbances))
+    assert (grades.sizes[0], grades.sizes[-1]) == (0, case.most)
+    for size in (case.most // 8, case.most // 3, case.most):
+        assert grades.at(size) == pytest.approx(case.codec.disturbance(case.host, size), rel=0.15)
+    flat = case.opened(np.full_like(HOST, 128))
+    assert case.codec.grades(flat, silent) is None
 
 
 def test_disturbance_grows_with_what_is_hidden(case):

@@ -20,11 +20,12 @@ from PIL import Image
 import stegcinn
 from photos import crop
 from stegcinn import stego
+from stegcinn.album import revealing
 from stegcinn.carriers.base import Source
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import COLORS, Wish
 from stegcinn.coding import ldpc, stc
-from stegcinn.errors import ImageError, RevealError, StegcinnError
+from stegcinn.errors import ImageError, RevealError, SharesError, StegcinnError
 from stegcinn.runtime import weights
 from stegcinn.sealing import envelope, keys
 from stegcinn.sealing.envelope import Payload
@@ -94,6 +95,21 @@ def test_container(vector):
         assert refused.value.layer == vector["layer"]
 
 
+@pytest.mark.parametrize("vector", entries("albums.json"))
+def test_album(vector):
+    files, password = [VECTORS / file for file in vector["files"]], vector["password"]
+    if "opens" in vector:
+        assert told(*spec_reader.reveal_album(files, password, ("jpeg", "stealth"))) == vector["opens"]
+        payload = revealing.uncovered(files, password=password).payload
+        assert told(payload.name, payload.data) == vector["opens"]
+        return
+    with pytest.raises(spec_reader.RefusedError) as refused:
+        spec_reader.reveal_album(files, password, ("jpeg", "stealth"))
+    assert refused.value.layer == vector["layer"]
+    with pytest.raises((RevealError, SharesError)):
+        revealing.uncovered(files, password=password)
+
+
 def assert_refused(error: StegcinnError, layer: str) -> None:
     """One message for all that cannot be told apart."""
     if layer == "image":
@@ -112,7 +128,8 @@ def test_there_are_vectors_of_both_kinds_for_every_codec_and_weights_release():
             assert any("layer" in v for v in ours)
     assert tuple(spec_reader.CODECS) == CODECS
     assert spec_reader.VERSIONS == VERSIONS
-    listed = {v["file"] for v in vectors}
+    albums = json.loads((VECTORS / "albums.json").read_text(encoding="utf-8"))
+    listed = {v["file"] for v in vectors} | {file for v in albums for file in v["files"]}
     assert listed == {path.name for path in VECTORS.iterdir() if path.suffix != ".json"}
 
 

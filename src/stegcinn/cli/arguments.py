@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -83,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
         "  stegcinn reveal out.png --ask-password",
         "  stegcinn reveal out.png -o secret.pdf",
         "  stegcinn reveal - -o - < out.png | tar x",
+        "  stegcinn reveal holiday        (a folder that `stegcinn album` made, or some of its files)",
         "Without -o a file comes back under its own name in the current directory, never over another file; a payload",
         "without a name (a message, or what came from stdin) goes to stdout. To a terminal goes only plain text.",
     )
@@ -99,6 +101,16 @@ def parser() -> argparse.ArgumentParser:
         "example: stegcinn rank photos --payload 20000",
         "The least disturbed come first, as networks expect; up to 3 the payload is quiet against the attackers",
         "measured. Where it is provable, a photo came straight from a JPEG: --halve scales it down.",
+    )
+    album = command(
+        "album",
+        "hide a file in several photos of a folder",
+        "examples:",
+        "  stegcinn album photos report.pdf -o holiday --ask-password",
+        "  stegcinn album photos report.pdf -o holiday --spare 20% --ask-password",
+        "  stegcinn reveal holiday --ask-password",
+        "Every photo carries as much as disturbs all of them alike; JPEG files stay JPEG files, others become PNG. The",
+        "same command goes on with what was stopped. Show nobody the photos in FOLDER.",
     )
     demo = command("demo", "hide the README in a photo and show what changed", "example: stegcinn demo --out demo")
     train = command(
@@ -165,24 +177,43 @@ def parser() -> argparse.ArgumentParser:
     hide.add_argument("-o", "--output", metavar="OUT", required=True, help=output)
     hide.add_argument("--quality", metavar="Q", type=whole_number(1), help=quality)
     hide.add_argument("--strip-metadata", action="store_true", help=metadata)
-    reveal.add_argument("image", metavar="IMAGE", help="image to read; - is stdin")
+    images = "image to read; - is stdin; several, or a folder, hold one payload together"
+    reveal.add_argument("images", metavar="IMAGE", nargs="+", help=images)
     reveal.add_argument("-o", "--output", metavar="PATH", help="file to write; - is stdout")
     thorough = "look for codecs, too, that take long to look for in large images"
     reveal.add_argument("--thorough", action="store_true", help=thorough)
+    album.set_defaults(message=None)
+    album.add_argument("photos", metavar="FOLDER", type=existing_folder, help="folder of photos, with those below it")
+    album.add_argument("file", metavar="FILE", help="file to hide; - is stdin")
+    made = "folder to write, new or to go on with: containers and untouched photos, under the names they have in FOLDER"
+    album.add_argument("-o", "--output", metavar="OUT", required=True, help=made)
+    spare = "how many of the photos used may be lost, or which part of them, as in 20%% (default: 0)"
+    album.add_argument("--spare", metavar="N", default="0", help=spare)
+    load = album.add_mutually_exclusive_group()
+    load.add_argument("--safe", action="store_true", help="refuse to disturb any photo so much that it may be noticed")
+    full = "fill all photos as far as that is as good as unseen: what the payload leaves is spare"
+    load.add_argument("--full", action="store_true", help=full)
+    album.add_argument("--only-used", action="store_true", help="write no copies of photos that carry nothing")
+    jobs = "processes (default: %(default)s, one for each core)"
+    album.add_argument("--jobs", metavar="N", type=whole_number(1), default=cores(), help=jobs)
     capacity.add_argument("host", metavar="HOST", help="photo to measure; - is stdin")
     heat = "draw where the photo can hide, over its gray-scale: a .png to write"
     capacity.add_argument("--map", metavar="PNG", help=heat)
-    for each in (hide, reveal):
+    for each in (hide, reveal, album):
         password = each.add_mutually_exclusive_group()
         first = "the password is the first line of this file, UTF-8 (default: that of STEGCINN_PASSWORD_FILE, if set)"
         password.add_argument("--password-file", metavar="P", help=first)
         password.add_argument("--ask-password", action="store_true", help="ask for the password on the terminal")
+        if each is album:
+            continue
         weights = "for experiments: networks of your own that `stegcinn export` wrote, in place of those that ship"
         each.add_argument("--weights", metavar="FOLDER", type=existing_folder, help=weights)
         each.add_argument("--force", action="store_true", help="overwrite the file named with -o")
-    for each in (hide, capacity):
+    for each in (hide, capacity, album):
         codec = f"how bits become colours: {', '.join(CODECS)} or auto (default: auto)"
         each.add_argument("--codec", metavar="NAME", default="auto", help=codec)
+        if each is album:
+            continue
         colors = "coarse colours: the host's, or new ones (default: keep; generate for a gray host)"
         each.add_argument("--colors", choices=("keep", "generate"), help=colors)
     for each in (hide, capacity, rank):
@@ -195,7 +226,7 @@ def parser() -> argparse.ArgumentParser:
         size.add_argument("--halve", action="store_true", help=halve + drawn)
         exact = "the same with nothing drawn, for work that is to be repeated"
         size.add_argument("--exact-halve", action="store_const", const="exact", dest="halve", help=exact)
-    for each in (hide, reveal, capacity):
+    for each in (hide, reveal, capacity, album):
         each.add_argument("--json", action="store_true", help="print the result as one JSON object")
     rank.add_argument("photos", metavar="FOLDER", type=existing_folder, help="folder of photos, with those below it")
     rank.add_argument(
@@ -269,6 +300,12 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--time-limit", metavar="SECONDS", type=whole_number(1), default=1800, help=limit)
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="for which shell")
     return top
+
+
+def cores() -> int:
+    """How many this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def existing_folder(text: str) -> Path:

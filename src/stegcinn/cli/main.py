@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stegcinn.cli import arguments, console, networks, status
+from stegcinn.cli import albums, arguments, console, networks, status
 from stegcinn.cli.console import STANDARD, say
 from stegcinn.errors import ImageError, NoHostError, StegcinnError, UsageError, describe
 
@@ -185,14 +185,20 @@ def _reveal(args: argparse.Namespace) -> None:
     from stegcinn import stego
     from stegcinn.codecs import codecs_over
 
-    console.check_output(args, args.image)
+    console.check_output(args, *args.images)
     among = codecs_over(args.weights) if args.weights else None
     password = console.password(args, twice=False)
     started = time.monotonic()
-    source = console.open_source(args.image)
-    with status.progress("revealing") as progress:
-        payload = stego.uncover(source, password=password, thorough=args.thorough, among=among, progress=progress)
-    _tell(source.notes)
+    if albums.is_one(args.images):
+        source, shares, facts = console.open_source(args.images[0]), "", dict[str, int]()
+        with status.progress("revealing") as progress:
+            payload = stego.uncover(source, password=password, thorough=args.thorough, among=among, progress=progress)
+        notes = source.notes
+    else:
+        revealed = albums.uncover(args, password)
+        payload, notes = revealed.payload, stego.name_notes(revealed.payload)
+        shares, facts = albums.in_words(revealed), albums.facts(revealed)
+    _tell(notes)
     output = args.output or payload.name or STANDARD
     if output == STANDARD:
         if args.json:
@@ -204,10 +210,14 @@ def _reveal(args: argparse.Namespace) -> None:
         raise UsageError(f"{output} already exists; name another file with -o")
     console.write(output, payload.data, overwrite=args.force and args.output is not None, private=True)
     if args.json:
-        facts = {"output": output, "bytes": len(payload.data), "name": payload.name}
-        print(json.dumps({**facts, "seconds": time.monotonic() - started}))
+        told = {"output": output, "bytes": len(payload.data), "name": payload.name, **facts}
+        print(json.dumps({**told, "seconds": time.monotonic() - started}))
     else:
-        say(f"revealed {len(payload.data):,} bytes into {output}")
+        say(f"revealed {len(payload.data):,} bytes into {output}{shares}")
+
+
+def _album(args: argparse.Namespace) -> None:
+    albums.album(args, _codec(args))
 
 
 def _capacity(args: argparse.Namespace) -> None:
@@ -314,9 +324,10 @@ def _completion(args: argparse.Namespace) -> None:
 
 
 COMMANDS = {
-    "hide": _hide, "reveal": _reveal, "capacity": _capacity, "rank": _rank, "demo": _demo, "train": networks.train,
-    "train colours": networks.train_colours, "train noise": networks.train_noise, "export": networks.export,
-    "benchmark": networks.benchmark, "dataset": networks.dataset, "serve": _serve, "completion": _completion,
+    "hide": _hide, "reveal": _reveal, "capacity": _capacity, "rank": _rank, "album": _album, "demo": _demo,
+    "train": networks.train, "train colours": networks.train_colours, "train noise": networks.train_noise,
+    "export": networks.export, "benchmark": networks.benchmark, "dataset": networks.dataset, "serve": _serve,
+    "completion": _completion,
 }  # fmt: skip
 
 

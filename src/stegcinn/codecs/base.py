@@ -6,9 +6,11 @@ Whatever is above a codec (envelope, files, command line) does not know which on
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Protocol, TypeVar, get_args, runtime_checkable
+
+import numpy as np
 
 from stegcinn.carriers.base import Carrier, Source
 from stegcinn.carriers.jpegfile.making import QUALITIES
@@ -22,6 +24,7 @@ Verdict = Literal["safe", "noticeable", "provable"]
 Progress = Callable[[float], None]  # called with the share of the work done, 0..1
 StreamSize = Callable[[bytes], int]  # how many bytes a stream has as far as its beginning tells; never less than before
 
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)  # the best first
 COLORS: tuple[Colors, ...] = get_args(Colors)
 SAFE = 3.0  # disturbance at which the best attacker measured is right in 55 cases of 100 (docs/security.md)
 
@@ -179,6 +182,38 @@ class Codec(Protocol[C]):
         `size` may raise RevealError for what is no stream. `strict` asks for the margin that hiding demands of its own
         work: less effort than a receiver may spend.
         """
+
+
+@dataclass(frozen=True)
+class Grades:
+    """How much streams of some sizes disturb a carrier, both rising; the last is the longest that fits."""
+
+    sizes: tuple[int, ...]  # bytes
+    disturbances: tuple[float, ...]
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[int, float]]) -> Grades:
+        """Of sizes and disturbances in any order; where samples make those fall that should rise, they stay."""
+        sizes, disturbances = zip(*sorted(dict(pairs).items()), strict=True)
+        return cls(sizes, tuple(np.maximum.accumulate(disturbances).tolist()))
+
+    def at(self, size: int) -> float:
+        """The disturbance of a stream of so many bytes, between those that are known."""
+        return float(np.interp(size, self.sizes, self.disturbances))
+
+    def size_at(self, disturbance: float) -> float:
+        """The size of the longest stream that disturbs as much at most; 0 where every one disturbs more."""
+        last = np.append(np.diff(self.disturbances) > 0, True)  # of equal ones the longest
+        known, sizes = np.array(self.disturbances)[last], np.array(self.sizes, np.float64)[last]
+        return float(np.interp(disturbance, known, sizes, left=0.0))
+
+
+@runtime_checkable
+class Graded(Protocol):
+    """A codec that tells of many sizes at once what `Codec.disturbance` tells of one."""
+
+    def grades(self, carrier: Any, progress: Progress) -> Grades | None:
+        """From the shortest stream to the longest; None for a carrier that takes none."""
 
 
 @runtime_checkable

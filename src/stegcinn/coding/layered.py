@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
@@ -29,6 +29,8 @@ SAMPLE = 8192  # places from which the price of a change is found
 SEARCH_STEPS = 11  # of that price
 EXPONENTS = (-20.0, 14.0)  # between which powers of two it lies: changes are free at one end, never made at the other
 SEARCH_STEP = 2.0 ** ((EXPONENTS[1] - EXPONENTS[0]) / (1 << SEARCH_STEPS))  # between prices that are told apart
+PRICE_STEP = 1.35  # between those at which less and less finds room
+FEWEST = 64  # bits that are worth a price of their own
 SHARES = 255  # units in which a header tells what share of the message each layer has
 
 
@@ -72,6 +74,14 @@ def expected_price(sample: Choices, bits: int, count: int, layers: int) -> float
     """The highest price at which `bits` find room in `count` places like the sample's; the lowest if they never do."""
     wanted = bits * len(sample) / count
     return highest_price(lambda price: room(sample, price, FILLS[0], layers).sum() >= wanted)
+
+
+def rising_prices(sample: Choices, bits: int, count: int, layers: int) -> Iterator[tuple[float, float]]:
+    """Prices at which `bits` and less find room in `count` places like the sample's, and how many do at each."""
+    price = expected_price(sample, bits, count, layers)
+    while (found := float(room(sample, price, FILLS[0], layers).sum()) * count / len(sample)) >= FEWEST:
+        yield price, min(found, bits)
+        price *= PRICE_STEP
 
 
 def highest_price(enough: Callable[[float], np.bool_ | bool]) -> float:

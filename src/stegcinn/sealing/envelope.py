@@ -40,7 +40,8 @@ HEAD_SIZE = SALT_SIZE + _U32.size
 OVERHEAD = HEAD_SIZE + TAG_SIZE
 ZSTD = 1 << 31  # flags of the head; the other bits are the size of the box
 NAMED = 1 << 30
-_MAX_BOX = NAMED - 1
+SHARE = 1 << 29
+_MAX_BOX = SHARE - 1
 
 # Safe because each key seals exactly one message: a fresh salt gives every envelope a key of its own.
 _NONCE = bytes(12)
@@ -67,11 +68,15 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *
 
 @dataclass(frozen=True)
 class Payload:
-    """A file to hide: its bytes, and a name that is a suggestion only; `unsafe_name` is another that it had before."""
+    """A file to hide: its bytes, and a name that is a suggestion only; `unsafe_name` is another that it had before.
+
+    `share`: whether it is one of those that `sharing` makes of a file, and has no name.
+    """
 
     data: bytes = field(repr=False)
     name: str | None = None
     unsafe_name: str | None = field(default=None, repr=False, compare=False)
+    share: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,18 @@ class Packed:
         """Bytes that the name takes."""
         return 1 + len(self.name) if self.name else 0
 
+    @property
+    def flags(self) -> int:
+        """As a head tells them."""
+        return ZSTD * self.compressed + NAMED * bool(self.name) + SHARE * self.payload.share
+
+    @property
+    def body(self) -> bytes:
+        """What is in the box: the size of the data, the name, the stored data."""
+        data_size = _U32.pack(len(self.payload.data)) if self.compressed else b""
+        name = bytes([len(self.name)]) + self.name if self.name else b""
+        return data_size + name + self.stored
+
     def without_name(self) -> Packed:
         """The same data, to be suggested no name for."""
         return replace(self, payload=replace(self.payload, name=None), dropped_name=self.payload.name)
@@ -115,8 +132,7 @@ class _Head(NamedTuple):
     box_size: int
     box: ChaCha20Poly1305
     associated: bytes
-    compressed: bool
-    named: bool
+    flags: int
     data_size: int | None  # in the box where it is None
 
 
@@ -124,7 +140,10 @@ def pack(payload: Payload) -> Packed:
     """Compress a payload and make its name safe, once for all envelopes; UsageError for more than can be stored."""
     if len(payload.data) > MAX_PAYLOAD:
         raise UsageError(f"the file has {len(payload.data):,} bytes; at most {MAX_PAYLOAD:,} can be hidden")
-    packed = Packed(_safely_named(payload.data, payload.name or ""), *_stored(payload.data))
+    if payload.share:  # which is stored as it is
+        packed = Packed(payload, False, payload.data)
+    else:
+        packed = Packed(_safely_named(payload.data, payload.name or ""), *_stored(payload.data))
     if packed.sealed_size > _MAX_BOX:
         raise UsageError(f"the file has {len(payload.data):,} bytes that hardly compress; hide a smaller one")
     return packed
@@ -135,11 +154,8 @@ def seal(packed: Packed, keys: Keys, *, random: Callable[[int], bytes] = os.uran
 
     `random` must never repeat its bytes, or two envelopes share a keystream.
     """
-    data_size = _U32.pack(len(packed.payload.data)) if packed.compressed else b""
-    name = bytes([len(packed.name)]) + packed.name if packed.name else b""
-    body = data_size + name + packed.stored
-    flags = ZSTD * packed.compressed + NAMED * bool(packed.name)
-    head, salt = _U32.pack(flags + len(body) + TAG_SIZE), random(SALT_SIZE)
+    body = packed.body
+    head, salt = _U32.pack(packed.flags + len(body) + TAG_SIZE), random(SALT_SIZE)
     box, mask = _box(keys, salt)
     return salt + _xor(head, mask) + box.encrypt(_NONCE, body, head)
 
@@ -153,16 +169,27 @@ def unseal(stream: bytes, keys: Keys) -> Payload:
     body = _open(head.box, stream[head.size : head.size + head.box_size], head.associated)
     if len(body) + TAG_SIZE != head.box_size:  # the stream may end early, and a shorter body be authentic
         raise RevealError
-    at, data_size, name = 0, head.data_size, b""
-    if head.compressed and data_size is None:
+    return unpack(body, head.flags, head.data_size)
+
+
+def unpack(body: bytes, flags: int, data_size: int | None = None) -> Payload:
+    """The payload in what `Packed.body` made, with its flags; RevealError if that is malformed.
+
+    `data_size`: of the data, where the body does not tell.
+    """
+    if flags & SHARE:
+        return Payload(body, share=True)
+    at, name = 0, b""
+    compressed = bool(flags & ZSTD)
+    if compressed and data_size is None:
         (data_size,) = _U32.unpack(body[: _U32.size].ljust(_U32.size, b"\0"))
         at = _U32.size
-    if head.named:
+    if flags & NAMED:
         start, at = at + 1, at + 1 + sum(body[at : at + 1])
         name = body[start:at]
     if at > len(body):
         raise RevealError
-    data = _decompressed(body[at:], data_size) if head.compressed and data_size is not None else body[at:]
+    data = _decompressed(body[at:], data_size) if compressed and data_size is not None else body[at:]
     if data_size not in (None, len(data)):
         raise RevealError
     return _safely_named(data, name.decode(errors="replace"))
@@ -260,10 +287,12 @@ def _head(stream: bytes, keys: Keys) -> _Head:
     box, mask = _box(keys, stream[:SALT_SIZE])
     head = _xor(stream[SALT_SIZE:HEAD_SIZE], mask)
     (word,) = _U32.unpack(head)
-    compressed, named, size = bool(word & ZSTD), bool(word & NAMED), word & _MAX_BOX
-    if size < TAG_SIZE + (_U32.size if compressed else 0) + named:
+    flags, size = word & ~_MAX_BOX, word & _MAX_BOX
+    if size < TAG_SIZE + (_U32.size if flags & ZSTD else 0) + bool(flags & NAMED):
         raise RevealError
-    return _Head(HEAD_SIZE, size, box, head, compressed, named, None)
+    if flags & SHARE and flags != SHARE:
+        raise RevealError
+    return _Head(HEAD_SIZE, size, box, head, flags, None)
 
 
 def _head_1(stream: bytes, keys: Keys) -> _Head:
@@ -278,7 +307,7 @@ def _head_1(stream: bytes, keys: Keys) -> _Head:
         or data_size > MAX_PAYLOAD
     ):
         raise RevealError
-    return _Head(_HEAD_SIZE_1, size, ChaCha20Poly1305(both[KEY_SIZE:]), head, flags == 1, True, data_size)
+    return _Head(_HEAD_SIZE_1, size, ChaCha20Poly1305(both[KEY_SIZE:]), head, NAMED + ZSTD * flags, data_size)
 
 
 def _stored(data: bytes) -> tuple[bool, bytes]:

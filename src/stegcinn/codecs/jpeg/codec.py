@@ -19,7 +19,7 @@ from stegcinn.carriers.jpegfile.entropy import MINUS, PLUS
 from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.carriers.jpegfile.making import QUALITIES, QUALITY, make
 from stegcinn.carriers.jpegfile.metadata import stripped, tells_position
-from stegcinn.codecs.base import Embedding, Extraction, Progress, Room, StreamSize, Wish, rising, silent
+from stegcinn.codecs.base import Embedding, Extraction, Grades, Progress, Room, StreamSize, Wish, rising, silent
 from stegcinn.codecs.jpeg import coefficients, pricing
 from stegcinn.codecs.jpeg.coefficients import LAYERS, MODES, Coefficients
 from stegcinn.coding import layered, layerheader
@@ -120,6 +120,12 @@ class JpegCodec:
         every = self._coefficients(chroma)
         most = pricing.capacity(every, pricing.busy(chroma.file))
         return pricing.disturbance(every, size) if size <= most > 0 else None
+
+    def grades(self, chroma: Chroma, progress: Progress = silent) -> Grades | None:
+        """As `disturbance`."""
+        every = self._coefficients(chroma)
+        most = pricing.capacity(every, pricing.busy(chroma.file))
+        return pricing.grades(every, most) if most > 0 else None
 
     def embed(
         self, chroma: Chroma, stream: bytes, key: Keys, wish: Wish, progress: Progress = silent

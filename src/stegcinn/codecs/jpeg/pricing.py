@@ -14,11 +14,21 @@ from functools import cache
 import numpy as np
 
 from stegcinn.carriers.jpegfile.file import Component, JpegFile
-from stegcinn.codecs.base import SAFE
+from stegcinn.codecs.base import SAFE, Grades
 from stegcinn.codecs.jpeg.coefficients import CLASSES, LAYERS, MODES, Coefficients
 from stegcinn.coding import labels, layerheader
 from stegcinn.coding.labels import PIECE
-from stegcinn.coding.layered import EXPONENTS, FILLS, PROMISED, SAMPLE, SEARCH_STEP, expected_price, highest_price, room
+from stegcinn.coding.layered import (
+    EXPONENTS,
+    FILLS,
+    PROMISED,
+    SAMPLE,
+    SEARCH_STEP,
+    expected_price,
+    highest_price,
+    rising_prices,
+    room,
+)
 from stegcinn.runtime.arrays import Bool, Float32, Int64, UInt8
 from stegcinn.runtime.native import in_parts
 
@@ -119,6 +129,17 @@ def disturbance(every: Coefficients, size: int) -> float:
     sample, header = _evenly(every), header_places(len(every))
     parts = ((8 * HEADER_SIZE, header, 1), (8 * size, len(every) - header, LAYERS))
     return math.hypot(*(deflection(sample, expected_price(sample, *part), *part[1:]) for part in parts))
+
+
+def grades(every: Coefficients, most: int) -> Grades:
+    """What streams of some sizes up to `most` bytes disturb."""
+    sample, header = _evenly(every), header_places(len(every))
+    count = len(every) - header
+    of_header = deflection(sample, expected_price(sample, 8 * HEADER_SIZE, header, 1), header, 1)
+    found = [(0, of_header)]
+    for price, bits in rising_prices(sample, 8 * most, count, LAYERS):
+        found.append((int(bits) // 8, math.hypot(of_header, deflection(sample, price, count))))
+    return Grades.of(found)
 
 
 def undisturbing(every: Coefficients) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from stegcinn.carriers.photo import Photo
-from stegcinn.codecs.base import Embedding, Extraction, Progress, Room, StreamSize, Wish, silent
+from stegcinn.codecs.base import Embedding, Extraction, Grades, Progress, Room, StreamSize, Wish, silent
 from stegcinn.codecs.lumalocked import LumaLocked, chosen_colors, embedding, usable
 from stegcinn.codecs.stealth import moves, pricing
 from stegcinn.codecs.stealth.header import header_pixels, read_header
@@ -98,6 +98,14 @@ class StealthCodec(LumaLocked):
         host = _seen(self._host(photo, progress), photo)
         most = pricing.capacity(host)
         return pricing.disturbance(host, size) if size <= most and most else None
+
+    def grades(self, photo: Photo, progress: Progress = silent) -> Grades | None:
+        """As `disturbance`."""
+        if not _suits(photo, Wish()):
+            return None
+        host = _seen(self._host(photo, progress), photo)
+        most = pricing.capacity(host)
+        return pricing.grades(host, most) if most else None
 
     def noisiness(self, photo: Photo, progress: Progress) -> Float32 | None:
         """One over the root of what a level's change costs: nothing where all pixels around have the same colour."""

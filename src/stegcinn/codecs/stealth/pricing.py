@@ -6,13 +6,23 @@ import math
 
 import numpy as np
 
-from stegcinn.codecs.base import SAFE
+from stegcinn.codecs.base import SAFE, Grades
 from stegcinn.codecs.stealth import moves
 from stegcinn.codecs.stealth.header import HEADER_SIZE, header_pixels
 from stegcinn.codecs.stealth.moves import LAYERS, Pixels
 from stegcinn.codecs.stealth.noise import Host
 from stegcinn.coding import labels
-from stegcinn.coding.layered import EXPONENTS, FILLS, PROMISED, SAMPLE, SEARCH_STEP, expected_price, highest_price, room
+from stegcinn.coding.layered import (
+    EXPONENTS,
+    FILLS,
+    PROMISED,
+    SAMPLE,
+    SEARCH_STEP,
+    expected_price,
+    highest_price,
+    rising_prices,
+    room,
+)
 from stegcinn.sealing.keys import VERSION
 
 LOAD = 1.25  # bits per pixel that may move, at most: `exact` has more room and is easier to detect (docs/security.md)
@@ -41,6 +51,17 @@ def disturbance(pixels: Host, size: int) -> float:
     sample, header = _evenly(pixels), header_pixels(len(pixels), VERSION)
     parts = ((8 * HEADER_SIZE, header, 1), (8 * size, len(pixels) - header, LAYERS))
     return math.hypot(*(deflection(sample, expected_price(sample, *part), *part[1:]) for part in parts))
+
+
+def grades(pixels: Host, most: int) -> Grades:
+    """What streams of some sizes up to `most` bytes disturb."""
+    sample, header = _evenly(pixels), header_pixels(len(pixels), VERSION)
+    count = len(pixels) - header
+    of_header = deflection(sample, expected_price(sample, 8 * HEADER_SIZE, header, 1), header, 1)
+    found = [(0, of_header)]
+    for price, bits in rising_prices(sample, 8 * most, count, LAYERS):
+        found.append((int(bits) // 8, math.hypot(of_header, deflection(sample, price, count))))
+    return Grades.of(found)
 
 
 def undisturbing(pixels: Host) -> int:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stegcinn.runtime.arrays import Bool, Float32, Int64
+from stegcinn.runtime.arrays import Bool, Float32, Float64, Int64
+
+Floats = Float32 | Float64
 
 LEARNERS = 80
 SUBSPACE = 300  # features of a learner
@@ -36,8 +38,30 @@ def cross_validated(covers: Float32, stegos: Float32, seed: int) -> Bool:
     return right
 
 
+def cross_validated_votes(covers: Float32, stegos: Float32, carrying: Bool, seed: int) -> Float64:
+    """Votes on covers and stegos, (2, photos), -1 to 1, by rules trained on those of the other photos that carry.
+
+    `carrying` (photos,): whose stegos are no copies.
+    """
+    rng = np.random.default_rng(seed)
+    found = np.zeros((2, len(covers)))
+    order = rng.permutation(len(covers))
+    for fold in range(FOLDS):
+        test = order[fold::FOLDS]
+        train = np.setdiff1d(np.flatnonzero(carrying), test)
+        found[:, test] = votes(covers, stegos, train, test, rng) / LEARNERS
+    return found
+
+
 def classified(covers: Float32, stegos: Float32, train: Int64, test: Int64, rng: np.random.Generator) -> Bool:
     """Which covers and stegos of the photos `test` are classified right, (2, len(test)), trained on `train`."""
+    found = votes(covers, stegos, train, test, rng)
+    found += rng.choice((-0.5, 0.5), found.shape)  # ties
+    return np.stack([found[0] < 0, found[1] > 0])
+
+
+def votes(covers: Float32, stegos: Float32, train: Int64, test: Int64, rng: np.random.Generator) -> Float64:
+    """How many more learners take covers and stegos of the photos `test` for stegos than do not, (2, len(test))."""
     x = np.concatenate([covers[train], stegos[train]])
     scale = x.std(0)
     live = np.flatnonzero(scale > TINY)
@@ -45,13 +69,12 @@ def classified(covers: Float32, stegos: Float32, train: Int64, test: Int64, rng:
     cover, stego, cover_test, stego_test = (
         (part[:, live] - centre) / scale for part in (covers[train], stegos[train], covers[test], stegos[test])
     )
-    votes = np.zeros((2, len(test)))
+    found = np.zeros((2, len(test)))
     for _ in range(LEARNERS):
         chosen = rng.choice(len(live), min(SUBSPACE, len(live)), replace=False)
         weights, threshold = _discriminant(cover[:, chosen], stego[:, chosen])
-        votes += np.sign(np.stack([part[:, chosen] @ weights for part in (cover_test, stego_test)]) - threshold)
-    votes += rng.choice((-0.5, 0.5), votes.shape)  # ties
-    return np.stack([votes[0] < 0, votes[1] > 0])
+        found += np.sign(np.stack([part[:, chosen] @ weights for part in (cover_test, stego_test)]) - threshold)
+    return found
 
 
 def _discriminant(cover: Float32, stego: Float32) -> tuple[Float32, float]:
@@ -61,11 +84,11 @@ def _discriminant(cover: Float32, stego: Float32) -> tuple[Float32, float]:
     scatter = centred.T @ centred / len(centred)
     scatter[np.diag_indices_from(scatter)] += RIDGE * np.trace(scatter) / len(scatter)
     weights = np.linalg.solve(scatter, difference)
-    return weights, _threshold(cover @ weights, stego @ weights)
+    return weights, threshold_of(cover @ weights, stego @ weights)
 
 
-def _threshold(cover: Float32, stego: Float32) -> float:
-    """Where most of both are on their own side."""
+def threshold_of(cover: Floats, stego: Floats) -> float:
+    """Where most of both are on their own side, stegos above."""
     values = np.concatenate([cover, stego])
     order = np.argsort(values)
     gain = np.where(order < len(cover), 1, -1).cumsum()  # covers at or below, less stegos there
