@@ -17,6 +17,7 @@ from stegcinn.errors import (
 if TYPE_CHECKING:
     from stegcinn.carriers.base import halved
     from stegcinn.codecs.base import Judgement
+    from stegcinn.codecs.robust.channels import Channel, channels
     from stegcinn.ranking import Ranked, rank
     from stegcinn.results import Capacity, Container
     from stegcinn.sealing.envelope import Payload
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _ROOMS = {  # of what is loaded when it is first used: `stegcinn --help` does without NumPy and ONNX Runtime
     "carriers.base": ("halved",),
     "codecs.base": ("Judgement",),
+    "codecs.robust.channels": ("Channel", "channels"),
     "ranking": ("Ranked", "rank"),
     "sealing.envelope": ("Payload",),
     "results": ("Capacity", "Container"),
@@ -36,6 +38,7 @@ _ROOMS = {  # of what is loaded when it is first used: `stegcinn --help` does wi
 __all__ = [
     "Capacity",
     "CapacityError",
+    "Channel",
     "Container",
     "ImageError",
     "Judgement",
@@ -49,6 +52,7 @@ __all__ = [
     "UsageError",
     "WeightsError",
     "capacity",
+    "channels",
     "halved",
     "hide",
     "open_payload",

@@ -18,7 +18,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import zstandard
 from cryptography.exceptions import InvalidTag
@@ -89,9 +89,9 @@ class Packed:
         return (self.payload.name or "").encode()
 
     @property
-    def sealed_size(self) -> int:
-        """Bytes of its envelope."""
-        return OVERHEAD + self.size_field + self.name_field + len(self.stored)
+    def contents_size(self) -> int:
+        """Bytes that are sealed: those of its envelope but for what that adds."""
+        return self.size_field + self.name_field + len(self.stored)
 
     @property
     def size_field(self) -> int:
@@ -106,6 +106,24 @@ class Packed:
     def without_name(self) -> Packed:
         """The same data, to be suggested no name for."""
         return replace(self, payload=replace(self.payload, name=None), dropped_name=self.payload.name)
+
+
+class Envelope(Protocol):
+    """A kind of envelope: this module, or another one."""
+
+    OVERHEAD: int  # bytes that it adds to the contents
+
+    @staticmethod
+    def seal(packed: Packed, keys: Keys) -> bytes:
+        """Seal a payload into `OVERHEAD + packed.contents_size` bytes."""
+
+    @staticmethod
+    def unseal(stream: bytes, keys: Keys) -> Payload:
+        """Open what was sealed; RevealError, always the same, unless it is authentic."""
+
+    @staticmethod
+    def stream_size(start: bytes, keys: Keys) -> int:
+        """How many bytes it has as far as its beginning tells."""
 
 
 class _Head(NamedTuple):
@@ -125,19 +143,17 @@ def pack(payload: Payload) -> Packed:
     if len(payload.data) > MAX_PAYLOAD:
         raise UsageError(f"the file has {len(payload.data):,} bytes; at most {MAX_PAYLOAD:,} can be hidden")
     packed = Packed(_safely_named(payload.data, payload.name or ""), *_stored(payload.data))
-    if packed.sealed_size > _MAX_BOX:
+    if OVERHEAD + packed.contents_size > _MAX_BOX:
         raise UsageError(f"the file has {len(payload.data):,} bytes that hardly compress; hide a smaller one")
     return packed
 
 
 def seal(packed: Packed, keys: Keys, *, random: Callable[[int], bytes] = os.urandom) -> bytes:
-    """Seal a payload into `packed.sealed_size` bytes.
+    """Seal a payload into `OVERHEAD + packed.contents_size` bytes.
 
     `random` must never repeat its bytes, or two envelopes share a keystream.
     """
-    data_size = _U32.pack(len(packed.payload.data)) if packed.compressed else b""
-    name = bytes([len(packed.name)]) + packed.name if packed.name else b""
-    body = data_size + name + packed.stored
+    body = contents(packed)
     flags = ZSTD * packed.compressed + NAMED * bool(packed.name)
     head, salt = _U32.pack(flags + len(body) + TAG_SIZE), random(SALT_SIZE)
     box, mask = _box(keys, salt)
@@ -153,16 +169,28 @@ def unseal(stream: bytes, keys: Keys) -> Payload:
     body = _open(head.box, stream[head.size : head.size + head.box_size], head.associated)
     if len(body) + TAG_SIZE != head.box_size:  # the stream may end early, and a shorter body be authentic
         raise RevealError
-    at, data_size, name = 0, head.data_size, b""
-    if head.compressed and data_size is None:
+    return opened(body, compressed=head.compressed, named=head.named, data_size=head.data_size)
+
+
+def contents(packed: Packed) -> bytes:
+    """What of a payload is sealed: the size of its data if they are compressed, its name if it has one, stored data."""
+    data_size = _U32.pack(len(packed.payload.data)) if packed.compressed else b""
+    name = bytes([len(packed.name)]) + packed.name if packed.name else b""
+    return data_size + name + packed.stored
+
+
+def opened(body: bytes, *, compressed: bool, named: bool, data_size: int | None = None) -> Payload:
+    """The payload of authentic contents; RevealError for malformed ones. `data_size`: if it was told elsewhere."""
+    at, name = 0, b""
+    if compressed and data_size is None:
         (data_size,) = _U32.unpack(body[: _U32.size].ljust(_U32.size, b"\0"))
         at = _U32.size
-    if head.named:
+    if named:
         start, at = at + 1, at + 1 + sum(body[at : at + 1])
         name = body[start:at]
     if at > len(body):
         raise RevealError
-    data = _decompressed(body[at:], data_size) if head.compressed and data_size is not None else body[at:]
+    data = _decompressed(body[at:], data_size) if compressed and data_size is not None else body[at:]
     if data_size not in (None, len(data)):
         raise RevealError
     return _safely_named(data, name.decode(errors="replace"))
