@@ -77,8 +77,8 @@ def hide(
         raise UsageError(f"the payload must be bytes, not {type(payload).__name__}")
     suffix = None if format is None else check_suffix(f"image.{format.removeprefix('.')}", suffixes(codec))
     container = conceal(
-        _source(host, halve), Payload(bytes(payload)), password=password, codec=codec, wish=Wish(colors, channel=channel),
-        suffix=suffix, progress=progress or silent,
+        _source(host, halve), Payload(bytes(payload)), password=password, codec=codec,
+        wish=Wish(colors, channel=channel), suffix=suffix, progress=progress or silent,
     )  # fmt: skip
     _warn((*container.notes, *container.advice))
     return container

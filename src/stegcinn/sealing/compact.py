@@ -2,8 +2,8 @@
 
     synthetic IV (16) | flags (1) | [size of the data] [name] stored data
 
-The IV is a tag over all of it, and makes the keystream: no salt is carried, and none can come twice. It has no size: the
-stream of a codec that has this envelope tells where it ends. OVERHEAD is what it adds.
+The IV is a tag over all of it, and makes the keystream: no salt is carried, and none can come twice. There is no size:
+a codec that has this envelope knows where its streams end. OVERHEAD is what it adds.
 """
 
 from __future__ import annotations

@@ -113,16 +113,13 @@ class Envelope(Protocol):
 
     OVERHEAD: int  # bytes that it adds to the contents
 
-    @staticmethod
-    def seal(packed: Packed, keys: Keys) -> bytes:
+    def seal(self, packed: Packed, keys: Keys) -> bytes:
         """Seal a payload into `OVERHEAD + packed.contents_size` bytes."""
 
-    @staticmethod
-    def unseal(stream: bytes, keys: Keys) -> Payload:
+    def unseal(self, stream: bytes, keys: Keys) -> Payload:
         """Open what was sealed; RevealError, always the same, unless it is authentic."""
 
-    @staticmethod
-    def stream_size(start: bytes, keys: Keys) -> int:
+    def stream_size(self, start: bytes, keys: Keys) -> int:
         """How many bytes it has as far as its beginning tells."""
 
 

@@ -90,8 +90,8 @@ def decode(beliefs: Float32, header: Header, keys: Keys, *, strict: bool = False
     `beliefs`: LLRs of the body's places in turn. `strict`: with less effort.
     """
     cut = header.plan
-    llr = np.clip(beliefs, -SUREST, SUREST).reshape(cut.length, cut.words).T.astype(np.float32)
-    llr = np.ascontiguousarray(llr).reshape(-1)
+    side_by_side = np.clip(beliefs, -SUREST, SUREST).reshape(cut.length, cut.words).astype(np.float32)
+    llr: Float32 = np.ascontiguousarray(side_by_side.T).reshape(-1)
     bits, decoded = ldpc.decode(cut, llr, iterations=FEW_ITERATIONS if strict else ldpc.ITERATIONS)
     if not decoded.all():
         raise RevealError

@@ -59,7 +59,7 @@ class Picture:
         """Width and height."""
         if self.file is not None:
             return self.file.width, self.file.height
-        height, width = self.photo.luma.shape
+        height, width, _ = self.photo.rgb.shape
         return width, height
 
     @property
@@ -136,11 +136,14 @@ class RobustCodec:
         return None
 
     def capacity(self, picture: Picture, wish: Wish, progress: Progress) -> Room:
-        """What the best of all strengths takes, by trials."""
+        """What the best strength takes, by trials."""
         most = 0
         if self.refusal(wish) is None and _has_room(picture):
             for trial in self._trials(picture, progress):
-                most = max(most, trial.most())
+                found = trial.most()
+                if found < most:  # it is past the best, and gets worse
+                    break
+                most = found
         progress(1.0)
         return Room(most, colors="keep")
 
@@ -167,7 +170,7 @@ class RobustCodec:
                 break
         choices = choosing.usable(done, size)
         if not choices:
-            raise CapacityError(size, max(trial.most() for trial in done))
+            raise CapacityError(size, self.capacity(picture, wish, silent).most)
         places = Places(keys, *picture.blocks)
         for at, choice in enumerate(_safer(choices, size, places.room)):
             written = self._written(picture, host, places, choice, stream, keys)
@@ -178,7 +181,7 @@ class RobustCodec:
                 survival = picture.channel.survival(*host.size)
                 return Embedding(container, writing.changed(host, written), colors="keep", survival=survival)
         raise SelfCheckError(
-            f"the payload does not surely survive {wish.channel or USUAL} in this photo; use a smaller payload or another photo"
+            f"the payload does not surely survive {wish.channel or USUAL} in this photo; hide less, or in another one"
         )
 
     def losses(self, picture: Picture, suffix: str) -> list[str]:
@@ -219,9 +222,7 @@ class RobustCodec:
             progress((done + 1) / count)
             yield trial
 
-    def _written(
-        self, picture: Picture, host: Host, places: Places, choice: Choice, stream: bytes, keys: Keys
-    ) -> Host:
+    def _written(self, picture: Picture, host: Host, places: Places, choice: Choice, stream: bytes, keys: Keys) -> Host:
         width, height = host.size
         header = Header(len(stream), choice.rate, choice.strength, width, height, new_nonce())
         dithered = host.table != choice.strength
@@ -235,7 +236,7 @@ def _has_room(picture: Picture) -> bool:
 
 def _scaled(photo: Photo, long_edge: int | None) -> Photo:
     """At the size that a channel would give it."""
-    height, width = photo.luma.shape
+    height, width, _ = photo.rgb.shape
     if long_edge is None or max(width, height) <= long_edge:
         return photo
     scale = long_edge / max(width, height)

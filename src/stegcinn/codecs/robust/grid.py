@@ -21,9 +21,13 @@ def of_jpeg(file: JpegFile) -> Float32 | None:
     luma = file.luma
     if any((luma.h, luma.v) != (2 * plane.h, 2 * plane.v) for plane in file.chroma):
         return None
+    return as_quantised(file)
+
+
+def as_quantised(file: JpegFile) -> Float32:
+    """The coefficients of the chroma blocks that a JPEG file has, whatever their number, see `of_planes`."""
     planes = [plane.visible[..., MODES] * plane.quantisation[MODES].astype(np.float32) for plane in file.chroma]
-    found: Float32 = np.stack(planes, axis=2)
-    return found
+    return np.stack(planes, axis=2).astype(np.float32)
 
 
 def of_rgb(rgb: UInt8) -> Float32:
@@ -39,7 +43,7 @@ def of_planes(planes: Float32) -> Float32:
     _, height, width = planes.shape
     rows, columns = -(-height // dct.SIDE), -(-width // dct.SIDE)
     padded = np.pad(planes, ((0, 0), (0, 8 * rows - height), (0, 8 * columns - width)), mode="edge")
-    waves = dct.cosines()[:_LOW].astype(np.float32)
+    waves = _waves()
     across = padded.reshape(PLANES, 8 * rows, columns, 8) @ waves.T
     both = waves @ across.reshape(PLANES, rows, 8, columns * _LOW)
     found: Float32 = both.reshape(PLANES, rows, _LOW, columns, _LOW)[:, :, _DOWN, :, _ACROSS].transpose(2, 3, 1, 0)
@@ -61,13 +65,17 @@ def chroma(rgb: UInt8) -> Float32:
     return np.ascontiguousarray(np.moveaxis(total.astype(np.float32) @ weights, 2, 0))
 
 
+def _waves() -> Float32:
+    """Those of the lowest frequencies, (3, 8)."""
+    return dct.cosines()[:_LOW].astype(np.float32)
+
+
 def planes_of(coefficients: Float32, height: int, width: int) -> Float32:
-    """Halved chroma planes (2, height, width) of which only the coefficients of MODES are not zero: `of_planes` back."""
+    """Halved chroma planes (2, height, width) whose coefficients are zero but for those of MODES: `of_planes` back."""
     rows, columns = coefficients.shape[:2]
     spread = np.zeros((PLANES, rows, _LOW, columns, _LOW), np.float32)
     spread[:, :, _DOWN, :, _ACROSS] = coefficients.transpose(3, 2, 0, 1)
-    waves = dct.cosines()[:_LOW].astype(np.float32)
+    waves = _waves()
     down = waves.T @ spread.reshape(PLANES, rows, _LOW, columns * _LOW)
-    planes = down.reshape(PLANES, 8 * rows, columns, _LOW) @ waves
-    found: Float32 = planes.reshape(PLANES, 8 * rows, 8 * columns)[:, :height, :width]
-    return found
+    planes: Float32 = (down.reshape(PLANES, 8 * rows, columns, _LOW) @ waves).astype(np.float32)
+    return planes.reshape(PLANES, 8 * rows, 8 * columns)[:, :height, :width]

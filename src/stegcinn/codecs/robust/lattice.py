@@ -14,7 +14,7 @@ from stegcinn.carriers.jpegfile.quality import standard_table
 from stegcinn.codecs.robust.grid import MODES
 from stegcinn.runtime.arrays import Float32, UInt8
 
-STRENGTHS = range(25, 96)  # qualities whose tables may give the steps: the lower, the stronger
+STRENGTHS = range(15, 96)  # qualities whose tables may give the steps: the lower, the stronger
 LEAST_NOISE = 0.12  # of a step, standard deviation: what is surer than this need not be told apart
 LEANING = 0.02  # of a coefficient, standard deviation: what resampling chroma takes from large ones (DESIGN: measured)
 
@@ -22,7 +22,7 @@ LEANING = 0.02  # of a coefficient, standard deviation: what resampling chroma t
 @cache
 def steps(strength: int) -> Float32:
     """The steps of MODES, (7,) float32."""
-    found = np.array(standard_table(strength, chroma=True), np.float32)[MODES]
+    found: Float32 = np.array(standard_table(strength, chroma=True), np.float32)[MODES]
     found.setflags(write=False)
     return found
 

@@ -64,7 +64,8 @@ class Places:
     @cached_property
     def mask(self) -> UInt8:
         """Zeros and ones, exclusive-or what the places of `head` say; pilots say them bare."""
-        return (self._drawn[..., 4][self.zone] >> 3) & np.uint8(1)
+        mask: UInt8 = (self._drawn[..., 4][self.zone] >> np.uint8(3)) & np.uint8(1)
+        return mask
 
     @cached_property
     def dither(self) -> Float32:
@@ -75,7 +76,7 @@ class Places:
         """Coefficients (rows, columns, 2, 7) in order of MODES by slot; its own inverse."""
         found = coefficients.copy()
         for bit, (a, b) in enumerate(PAIRS):
-            swap = (self._drawn[..., 4] >> bit & 1).astype(np.bool_)
+            swap = (self._drawn[..., 4] >> np.uint8(bit) & np.uint8(1)).astype(np.bool_)
             found[..., a] = np.where(swap, coefficients[..., b], coefficients[..., a])
             found[..., b] = np.where(swap, coefficients[..., a], coefficients[..., b])
         return found

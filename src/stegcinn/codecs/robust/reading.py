@@ -60,7 +60,7 @@ def syncs(values: Float32, places: Places) -> list[Sync]:
 def header_of(values: Float32, places: Places, sync: Sync) -> tuple[Header, float]:
     """The header on a lattice, and how noisy its places are; RevealError if there is none."""
     dither = places.dither.reshape(-1)[places.head] * np.float32(sync.dithered)
-    at, step = np.take(values, places.head), np.float32(sync.step)
+    at, step = np.take(values, places.head), np.full(len(places.head), sync.step, np.float32)
     pilots = places.roles == PILOT
     off = np.abs(places.mask - lattice.distances(at, step, dither))[pilots]
     noise = float(np.clip(np.sqrt(np.mean(np.square(off))), *NOISES))
@@ -68,7 +68,7 @@ def header_of(values: Float32, places: Places, sync: Sync) -> tuple[Header, floa
     said = llr * (1 - 2 * places.mask.astype(np.float32))
     sums = np.bincount(places.roles[~pilots], said[~pilots], minlength=HEADER_BITS)
     header = Header.of((sums < 0).astype(np.uint8))
-    if lattice.steps(header.strength)[0] != step or header.plan.used > places.room:
+    if lattice.steps(header.strength)[0] != sync.step or header.plan.used > places.room:
         raise RevealError
     return header, noise
 

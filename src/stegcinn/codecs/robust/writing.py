@@ -1,4 +1,4 @@
-"""Hosts of `robust`, and bits written into them: into the coefficients of a JPEG file, or into the colours of pixels."""
+"""Hosts of `robust`, and bits written into them: into coefficients of a JPEG file, or into the colours of pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stegcinn.codecs.robust import code, grid, lattice
 from stegcinn.codecs.robust.code import Header
 from stegcinn.codecs.robust.places import SLOTS, Places
 from stegcinn.codecs.robust.recolouring import recoloured
-from stegcinn.runtime.arrays import Bool, Float32, Int64, UInt8
+from stegcinn.runtime.arrays import Float32, Int64, UInt8
 from stegcinn.sealing.keys import Keys
 
 SLACK = 0.1  # steps that a coefficient may stay off its lattice: what saves a third of the change, and costs no errors
@@ -105,7 +105,7 @@ class JpegHost:
         near = np.rint(text.moved(exact) / own)
         target = lattice.targets(exact, text.bits, text.step, text.dither)
         off = np.abs(near * own - target) > np.float32(SLACK) * text.step
-        wanted = places.slotted(grid.of_jpeg(self.made.file))
+        wanted = places.slotted(grid.as_quantised(self.made.file))
         wanted.reshape(-1)[text.places] = np.where(off, np.rint(target / own), near) * own
         return replace(self, made=replace(self.made, file=self._with(places.slotted(wanted))))
 
@@ -134,7 +134,7 @@ class PixelHost:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height."""
-        height, width = self.photo.luma.shape
+        height, width, _ = self.photo.rgb.shape
         return width, height
 
     @property
