@@ -26,11 +26,19 @@ MOST_CHANGE = 40.0  # dB, PSNR of host and container, expected: nothing is hidde
 MARGIN = 0.04  # bits per place, beyond what the code needs by its own account
 _GREEN = ((1.772**2 + 0.344136286**2) / 3, (1.402**2 + 0.714136286**2) / 3)  # of Cb and Cr: squared change of RGB, mean
 _STRONGER = (0, 8, 16, 26, 36)  # how far below the quality of a channel strengths are tried
-_WEBP_STRENGTH = 35  # less, as WebP takes small changes of chroma away: by so much at its quality 80
+_WEBP = 35  # how far below, more, strengths are where WebP takes small changes of chroma away
+_RESIZED = 25  # likewise, where scaling does
 
 
-def sent(image: Image.Image, kind: str, quality: int) -> Float32:
-    """The coefficients of a picture that was saved anew."""
+def sent(image: Image.Image, kind: str, quality: int, scale: float = 1.0) -> Float32:
+    """The coefficients of a picture that was saved anew, scaled before and back by who receives it."""
+    if scale != 1:
+        size = max(1, round(scale * image.width)), max(1, round(scale * image.height))
+        buffer = io.BytesIO()
+        image.resize(size, Image.Resampling.BICUBIC).save(buffer, kind.upper(), quality=quality)
+        with Image.open(buffer) as saved:
+            planes = grid.chroma(np.asarray(saved.convert("RGB")))
+        return grid.of_planes(grid.resampled(planes, size, image.size))
     buffer = io.BytesIO()
     if kind == "jpeg":
         image.save(buffer, "JPEG", quality=quality)
@@ -45,7 +53,7 @@ def sent(image: Image.Image, kind: str, quality: int) -> Float32:
 
 def strengths(channel: Channel) -> list[int]:
     """Those to try for a channel, the gentlest first."""
-    first = channel.quality - (_WEBP_STRENGTH if channel.kind == "webp" else 0)
+    first = channel.quality - _WEBP * (channel.kind == "webp") - _RESIZED * (channel.resize is not None)
     return sorted({min(max(first - less, STRENGTHS[0]), STRENGTHS[-1]) for less in _STRONGER}, reverse=True)
 
 
@@ -117,8 +125,8 @@ def _trial(host: Host, channel: Channel, places: Places, keys: Keys, strength: i
     container = host.written(places, Text(every, bits, step, dither)).image()
     signs = 1 - 2 * bits.astype(np.float32)
     worst = np.ones(SLOTS)
-    for quality in channel.qualities:
-        values = places.slotted(sent(container, channel.kind, quality)).reshape(-1)
+    for trip in channel.trips:
+        values = places.slotted(sent(container, channel.kind, *trip)).reshape(-1)
         off = np.abs(bits - lattice.distances(values, step, dither))
         noise = float(np.clip(np.sqrt(np.mean(np.square(off.reshape(-1, SLOTS)[:, 0]))), *reading.NOISES))
         llr = np.clip(lattice.beliefs(values, step, dither, noise), -SUREST, SUREST) * signs

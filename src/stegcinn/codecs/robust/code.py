@@ -9,7 +9,7 @@ import numpy as np
 
 from stegcinn.codecs.robust.lattice import STRENGTHS
 from stegcinn.codecs.robust.places import HEADER_BITS
-from stegcinn.coding import ldpc
+from stegcinn.coding import convolution, ldpc
 from stegcinn.errors import RevealError
 from stegcinn.runtime.arrays import Float32, UInt8
 from stegcinn.sealing.keys import Keys
@@ -19,7 +19,7 @@ SUREST = 5.0  # nats: no place is believed more, as some are wrong whatever the 
 FEW_ITERATIONS = 25  # of decoding, for who asks for a margin
 
 _FIELDS = {"size": 16, "rate": 5, "strength": 7, "width": 16, "height": 16, "nonce": 16}
-_ZEROS = HEADER_BITS - sum(_FIELDS.values())
+_SIZE = HEADER_BITS // len(convolution.GENERATORS)  # bits of the header; behind the fields they are zero
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,16 @@ class Header:
     height: int
     nonce: int
 
-    def bits(self) -> UInt8:
-        """(HEADER_BITS,) zeros and ones, each field's most significant first; the last ones are zero."""
+    def encoded(self) -> UInt8:
+        """Its code bits, (HEADER_BITS,): of its fields in turn, each with the most significant bit first."""
         text = "".join(f"{getattr(self, name):0{bits}b}" for name, bits in _FIELDS.items())
-        return np.array([int(bit) for bit in text.ljust(HEADER_BITS, "0")], np.uint8)
+        return convolution.encode(np.array([int(bit) for bit in text.ljust(_SIZE, "0")], np.uint8)).reshape(-1)
 
     @staticmethod
-    def of(bits: UInt8) -> Header:
-        """The header of (HEADER_BITS,) zeros and ones; RevealError if it cannot be one."""
-        if bits[-_ZEROS:].any():
+    def decoded(llr: Float32) -> Header:
+        """The header of which there are LLRs (HEADER_BITS,) of the code bits; RevealError if it cannot be one."""
+        bits = convolution.decode(llr.reshape(_SIZE, -1))
+        if bits[sum(_FIELDS.values()) :].any():
             raise RevealError
         values, at = {}, 0
         for name, size in _FIELDS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 from stegcinn.carriers.jpegfile import dct
 from stegcinn.carriers.jpegfile.file import JpegFile
@@ -18,10 +19,20 @@ _LOW = 3  # frequencies in each direction that MODES need
 
 def of_jpeg(file: JpegFile) -> Float32 | None:
     """The coefficients of a JPEG file as they are, see `of_planes`; None if its chroma is not halved both ways."""
-    luma = file.luma
-    if any((luma.h, luma.v) != (2 * plane.h, 2 * plane.v) for plane in file.chroma):
+    return as_quantised(file) if is_halved(file) else None
+
+
+def is_halved(file: JpegFile) -> bool:
+    """Whether chroma has half the resolution of luma both ways (4:2:0)."""
+    return all((file.luma.h, file.luma.v) == (2 * plane.h, 2 * plane.v) for plane in file.chroma)
+
+
+def planes_of_jpeg(file: JpegFile) -> Float32 | None:
+    """The halved chroma planes (2, h, w) of a JPEG file as they are; None as for `of_jpeg`."""
+    if not is_halved(file):
         return None
-    return as_quantised(file)
+    height, width = -(-file.height // 2), -(-file.width // 2)
+    return np.stack([dct.samples(plane.visible, plane.quantisation)[:height, :width] for plane in file.chroma])
 
 
 def as_quantised(file: JpegFile) -> Float32:
@@ -63,6 +74,20 @@ def chroma(rgb: UInt8) -> Float32:
         total += rgb[down::2, across::2]
     weights = np.stack([CB, CR], axis=1) / np.float32(4)
     return np.ascontiguousarray(np.moveaxis(total.astype(np.float32) @ weights, 2, 0))
+
+
+def resampled(planes: Float32, size: tuple[int, int], wanted: tuple[int, int], most: int | None = None) -> Float32:
+    """Halved planes (2, h, w) of a picture of a `size` (width, height) as those of one of the `wanted` size.
+
+    `most`: only so many samples of each side, from the top left, and those roughly.
+    """
+    _, height, width = planes.shape
+    sides = [-(-side // 2) for side in wanted]
+    kernel = Image.Resampling.BICUBIC if most is None else Image.Resampling.BILINEAR
+    if most is not None:
+        sides = [min(side, most) for side in sides]
+    box = (0.0, 0.0, min(width, sides[0] * size[0] / wanted[0]), min(height, sides[1] * size[1] / wanted[1]))
+    return np.stack([np.asarray(Image.fromarray(p).resize((sides[0], sides[1]), kernel, box)) for p in planes])
 
 
 def _waves() -> Float32:

@@ -18,26 +18,34 @@ from stegcinn.sealing.keys import Keys
 SLOTS = len(MODES)
 PAIRS = ((0, 1), (3, 4), (5, 6))  # slots of equal steps, whose modes the key may swap
 LEAST_BLOCKS = 640  # of both planes, with which there is room for a header
-HEADER_BITS = 88
-ROLES = 132  # of the blocks of the zone; those from HEADER_BITS on are pilots
+HEADER_BITS = 264  # of code
+ROLES = 396  # of the blocks of the zone; those from HEADER_BITS on are pilots
 PILOT = -1
 
 _BYTES = 16  # of keystream for a block: zone (2), role (2), swaps and mask, a dither for each slot, and 4 that are left
-_ENOUGH = 1750  # blocks that the zone has at least, where there are as many
+_ENOUGH = 1000  # blocks that the zone has at least, where there are as many
 _DITHER = np.float32(1 / 128)  # steps; the dither is 0 to 2
 
 
 class Places:
-    """The places of a picture of `rows` x `columns` blocks under some keys.
+    """The places of a picture of `rows` x `columns` blocks under some keys, or of its first ones.
 
-    Arrays over all places are (rows, columns, 2, 7): block, plane, slot. A *place* is an index into one of them.
+    Arrays over all places are (rows, columns, 2, 7): block, plane, slot. A *place* is an index into one of them. `whole`:
+    how many rows and columns the picture has, if these are not all.
     """
 
-    def __init__(self, keys: Keys, rows: int, columns: int) -> None:
+    def __init__(self, keys: Keys, rows: int, columns: int, whole: tuple[int, int] | None = None) -> None:
         self._keys, self.rows, self.columns = keys, rows, columns
+        self._whole = PLANES * (whole[0] * whole[1] if whole else rows * columns)
         size = columns * PLANES * _BYTES
         drawn = b"".join(keys.stream(f"robust row {row}", size) for row in range(rows))
         self._drawn = np.frombuffer(drawn, np.uint8).reshape(rows, columns, PLANES, _BYTES)
+
+    def first(self, rows: int, columns: int, whole: tuple[int, int]) -> Places:
+        """Those of its first rows and columns, in a picture that has `whole` ones."""
+        part = Places(self._keys, 0, columns, whole)
+        part.rows, part._drawn = rows, self._drawn[:rows, :columns]
+        return part
 
     @property
     def blocks(self) -> int:
@@ -47,7 +55,7 @@ class Places:
     @cached_property
     def zone(self) -> Bool:
         """Which blocks (rows, columns, 2) have pilots or bits of the header: about a 2**-k part, _ENOUGH at least."""
-        k = max(0, (self.blocks // _ENOUGH).bit_length() - 1)
+        k = max(0, (self._whole // _ENOUGH).bit_length() - 1)
         return self._word(0) < (1 << 16 >> k)
 
     @cached_property
@@ -57,7 +65,7 @@ class Places:
 
     @cached_property
     def roles(self) -> Int64:
-        """What each of the places of `head` is: a bit of the header by number, or PILOT."""
+        """What each of the places of `head` is: a code bit of the header by number, or PILOT."""
         roles = self._word(2)[self.zone].astype(np.int64) % ROLES
         return np.where(roles < HEADER_BITS, roles, PILOT)
 
@@ -80,6 +88,19 @@ class Places:
             found[..., a] = np.where(swap, coefficients[..., b], coefficients[..., a])
             found[..., b] = np.where(swap, coefficients[..., a], coefficients[..., b])
         return found
+
+    def pattern(self, dithered: bool) -> tuple[Float32, Float32]:
+        """What pilots are in phase with, and a quarter of a wave later: both (rows, columns, 2, 2), by plane and mode.
+
+        The modes are the first two of MODES, of which each block has one for its pilot; the other, and all of blocks
+        without one, are zero.
+        """
+        signs = np.zeros((self.rows, self.columns, PLANES), np.float32)
+        signs[self.zone] = np.where(self.roles == PILOT, 1 - 2 * self.mask.astype(np.float32), 0)
+        swapped = self._drawn[..., 4] & np.uint8(1)
+        by_mode = signs[..., None] * (swapped[..., None] == np.arange(2, dtype=np.uint8))
+        phase = np.float32(np.pi) * self.dither[..., :1] * np.float32(dithered)
+        return by_mode * np.cos(phase), by_mode * np.sin(phase)
 
     @property
     def room(self) -> int:

@@ -1,4 +1,7 @@
-"""Finding and reading what `robust` hid in coefficients: pilots first, then the header, then the body."""
+"""Finding and reading what `robust` hid in coefficients: pilots first, then the header, then the body.
+
+Coefficients of blocks that a picture lacks are NaN, and say nothing.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from stegcinn.sealing.keys import Keys
 # passes, which costs it no more than time.
 SEEN = 5.3
 NOISES = (0.15, 0.6)  # of a step: standard deviations that are believed, least and most
-_STEPS = np.unique([lattice.steps(strength)[0] for strength in lattice.STRENGTHS])
+STEPS = np.unique([lattice.steps(strength)[0] for strength in lattice.STRENGTHS])
 
 
 @dataclass(frozen=True)
@@ -42,18 +45,18 @@ class Reading:
 
 def syncs(values: Float32, places: Places) -> list[Sync]:
     """The lattices on which the pilots stand out among `values`, slotted, the likeliest first."""
-    pilots = places.roles == PILOT
+    pilots = (places.roles == PILOT) & ~np.isnan(np.take(values, places.head))
     at = places.head[pilots]
     if len(at) == 0:
         return []
     signs = 1 - 2 * places.mask[pilots].astype(np.float32)
     dither = places.dither.reshape(-1)[at]
-    scaled = np.take(values, at) / _STEPS[:, None]
+    scaled = np.take(values, at) / STEPS[:, None]
     found = []
     for dithered in (False, True):
         waves = np.cos(np.float32(pi) * (scaled - dither * dithered))
         scores = waves @ signs / np.sqrt(np.square(waves).sum(axis=1) + 1)
-        found += [Sync(float(step), dithered, float(s)) for step, s in zip(_STEPS, scores, strict=True) if s > SEEN]
+        found += [Sync(float(step), dithered, float(s)) for step, s in zip(STEPS, scores, strict=True) if s > SEEN]
     return sorted(found, key=lambda sync: -sync.score)
 
 
@@ -63,21 +66,24 @@ def header_of(values: Float32, places: Places, sync: Sync) -> tuple[Header, floa
     at, step = np.take(values, places.head), np.full(len(places.head), sync.step, np.float32)
     pilots = places.roles == PILOT
     off = np.abs(places.mask - lattice.distances(at, step, dither))[pilots]
-    noise = float(np.clip(np.sqrt(np.mean(np.square(off))), *NOISES))
-    llr = np.clip(lattice.beliefs(at, step, dither, noise), -code.SUREST, code.SUREST)
+    noise = float(np.clip(np.sqrt(np.nanmean(np.square(off))), *NOISES))
+    llr = np.clip(np.nan_to_num(lattice.beliefs(at, step, dither, noise)), -code.SUREST, code.SUREST)
     said = llr * (1 - 2 * places.mask.astype(np.float32))
     sums = np.bincount(places.roles[~pilots], said[~pilots], minlength=HEADER_BITS)
-    header = Header.of((sums < 0).astype(np.uint8))
-    if lattice.steps(header.strength)[0] != sync.step or header.plan.used > places.room:
+    header = Header.decoded(sums.astype(np.float32))
+    if lattice.steps(header.strength)[0] != sync.step:
         raise RevealError
     return header, noise
 
 
 def body_beliefs(values: Float32, places: Places, header: Header, dithered: bool, noise: float) -> Float32:
-    """LLRs of the body's places in turn."""
+    """LLRs of the body's places in turn; RevealError if there are not as many."""
+    if header.plan.used > places.room:
+        raise RevealError
     at = places.body(header.plan.used, header.nonce)
     dither = places.dither.reshape(-1)[at] * np.float32(dithered)
-    return lattice.beliefs(np.take(values, at), lattice.steps(header.strength)[at % SLOTS], dither, noise)
+    step = lattice.steps(header.strength)[at % SLOTS]
+    return np.nan_to_num(lattice.beliefs(np.take(values, at), step, dither, noise))
 
 
 def headers(values: Float32, places: Places) -> Iterator[tuple[Header, Sync, float]]:

@@ -42,7 +42,7 @@ class Text:
 def text(places: Places, header: Header, stream: bytes, keys: Keys, *, dithered: bool) -> Text:
     """Pilots, header and body of a stream."""
     body = places.body(header.plan.used, header.nonce)
-    said = np.append(header.bits(), np.zeros(1, np.uint8))[places.roles]  # PILOT is the last
+    said = np.append(header.encoded(), np.zeros(1, np.uint8))[places.roles]  # PILOT is the last
     at = np.concatenate([places.head, body])
     bits = np.concatenate([said ^ places.mask, code.encode(stream, header, keys)])
     step = lattice.steps(header.strength)[at % SLOTS]
