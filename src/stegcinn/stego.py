@@ -144,11 +144,11 @@ def conceal(
     except CapacityError as error:
         name_size = packed.name_field
         if name_size == 0 or error.needed - name_size > error.available:  # leaving the name out would not help
-            raise _of_payload(error, last[0].envelope.OVERHEAD + name_size, payload, source) from None
+            raise _of_payload(error, name_size, last[0], payload, source) from None
     try:
         return _conceal(task, packed.without_name(), *last)
     except CapacityError as error:
-        raise _of_payload(error, last[0].envelope.OVERHEAD, payload, source) from None
+        raise _of_payload(error, 0, last[0], payload, source) from None
 
 
 @dataclass(frozen=True)
@@ -378,9 +378,12 @@ def _source(image: ImageSource | Container, halve: bool = False) -> Source:
     return source.halved() if halve else source
 
 
-def _of_payload(error: CapacityError, added: int, payload: Payload, source: Source) -> CapacityError:
-    """The same in bytes of payload, as users count: without the `added` ones of envelope and name."""
-    needed, available = error.needed - added, max(0, error.available - added)
+def _of_payload(
+    error: CapacityError, name_size: int, codec: Codec[Any], payload: Payload, source: Source
+) -> CapacityError:
+    """The same in bytes of payload, as users count: without what the envelope and `name_size` bytes of a name add."""
+    needed = error.needed - name_size - codec.envelope.OVERHEAD
+    available = _payload(codec, error.available)
     return CapacityError(needed, available, size=len(payload.data), halved=source.is_halved)
 
 

@@ -162,7 +162,7 @@ def _password_bytes(password: str | bytes) -> bytes:
     return password
 
 
-def _stretch(password: bytes, salt: bytes, version: int, shared: bool) -> bytes:
+def _stretch(password: bytes, salt: bytes, version: int, shared: bool = False) -> bytes:
     """Make guessing expensive: 32 bytes of scrypt."""
     n, p = (SHARED_N, SHARED_P) if shared else (SCRYPT_N[version], SCRYPT_P)
     return Scrypt(salt=salt, length=KEY_SIZE, n=n, r=SCRYPT_R, p=p).derive(password)

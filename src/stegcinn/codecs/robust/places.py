@@ -30,8 +30,8 @@ _DITHER = np.float32(1 / 128)  # steps; the dither is 0 to 2
 class Places:
     """The places of a picture of `rows` x `columns` blocks under some keys, or of its first ones.
 
-    Arrays over all places are (rows, columns, 2, 7): block, plane, slot. A *place* is an index into one of them. `whole`:
-    how many rows and columns the picture has, if these are not all.
+    Arrays over all places are (rows, columns, 2, 7): block, plane, slot. A *place* is an index into one of them.
+    `whole`: how many rows and columns the picture has, if these are not all.
     """
 
     def __init__(self, keys: Keys, rows: int, columns: int, whole: tuple[int, int] | None = None) -> None:

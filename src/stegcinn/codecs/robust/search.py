@@ -96,7 +96,9 @@ def _offsets(coefficients: Float32, places: Places) -> list[tuple[int, int]]:
     patterns = [[np.fft.rfft2(part, shape, (0, 1)) for part in places.pattern(dithered)] for dithered in (False, True)]
     pilots = np.count_nonzero(places.roles == PILOT) * coefficients[..., 0].size / places.blocks
     found: dict[tuple[int, int], float] = {}
-    for step in reading.STEPS[(reading.STEPS >= _CROPPED[0]) & (reading.STEPS <= _CROPPED[1])]:
+    for step in reading.STEPS:
+        if not _CROPPED[0] <= step <= _CROPPED[1]:
+            continue
         phase = coefficients[..., :2] * np.float32(pi / step)
         waves = [np.conj(np.fft.rfft2(wave(phase), shape, (0, 1))) for wave in (np.cos, np.sin)]
         for pattern in patterns:
@@ -149,5 +151,6 @@ def _score(planes: Float32, width: int, height: int, scale: float, places: Place
     wanted = round(width * scale), round(height * scale)
     coefficients = grid.of_planes(grid.resampled(planes, (width, height), wanted, _SEARCHED * grid.CELL // 2))
     whole = -(-wanted[1] // grid.CELL), -(-wanted[0] // grid.CELL)
-    places = places.first(*coefficients.shape[:2], whole)
+    rows, columns = coefficients.shape[:2]
+    places = places.first(rows, columns, whole)
     return max((sync.score for sync in reading.syncs(places.slotted(coefficients), places)), default=0.0)
