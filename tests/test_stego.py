@@ -296,7 +296,14 @@ def test_the_newest_version_is_tried_first_and_no_version_before_there_was_the_c
     rgba = np.dstack([pixels(), np.arange(96 * 96).reshape(96, 96) % 7]).astype(np.uint8)
     with pytest.raises(RevealError):
         stegcinn.reveal(rgba)
-    assert [each[:2] for each in tried] == [("stealth", 2), ("exact", 2), ("cinn", 2), ("robust", 2), ("stealth", 1), ("exact", 1)]
+    assert [each[:2] for each in tried] == [
+        ("stealth", 2),
+        ("exact", 2),
+        ("cinn", 2),
+        ("robust", 2),
+        ("stealth", 1),
+        ("exact", 1),
+    ]
     bare, full = (derive(None, LsbCodec().salt(Source(rgba).photo(), version), version) for version in (2, 1))
     assert bare.root != full.root
     assert [keys for *_, keys in tried] == [bare] * 4 + [full] * 2

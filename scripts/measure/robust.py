@@ -2,10 +2,10 @@
 
 python scripts/measure/robust.py PHOTOS -o docs/results/robust.md [--case NAME ...] [--limit 32]
 
-PHOTOS is a folder of JPEG photos, of which those of 1 to 16 megapixels are taken, in the order of their names. Each case
-hides one payload in each photo at its own size, or the channel's, and sends it through every way of the case. A photo
-whose room is less than the payload counts as lost. PSNR is over RGB, against the same JPEG without payload. Hiding and
-revealing are timed without a password, which costs 1.3 seconds more. Results so far are kept beside the page, in .jsonl.
+PHOTOS is a folder of JPEG photos, of which those of 1 to 16 megapixels are taken, in the order of their names. Each
+case hides one payload in each photo at its own size, or the channel's, and sends it through every way of the case. A
+photo that takes less than the payload counts as lost. PSNR is over RGB, against the same JPEG without payload. Hiding
+and revealing are timed without a password, which costs 1.3 seconds more. Rows are kept beside the page, in .jsonl.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ CASES = {
     "webp80": Case("webp>=80", 256, {f"WebP {q}": saved("WEBP", quality=q) for q in (80, 90)}, by_area=True),
     "resize": Case(
         "resize=0.6,quality>=75", 64,
-        {f"{scale:g}, q75": saved(scale=scale, quality=75) for scale in (0.6, 0.71, 0.85, 1.0, 1.15, 1.3)}, by_area=True,
+        {f"{scale:g}, q75": saved(scale=scale, quality=75) for scale in (0.6, 0.71, 0.85, 1.0, 1.15, 1.3)},
+        by_area=True,
     ),
 }  # fmt: skip
 
@@ -120,22 +121,20 @@ def measured(path: Path, case: Case) -> dict[str, Any]:
 def page(rows: dict[str, list[dict[str, Any]]], command: str) -> str:
     """The tables."""
     lines = ["# Codec `robust` through simulated channels", "", f"`{command}`", ""]
-    lines += [
-        "| case | channel | payload | photos | refused | came through | PSNR, median (least) dB | hide, median (most) s "
-        "| reveal, most s |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    heads = ("case", "channel", "payload", "photos", "refused", "came through", "PSNR, median and least, dB")
+    heads += ("hide, median and most, s", "reveal, most, s")
+    lines += [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for name, found in rows.items():
         case, hidden = CASES[name], [row for row in found if "psnr" in row]
         sends = [came for row in found for came in row["ways"].values()]
         unit = " bytes per megapixel" if case.by_area else " bytes"
-        quality = [row["psnr"] for row in hidden] or [math.nan]
-        hide, reveal = ([row[work] for row in hidden] or [math.nan] for work in ("hide", "reveal"))
-        lines.append(
-            f"| {name} | `{case.channel}` .{case.suffix} | {case.size}{unit} | {len(found)} | {len(found) - len(hidden)} "
-            f"| {sum(sends)} of {len(sends)} | {statistics.median(quality):.1f} ({min(quality):.1f}) "
-            f"| {statistics.median(hide):.1f} ({max(hide):.1f}) | {max(reveal):.1f} |"
-        )
+        quality, hide, reveal = ([row[key] for row in hidden] or [math.nan] for key in ("psnr", "hide", "reveal"))
+        cells = (
+            name, f"`{case.channel}` .{case.suffix}", f"{case.size}{unit}", len(found), len(found) - len(hidden),
+            f"{sum(sends)} of {len(sends)}", f"{statistics.median(quality):.1f}, {min(quality):.1f}",
+            f"{statistics.median(hide):.1f}, {max(hide):.1f}", f"{max(reveal):.1f}",
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     lines += ["", "## By way", ""]
     for name, found in rows.items():
         ways = {way: sum(row["ways"][way] for row in found) for way in CASES[name].ways}

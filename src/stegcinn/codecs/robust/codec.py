@@ -180,7 +180,7 @@ class RobustCodec:
         for at, choice in enumerate(_safer(choices, size, places.room)):
             written = self._written(picture, host, places, choice, stream, keys)
             progress(min(0.6 + 0.1 * at, 0.9))
-            if _comes_through(written, picture.channel, places, stream, keys):
+            if comes_through(written, picture.channel, places, stream, keys):
                 progress(1.0)
                 container = _container(written)
                 survival = picture.channel.survival(*host.size)
@@ -265,7 +265,7 @@ def _safer(choices: list[Choice], size: int, room: int) -> Iterator[Choice]:
                 yield Choice(choice.strength, rate, choice.change)
 
 
-def _comes_through(written: Host, channel: Channel, places: Places, stream: bytes, keys: Keys) -> bool:
+def comes_through(written: Host, channel: Channel, places: Places, stream: bytes, keys: Keys) -> bool:
     """Whether a receiver reads the stream behind the channel, after each of its trips."""
     image = written.image()
     try:
