@@ -24,7 +24,8 @@ from stegcinn.sealing.keys import KEY_SIZE, Keys
 
 MOST_CHANGE = 40.0  # dB, PSNR of host and container, expected: nothing is hidden that changes more
 MARGIN = 0.04  # bits per place, beyond what the code needs by its own account
-_GREEN = ((1.772**2 + 0.344136286**2) / 3, (1.402**2 + 0.714136286**2) / 3)  # of Cb and Cr: squared change of RGB, mean
+SPARED = 0.2  # of the information, for damage in one place of the picture, where there is room for that
+_SEEN = np.array([[1.772**2 + 0.344136286**2], [1.402**2 + 0.714136286**2]])  # of Cb and Cr: squared, in RGB
 _STRONGER = (0, 8, 16, 26, 36)  # how far below the quality of a channel strengths are tried
 _WEBP = 35  # how far below, more, strengths are where WebP takes small changes of chroma away
 _RESIZED = 25  # likewise, where scaling does
@@ -86,14 +87,17 @@ class Trial:
         sizes[0] -= len(self.places.head)
         return sizes
 
-    def choice(self, size: int) -> Choice | None:
-        """For a stream of `size` bytes; None if it does not come through, or not within MOST_CHANGE."""
+    def choice(self, size: int, spared: float = 0.0) -> Choice | None:
+        """For a stream of `size` bytes; None if it does not come through, or not within MOST_CHANGE.
+
+        `spared`: share of the information that is not counted on.
+        """
         for rate in reversed(range(len(ldpc.RATES))):
             plan = code.plan(size, rate)
             if plan.used > self.places.room:
                 continue
             used = np.clip(plan.used - np.append(0, np.cumsum(self._sizes)[:-1]), 0, self._sizes)
-            information = float(used @ self.information) / plan.used
+            information = (1 - spared) * float(used @ self.information) / plan.used
             if information >= ldpc.required_information(rate, plan.length) + MARGIN:
                 used[0] += len(self.places.head)
                 change = float(used @ self.change) / self.places.blocks
@@ -136,14 +140,16 @@ def _trial(host: Host, channel: Channel, places: Places, keys: Keys, strength: i
 
 
 def _change(before: Image.Image, after: Image.Image) -> Float64:
-    """By slot, see `Trial`."""
-    moved = grid.of_rgb(np.asarray(after)) - grid.of_rgb(np.asarray(before))
-    by_plane = np.square(moved).mean(axis=(0, 1), dtype=np.float64)  # (2, 7); half of the blocks are Cb's
-    change: Float64 = (by_plane * np.array(_GREEN)[:, None]).sum(axis=0) / 64
+    """By slot, see `Trial`: the squared change of pixels, shared out as coefficients have changed."""
+    pixels = [np.asarray(image) for image in (before, after)]
+    moved = grid.of_rgb(pixels[1]) - grid.of_rgb(pixels[0])
+    shares = (np.square(moved).mean(axis=(0, 1), dtype=np.float64) * _SEEN).sum(axis=0)
+    total = np.square(np.subtract(*pixels, dtype=np.float32)).mean(dtype=np.float64)
+    change: Float64 = total * shares / max(float(shares.sum()), 1e-9)
     return change
 
 
 def usable(trials: Sequence[Trial], size: int) -> list[Choice]:
     """The choices that trials offer for a stream, what changes least first."""
-    choices = [choice for trial in trials if (choice := trial.choice(size))]
+    choices = [choice for trial in trials if (choice := trial.choice(size, SPARED) or trial.choice(size))]
     return sorted(choices, key=lambda choice: choice.change)
