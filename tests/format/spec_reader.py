@@ -808,7 +808,7 @@ def read_robust(file, password):
         swap = (told[..., 4] >> bit & 1 == 1)[..., None]
         values[..., [a, b]] = np.where(swap, values[..., [b, a]], values[..., [a, b]])
     k = 0
-    while 2 * rows * columns >= 1000 * 2 ** (k + 1):
+    while k < 3 and 2 * rows * columns >= 1000 * 2 ** (k + 1):
         k += 1
     zone = told[..., 0] + 256 * told[..., 1] < 65536 >> k
     roles, mask = ((told[..., 2] + 256 * told[..., 3]) % 396)[zone], (told[..., 4] >> 3 & 1)[zone]

@@ -24,6 +24,7 @@ PILOT = -1
 
 _BYTES = 16  # of keystream for a block: zone (2), role (2), swaps and mask, a dither for each slot, and 4 that are left
 _ENOUGH = 1000  # blocks that the zone has at least, where there are as many
+_SPARSEST = 3  # the zone is one block in 2**3 at the least, so that a part of a large picture still tells its scale
 _DITHER = np.float32(1 / 128)  # steps; the dither is 0 to 2
 
 
@@ -54,8 +55,8 @@ class Places:
 
     @cached_property
     def zone(self) -> Bool:
-        """Which blocks (rows, columns, 2) have pilots or bits of the header: about a 2**-k part, _ENOUGH at least."""
-        k = max(0, (self._whole // _ENOUGH).bit_length() - 1)
+        """Which blocks (rows, columns, 2) have pilots or bits of the header: a 2**-k part."""
+        k = min(max(0, (self._whole // _ENOUGH).bit_length() - 1), _SPARSEST)
         return self._word(0) < (1 << 16 >> k)
 
     @cached_property

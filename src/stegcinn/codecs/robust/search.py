@@ -21,7 +21,7 @@ from stegcinn.errors import RevealError
 from stegcinn.runtime.arrays import Float32
 from stegcinn.sealing.keys import Keys
 
-LONG_EDGES = (1600, 1280, 2048, 2560, 4096, 1920, 1080, 1024, 1440, 3840, 3000, 4000)  # pixels, that senders scale to
+LONG_EDGES = (1600, 1280, 2048, 2560, 4096, 1920, 4000, 4032, 3264, 4608)  # pixels: of channels, and of cameras
 SCALES = 0.5, 2.0  # of the sender's size to the receiver's
 _FINENESS = 0.008  # between scales that are tried: half of it off, pilots are seen half as well
 _SEARCHED = 64  # blocks of each side, from the top left, that tell the scale
