@@ -51,7 +51,9 @@ class Channel:
     @property
     def qualities(self) -> tuple[int, ...]:
         """Those that a container is tried at."""
-        steps = (-LOWER, 0, *HIGHER) if self.known else (0, *STEADY)
+        steps: tuple[int, ...] = (-LOWER, 0, *HIGHER) if self.known else (0, *STEADY)
+        if self.kind == "webp":  # whose quality 98 takes as much from chroma as 90 does, nearly
+            steps = (0, HIGHER[1])
         return tuple(sorted({min(max(self.quality + step, 1), QUALITIES[-1]) for step in steps}))
 
     @property

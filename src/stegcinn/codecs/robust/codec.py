@@ -32,7 +32,7 @@ from stegcinn.sealing.envelope import Envelope
 from stegcinn.sealing.keys import VERSION, Keys
 
 SALT = b"stegcinn robust: no salt is left"  # 32 bytes, the same for all pictures: none of their own survives
-TRIED = 2  # strengths of which the better one is taken, if both do
+TRIED = 2  # strengths of which the better one is tried first
 RETRIES = 4  # rates, each lower than the one before, should what was written not come through
 SAFER = 2  # by how many rates
 
@@ -168,23 +168,22 @@ class RobustCodec:
             raise CapacityError(size, 0)
         if size > self.limit(picture):
             raise CapacityError(size, self.capacity(picture, wish, progress).most)
-        done: list[Trial] = []
-        for trial in self._trials(picture, lambda share: progress(0.6 * share)):
-            done.append(trial)
-            if len(done) >= TRIED and choosing.usable(done, size):
-                break
-        choices = choosing.usable(done, size)
-        if not choices:
+        places, fits, fresh = Places(keys, *picture.blocks), False, list[Trial]()
+        for number, trial in enumerate(self._trials(picture, lambda share: progress(0.9 * share)), start=1):
+            fresh.append(trial)
+            if number < TRIED:
+                continue
+            choices, fresh = choosing.usable(fresh, size), []
+            fits = fits or bool(choices)
+            for choice in _safer(choices, size, places.room):
+                written = self._written(picture, host, places, choice, stream, keys)
+                if comes_through(written, picture.channel, places, stream, keys):
+                    progress(1.0)
+                    survival = picture.channel.survival(*host.size)
+                    changed = writing.changed(host, written)
+                    return Embedding(_container(written), changed, colors="keep", survival=survival)
+        if not fits:
             raise CapacityError(size, self.capacity(picture, wish, silent).most)
-        places = Places(keys, *picture.blocks)
-        for at, choice in enumerate(_safer(choices, size, places.room)):
-            written = self._written(picture, host, places, choice, stream, keys)
-            progress(min(0.6 + 0.1 * at, 0.9))
-            if comes_through(written, picture.channel, places, stream, keys):
-                progress(1.0)
-                container = _container(written)
-                survival = picture.channel.survival(*host.size)
-                return Embedding(container, writing.changed(host, written), colors="keep", survival=survival)
         raise SelfCheckError(
             f"the payload does not surely survive {wish.channel or USUAL} in this photo; hide less, or in another one"
         )
