@@ -137,8 +137,8 @@ class RobustCodec:
         return min(MOST_BYTES, rows * columns * grid.PLANES * SLOTS // 8)
 
     def evidence(self, picture: Picture) -> str | None:
-        """What it makes is a JPEG anew, or colours that no decoder need have left: like what is sent in any case."""
-        return None
+        """That of the photo where its pixels are kept; a JPEG file is made anew in any case."""
+        return picture.photo.evidence if isinstance(picture.host, PixelHost) else None
 
     def capacity(self, picture: Picture, wish: Wish, progress: Progress) -> Room:
         """What the best strength takes, by trials."""
