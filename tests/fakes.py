@@ -87,5 +87,5 @@ def load_fake(name: str) -> Codec[Any]:
     if name == "jpeg":
         return load_codec(name)
     codec = GradedLsbCodec() if name == "stealth" else LsbCodec()
-    codec.name, codec.auto = name, name != "cinn"
+    codec.name, codec.auto = name, name not in ("cinn", "robust")
     return codec

@@ -25,7 +25,7 @@ from unittest import mock
 
 import numpy as np
 import zstandard
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV, ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from PIL import Image
@@ -40,12 +40,13 @@ from stegcinn.codecs.base import Colors, Wish, silent
 from stegcinn.codecs.cinn import codec as cinn
 from stegcinn.codecs.exact import codec as exact
 from stegcinn.codecs.exact.header import HEADER_SIZE, LAST_PHASE, Header, Load
+from stegcinn.codecs.robust import codec as robust
 from stegcinn.codecs.stealth import header as stealth_header
 from stegcinn.codecs.stealth import moves
-from stegcinn.coding import layerheader
+from stegcinn.coding import convolution, layerheader, ldpc
 from stegcinn.colourmodel import networks
 from stegcinn.runtime.arrays import UInt8
-from stegcinn.sealing import envelope, sharing
+from stegcinn.sealing import compact, envelope, sharing
 from stegcinn.sealing.envelope import NAMED, SHARE, ZSTD, Payload
 from stegcinn.sealing.keys import VERSION, Keyring, Keys
 
@@ -410,6 +411,66 @@ def jpegs() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]]:
         yield f"v2-jpeg-{name}", {"version": VERSION, "codec": "jpeg", "password": PASSWORD, "layer": layer}, make
 
 
+def robust_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]]:
+    """Name, facts and bytes of files of codec robust, as they were made and as something saved them anew."""
+    rgb, payload = host(509, 514, 12, 1), named(20)
+
+    def hidden(channel: str | None = None, password: str | None = PASSWORD, payload: Payload = payload) -> bytes:
+        wish = Wish(channel=channel)
+        return stego.conceal(Source(rgb), payload, password=password, codec="robust", wish=wish, suffix=".jpg").file
+
+    def again(file: bytes, **options: Any) -> bytes:
+        buffer = io.BytesIO()
+        with Image.open(io.BytesIO(file)) as image:
+            image.save(buffer, "JPEG", **options)
+        return buffer.getvalue()
+
+    def changed(module: Any, name: str, change: Callable[..., Any]) -> bytes:
+        """Hidden with a function that is another one; `change` gets the right one and what it is given."""
+        real = getattr(module, name)
+        other = mock.patch.object(module, name, lambda *each, **options: change(real, *each, **options))
+        with other, mock.patch.object(robust, "comes_through", return_value=True):
+            return _without_check(hidden)
+
+    opens: dict[str, tuple[Callable[[], bytes], str | None, Payload]] = {
+        "robust": (hidden, PASSWORD, payload),
+        "robust-known": (lambda: hidden(channel="quality=70"), PASSWORD, payload),
+        "robust-empty": (lambda: hidden(password=None, payload=Payload(b"")), None, Payload(b"")),
+        "robust-compressed": (lambda: hidden(payload=Payload(TEXT, NAME)), PASSWORD, Payload(TEXT, NAME)),
+        "robust-sent": (lambda: again(hidden(), quality=70), PASSWORD, payload),
+        "robust-444": (lambda: again(hidden(), quality=85, subsampling=0), PASSWORD, payload),
+    }
+    for name, (make, password, each) in opens.items():
+        facts = {"version": VERSION, "codec": "robust", "password": password, "opens": _told(each)}
+        yield f"v2-{name}", facts, make
+
+    def zeros(real: Callable[..., Any], bits: UInt8) -> Any:
+        bits[78] ^= 1
+        return real(bits)
+
+    def other_code(real: Callable[..., Any], cut: Any, bits: UInt8) -> Any:
+        return real(cut, bits)[::-1]
+
+    def other_tag(real: Callable[..., bytes], *each: Any) -> bytes:
+        return flipped(real(*each), 3)
+
+    def other_flags(real: Callable[..., bytes], packed: Any, keys: Keys) -> bytes:
+        box = AESSIV(keys.stream("compact envelope", compact.KEY_SIZE))
+        return box.encrypt(bytes([4]) + packed.body, None)
+
+    for name, layer, make in (
+        ("clean", "robust header", lambda: _jpeg(rgb)),
+        ("password-wrong", "robust header", lambda: hidden(password="another password")),
+        ("header-zeros", "robust header", lambda: changed(convolution, "encode", zeros)),
+        ("code", "robust code", lambda: changed(ldpc, "encode", other_code)),
+        ("tag", "box", lambda: changed(compact, "seal", other_tag)),
+        ("flags", "flags", lambda: changed(compact, "seal", other_flags)),
+        ("no-room", "robust room", lambda: _jpeg(host(270, 280, 12, 2))),
+    ):
+        facts = {"version": VERSION, "codec": "robust", "password": PASSWORD, "layer": layer}
+        yield f"v2-robust-{name}", facts, make
+
+
 def _jpeg(rgb: UInt8) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, "JPEG")
@@ -471,10 +532,11 @@ def main() -> None:
     index = VECTORS / "containers.json"
     had = json.loads(index.read_text()) if index.exists() else []
     names = {entry["name"] for entry in had}
-    for name, facts, make in itertools.chain(good_containers(), bad_containers(), jpegs(), images()):
+    made = itertools.chain(good_containers(), bad_containers(), jpegs(), robust_containers(), images())
+    for name, facts, make in made:
         if name in names:
             continue
-        file = f"{name}{'.jpg' if facts['codec'] == 'jpeg' else '.png'}"
+        file = f"{name}{'.jpg' if facts['codec'] in ('jpeg', 'robust') else '.png'}"
         (VECTORS / file).write_bytes(make())
         had.append({"name": name, "file": file, **facts})
         print(f"made {file}, {(VECTORS / file).stat().st_size} bytes")

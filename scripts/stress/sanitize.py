@@ -27,6 +27,7 @@ import numpy as np
 
 from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.jpeg import coefficients
+from stegcinn.codecs.robust import recolouring
 from stegcinn.codecs.stealth import moves, noise
 from stegcinn.coding import labels, stc
 from stegcinn.colourmodel import cells, mixture, networks, rangecoder
@@ -199,11 +200,17 @@ def label_preferences(rng: Random) -> None:
     labels.preferences(costs, numbers(rng, (len(costs),), "u1"), int(rng.integers(0, labels.layers_of(costs))))
 
 
+def recolour(rng: Random) -> None:
+    height, width = sides(rng)
+    planes = rng.normal(0, rng.choice([0.3, 20, 1e6]), (2, -(-height // 2), -(-width // 2))).astype(np.float32)
+    recolouring.recoloured(numbers(rng, (height, width, 3), "u1"), planes)
+
+
 LOOPS: dict[str, Callable[[Random], None]] = {
     loop.__name__: loop
     for loop in (
         stc_decode, stc_encode, draw_colours, measure_colours, encode_counts, show_neighbours, gather_cells,
-        move_reluctance, move_costs, ternary_costs, label_entropies, label_preferences,
+        move_reluctance, move_costs, ternary_costs, label_entropies, label_preferences, recolour,
     )
 }  # fmt: skip
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stegcinn.album.revealing import reveal_album
     from stegcinn.carriers.base import halved
     from stegcinn.codecs.base import Judgement
+    from stegcinn.codecs.robust.channels import Channel, channels
     from stegcinn.ranking import Ranked, rank
     from stegcinn.results import Capacity, Container
     from stegcinn.sealing.envelope import Payload
@@ -32,6 +33,7 @@ _ROOMS = {  # of what is loaded when it is first used: `stegcinn --help` does wi
     "album.revealing": ("reveal_album",),
     "carriers.base": ("halved",),
     "codecs.base": ("Judgement",),
+    "codecs.robust.channels": ("Channel", "channels"),
     "ranking": ("Ranked", "rank"),
     "sealing.envelope": ("Payload",),
     "results": ("Capacity", "Container"),
@@ -42,6 +44,7 @@ __all__ = [
     "Album",
     "Capacity",
     "CapacityError",
+    "Channel",
     "Container",
     "ImageError",
     "Judgement",
@@ -56,6 +59,7 @@ __all__ = [
     "UsageError",
     "WeightsError",
     "capacity",
+    "channels",
     "halved",
     "hide",
     "hide_album",

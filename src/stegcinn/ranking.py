@@ -12,7 +12,6 @@ from stegcinn.carriers.base import ImageSource, Source
 from stegcinn.codecs.base import Judgement, Progress, judge_disturbance, portions, silent
 from stegcinn.errors import ImageError, UsageError
 from stegcinn.files import shown
-from stegcinn.sealing import envelope
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def _files(folder: Path) -> list[Path]:
 def _ranked(host: ImageSource, source: Source, size: int, progress: Progress) -> Ranked | None:
     """By the first codec that can tell."""
     for codec, carrier in stego.hosts(source):
-        disturbance = codec.disturbance(carrier, size + envelope.OVERHEAD, progress)
+        disturbance = codec.disturbance(carrier, size + codec.envelope.OVERHEAD, progress)
         if disturbance is not None:
             judgement = judge_disturbance(codec.evidence(carrier), disturbance)
             return Ranked(host, codec.name, disturbance, 8 * size / carrier.pixels, judgement)

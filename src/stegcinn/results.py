@@ -94,6 +94,7 @@ class Container:
     raw_accuracy: float  # share of embedded bits that read back right before error correction
     stored: int  # bytes of the payload as it is stored: compressed, if that makes it smaller
     notes: tuple[str, ...]  # what whoever hid the payload should know, a line each
+    survival: str | None = None  # what it comes through on the way, in a line; None if it is to be sent as it is
 
     @cached_property
     def image(self) -> Image.Image:
@@ -105,6 +106,8 @@ class Container:
     @property
     def advice(self) -> tuple[str, ...]:
         """What is true of all containers in such a format, a line each."""
+        if self.survival:
+            return ()
         return (FRAGILE if self.suffix in LOSSLESS else FRAGILE_JPEG,)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:

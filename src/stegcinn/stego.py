@@ -57,15 +57,17 @@ PUBLIC = "without a password, anyone with stegcinn can read the payload"
 
 def hide(
     host: ImageSource, payload: bytes | bytearray | memoryview, *, password: str | None = None,
-    codec: str | None = None, colors: Colors | None = None, halve: bool = False, format: str | None = None,
-    progress: Progress | None = None,
+    codec: str | None = None, colors: Colors | None = None, halve: bool = False, channel: str | None = None,
+    format: str | None = None, progress: Progress | None = None,
 ) -> Container:  # fmt: skip
     """Hide `payload` in `host` and return the container, verified; `save` it as it is.
 
     `host`: a path, encoded bytes, a binary file object, a PIL image or an (H, W, 3) uint8 array, 64x64 to 50
     megapixels; scaled down to half first if `halve`. `codec`: one of CODECS; by default the first that takes the
     payload of those that may be chosen. `colors`: "keep" the host's coarse colours, or "generate" new ones for its
-    gray-scale; default keep, but generate for a gray host. `format`: of the file, as in "png", "webp" or "tif".
+    gray-scale; default keep, but generate for a gray host. `channel`: what the container has to come through, by its
+    name in `channels()` or as "long-edge=1600,quality=70", "quality>=62" or "webp>=80": then codec robust hides.
+    `format`: of the file, as in "png", "webp" or "tif".
     `progress` is called with the share of the work done. Without a password anyone with stegcinn can read the payload.
 
     Warns with StegcinnWarning of all that is in the container's `notes`, and that it is to be sent as it is. Raises
@@ -76,8 +78,8 @@ def hide(
         raise UsageError(f"the payload must be bytes, not {type(payload).__name__}")
     suffix = None if format is None else check_suffix(f"image.{format.removeprefix('.')}", suffixes(codec))
     container = conceal(
-        _source(host, halve), Payload(bytes(payload)), password=password, codec=codec, wish=Wish(colors), suffix=suffix,
-        progress=progress or silent,
+        _source(host, halve), Payload(bytes(payload)), password=password, codec=codec,
+        wish=Wish(colors, channel=channel), suffix=suffix, progress=progress or silent,
     )  # fmt: skip
     _warn((*container.notes, *container.advice))
     return container
@@ -112,11 +114,11 @@ def open_payload(
 
 def capacity(
     host: ImageSource, *, codec: str | None = None, colors: Colors | None = None, halve: bool = False,
-    progress: Progress | None = None,
+    channel: str | None = None, progress: Progress | None = None,
 ) -> Capacity:  # fmt: skip
     """Measure how large a payload `hide` will surely take in this host; `bytes` is 0 if it can take none."""
     source = _source(host, halve)
-    found = measure(source, codec=codec, wish=Wish(colors), progress=progress or silent)
+    found = measure(source, codec=codec, wish=Wish(colors, channel=channel), progress=progress or silent)
     _warn(source.notes)
     return found
 
@@ -129,24 +131,25 @@ def conceal(
 
     `among`: the codecs that there are, instead of those that ship.
     """
-    *first, last = hosts(source, _asked(wish, codec, suffix), _candidates(codec, wish, suffix, among))
+    wish = _asked(wish, codec, suffix)
+    *first, last = hosts(source, wish, _candidates(codec, wish, suffix, among))
     packed = envelope.pack(payload)
     notes = [*source.notes, *name_notes(packed.payload)]
     task = _Task(notes, Keyring(password), wish, suffix, rising(progress))
     for each, host in first:
         with suppress(CapacityError, SelfCheckError):
-            if packed.sealed_size <= each.limit(host):
+            if each.envelope.OVERHEAD + packed.contents_size <= each.limit(host):
                 return _conceal(task, packed, each, host)
     try:
         return _conceal(task, packed, *last)
     except CapacityError as error:
         name_size = packed.name_field
         if name_size == 0 or error.needed - name_size > error.available:  # leaving the name out would not help
-            raise _of_payload(error, name_size, payload, source) from None
+            raise _of_payload(error, name_size, last[0], payload, source) from None
     try:
         return _conceal(task, packed.without_name(), *last)
     except CapacityError as error:
-        raise _of_payload(error, 0, payload, source) from None
+        raise _of_payload(error, 0, last[0], payload, source) from None
 
 
 @dataclass(frozen=True)
@@ -163,9 +166,9 @@ class _Task:
 def _conceal(task: _Task, packed: Packed, codec: Codec[C], host: C) -> Container:
     suffix = task.suffix or codec.formats[0]
     notes = list(dict.fromkeys([*task.notes, *codec.losses(host, suffix)]))  # before the work, as it may refuse
-    keys = task.keyring(codec.salt(host))
+    keys = task.keyring(codec.salt(host), shared=codec.shared_salt)
     for _ in range(ATTEMPTS):  # each with a new salt and new filling
-        stream = envelope.seal(packed, keys)
+        stream = codec.envelope.seal(packed, keys)
         embedding = codec.embed(host, stream, keys, task.wish, lambda share: task.progress(0.8 * share))
         file = codec.encode(embedding.carrier, suffix)
         try:
@@ -182,11 +185,14 @@ def _conceal(task: _Task, packed: Packed, codec: Codec[C], host: C) -> Container
             notes.append(COLOURED)
         if judgement.verdict != "safe":
             notes.append(judgement.reason)
+        if embedding.survival:
+            notes.append(embedding.survival)
         if task.keyring.public:
             notes.append(PUBLIC)
         return Container(
             file, suffix, packed.payload.name, codec.name, embedding.colors, judgement, embedding.disturbance,
             host.pixels, embedding.changed, raw_accuracy, len(packed.stored), tuple(notes),
+            embedding.survival,
         )  # fmt: skip
     raise SelfCheckError(
         "the container could not be read back with the margin we ask for; try a smaller payload or another photo"
@@ -197,9 +203,10 @@ def _verify(file: bytes, host: C, payload: Payload, keyring: Keyring, codec: Cod
     """Reveal from the encoded file as a receiver would, with less effort; raw accuracy, or RevealError."""
     saved = codec.open(Source(file))
     codec.check(host, saved)
-    keys = keyring(codec.salt(saved))
-    extraction = codec.extract(saved, keys, partial(envelope.stream_size, keys=keys), strict=True, progress=progress)
-    if envelope.unseal(extraction.stream, keys).data != payload.data:
+    keys = keyring(codec.salt(saved), shared=codec.shared_salt)
+    size = partial(codec.envelope.stream_size, keys=keys)
+    extraction = codec.extract(saved, keys, size, strict=True, progress=progress)
+    if codec.envelope.unseal(extraction.stream, keys).data != payload.data:
         raise RevealError
     return extraction.raw_accuracy
 
@@ -236,10 +243,11 @@ def find(
         opened = [(codec, carrier) for codec, carrier in opened if codec.name not in slow]
     tries = [(*each, version) for version in versions for each in opened if each[0].first_version <= version]
     for (codec, carrier, version), report in zip(tries, portions(progress, len(tries)), strict=True):
-        keys = keyring(codec.salt(carrier, version), version)
+        keys = keyring(codec.salt(carrier, version), version, shared=codec.shared_salt)
         try:
-            stream = codec.extract(carrier, keys, partial(envelope.stream_size, keys=keys), progress=report).stream
-            payload = envelope.unseal(stream, keys)
+            size = partial(codec.envelope.stream_size, keys=keys)
+            stream = codec.extract(carrier, keys, size, progress=report).stream
+            payload = codec.envelope.unseal(stream, keys)
         except MachineError as error:
             failure = error  # worth telling, should no other codec find anything
         except RevealError:
@@ -257,7 +265,8 @@ def measure(
 ) -> Capacity:  # fmt: skip
     """`capacity` of a source, in files of a suffix if that is given."""
     progress = rising(progress)  # some begin anew when a sample was not enough
-    opened = hosts(source, _asked(wish, codec, suffix), _candidates(codec, wish, suffix))
+    wish = _asked(wish, codec, suffix)
+    opened = hosts(source, wish, _candidates(codec, wish, suffix))
     found: list[tuple[Codec[Any], Any, Room]] = []
     failure: MachineError | None = None
     for (each, host), report in zip(opened, portions(progress, len(opened)), strict=True):
@@ -271,16 +280,16 @@ def measure(
     if room.colors == "generate" and wish.colors is None and room.most:
         source.notes.append(GRAY)
     routes = tuple(
-        Route(each.name, each.formats[0], _payload(room.most), _payload(room.safe), each.evidence(host))
+        Route(each.name, each.formats[0], _payload(each, room.most), _payload(each, room.safe), each.evidence(host))
         for each, host, room in found
     )
     (most,) = (route for route in routes if route.codec == best.name)
     return Capacity(most.bytes, 8 * most.bytes / host.pixels, most.codec, room.colors, routes)
 
 
-def _payload(stream: int) -> int:
-    """Bytes of payload that an envelope of so many bytes holds."""
-    return max(0, stream - envelope.OVERHEAD)
+def _payload(codec: Codec[Any], stream: int) -> int:
+    """Bytes of payload that a codec's envelope of so many bytes holds."""
+    return max(0, stream - codec.envelope.OVERHEAD)
 
 
 def hosts(
@@ -367,7 +376,8 @@ def _candidates(
         if suffix is not None and suffix not in codec.formats:
             raise UsageError(f"codec {name} makes no {suffix} file; use {', '.join(codec.formats)}, or another codec")
         return [codec]
-    there = among or [codec for codec in map(load_codec, CODECS) if codec.auto]
+    # Who names a channel asks for what comes through it, which no codec does that is taken unasked.
+    there = among or [codec for codec in map(load_codec, CODECS) if codec.auto or wish.channel is not None]
     usual = [codec for codec in there if codec.refusal(wish) is None]
     fitting = [codec for codec in usual if suffix is None or suffix in codec.formats]
     if not fitting:
@@ -378,7 +388,7 @@ def _candidates(
 
 def _asked(wish: Wish, codec: str | None, suffix: str | None) -> Wish:
     """A file of another kind is made of the host only for whoever asks for that."""
-    return replace(wish, convert=codec is not None or suffix is not None)
+    return replace(wish, convert=codec is not None or suffix is not None, suffix=suffix)
 
 
 def _named(name: str, among: Sequence[Codec[Any]] | None = None) -> Codec[Any]:
@@ -406,9 +416,12 @@ def _source(image: ImageSource | Container, halve: bool = False) -> Source:
     return source.halved() if halve else source
 
 
-def _of_payload(error: CapacityError, name_size: int, payload: Payload, source: Source) -> CapacityError:
+def _of_payload(
+    error: CapacityError, name_size: int, codec: Codec[Any], payload: Payload, source: Source
+) -> CapacityError:
     """The same in bytes of payload, as users count: without what the envelope and `name_size` bytes of a name add."""
-    needed, available = error.needed - name_size - envelope.OVERHEAD, max(0, error.available - envelope.OVERHEAD)
+    needed = error.needed - name_size - codec.envelope.OVERHEAD
+    available = _payload(codec, error.available)
     return CapacityError(needed, available, size=len(payload.data), halved=source.is_halved)
 
 

@@ -128,6 +128,7 @@ def test_json_of_hide_and_reveal(host: Path, secret: Path, run: Run) -> None:
     assert hidden == {
         "output": "o.png", "bytes": 512, "stored_bytes": STORED, "name": "secret.bin", "bpp": 512 * 8 / SIDE**2,
         "codec": "stealth", "colors": "keep", "raw_accuracy": 1.0, "disturbance": 1.0, "judgement": "safe",
+        "survival": None,
     }  # fmt: skip
     revealed = json.loads(run("reveal", "o.png", "-o", "r", "--json").out)
     assert revealed.pop("seconds") > 0

@@ -233,7 +233,7 @@ def test_the_compressed_size_is_told(host: Path, run: Run) -> None:
     assert "stegcinn: hid 100 bytes in p.png: " in run("hide", host, "random.bin", "-o", "p.png").err
     half = os.urandom(1500)
     Path("half.bin").write_bytes(half + half)
-    needed = envelope.pack(Payload(half + half)).sealed_size - envelope.OVERHEAD
+    needed = envelope.pack(Payload(half + half)).contents_size
     one_error(run("hide", host, "half.bin", "-o", "q.png"), 3, f"needs {needed:,} bytes (3,000 before compression)")
 
 

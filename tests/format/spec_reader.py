@@ -1,8 +1,8 @@
 """A second reader of containers, written from docs/SPEC.md alone: it shares no line with the package.
 
-Plain and slow. Keys, ciphers, the range coder and the error correction are the standard library's or its own; NumPy
-holds arrays, Pillow reads the file, ONNX Runtime runs the networks, zstandard decompresses. Numbers in comments are the
-SPEC's sections.
+Plain and slow. Keys, ciphers, the range coder and the error correction are the standard library's or its own, but for
+AES, which is cryptography's; NumPy holds arrays, Pillow reads the file, ONNX Runtime runs the networks, zstandard
+decompresses. Numbers in comments are the SPEC's sections.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from typing import NamedTuple
 import numpy as np
 import onnxruntime as ort
 import zstandard
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CTR
+from cryptography.hazmat.primitives.cmac import CMAC
 from PIL import Image
 
 import jpegs
@@ -126,12 +130,12 @@ def key_of(luma, password, version):
     return key_of_salt(salt, password, version)
 
 
-def key_of_salt(salt, password, version):
+def key_of_salt(salt, password, version, shared=False):
     secret = f"stegcinn v{version}: no password, no secrecy".encode()
     if password is not None:
-        n = {2: 131072, 1: 65536}[version]
+        n, p = (262144, 2) if shared else ({2: 131072, 1: 65536}[version], 1)
         secret = hashlib.scrypt(
-            unicodedata.normalize("NFC", password).encode(), salt=salt, n=n, r=8, p=1, dklen=32, maxmem=1 << 28
+            unicodedata.normalize("NFC", password).encode(), salt=salt, n=n, r=8, p=p, dklen=32, maxmem=1 << 29
         )
     return Key(version, hkdf(secret, salt, f"stegcinn v{version} root".encode(), 32))
 
@@ -176,18 +180,19 @@ def open_envelope(data, key):
     if len(data) < 12 + size:
         raise RefusedError("box")
     body = open_box(both[:32], data[12 : 12 + size], head, "box")
-    return (SHARE, body) if share else unpacked(body, zstd, named)
+    return (SHARE, body) if share else contents_of(body, zstd, named)
 
 
 SHARE = object()  # in the place of a name
 
 
-def unpacked(body, zstd, named):
+def contents_of(body, zstd, named):
+    """What is sealed; 4, items 3 to 6."""
     data_size, name = None, b""
     if zstd:
-        data_size, body = struct.unpack(">I", body[:4])[0], body[4:]
+        data_size, body = struct.unpack(">I", body[:4].ljust(4, b"\0"))[0], body[4:]
     if named:
-        if 1 + sum(body[:1]) > len(body):
+        if not body or 1 + body[0] > len(body):
             raise RefusedError("name")
         name, body = body[1 : 1 + body[0]], body[1 + body[0] :]
     return name.decode(errors="replace"), decompressed(body, data_size) if zstd else body
@@ -723,7 +728,171 @@ def read_jpeg(file, password):
     return read_layered("jpeg", labels[:border], labels[border:], 2, key), key
 
 
-# 12: albums
+# 12: codec robust
+
+
+def open_compact(data, key):
+    """-> (name, payload); 4.1."""
+    secret = stream(key, "compact envelope", 64)
+    if len(data) < 17:
+        raise RefusedError("envelope")
+    iv, sealed = data[:16], data[16:]
+    counter = bytes(b & 0x7F if i in (8, 12) else b for i, b in enumerate(iv))
+    body = Cipher(AES(secret[32:]), CTR(counter)).decryptor().update(sealed)
+    if s2v(secret[:32], body) != iv:
+        raise RefusedError("box")
+    flags, body = body[0], body[1:]
+    if flags > 3:
+        raise RefusedError("flags")
+    return contents_of(body, flags & 1, flags >> 1)
+
+
+def s2v(key, plain):
+    """RFC 5297, 2.4, of one string."""
+
+    def doubled(block):
+        number = int.from_bytes(block, "big") << 1
+        return (number ^ 0x87 if number >> 128 else number).to_bytes(17, "big")[-16:]
+
+    def mac(data):
+        state = CMAC(AES(key))
+        state.update(data)
+        return state.finalize()
+
+    zero = mac(bytes(16))
+    if len(plain) >= 16:
+        return mac(plain[:-16] + xor(plain[-16:], zero))
+    return mac(xor(doubled(zero), plain + b"\x80" + bytes(15 - len(plain))))
+
+
+MODES = (1, 8, 9, 2, 16, 10, 17)
+BASES = (18, 18, 21, 24, 24, 26, 26)
+
+
+def robust_coefficients(file):
+    """(rows, columns, 2, 7); 12.1."""
+    with Image.open(file) as image:
+        layers = getattr(image, "layer", None) if image.format == "JPEG" else None
+        sampling = [each[1:3] for each in layers] if layers else []
+        rgb = np.asarray(image.convert("RGB")).astype(float)
+        tables = getattr(image, "quantization", None)
+    height, width, _ = rgb.shape
+    rows, columns = ceil(height / 16), ceil(width / 16)
+    if sampling == [(2, 2), (1, 1), (1, 1)]:
+        planes = jpegs.read_baseline(Path(file).read_bytes())[1:]
+        steps = [np.array(tables[layer[3]])[list(MODES)] for layer in layers[1:]]
+        found = [plane[:rows, :columns][..., list(MODES)] * step for plane, step in zip(planes, steps, strict=True)]
+        return np.stack(found, axis=2)
+    rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
+    mean = (rgb[::2, ::2] + rgb[1::2, ::2] + rgb[::2, 1::2] + rgb[1::2, 1::2]) / 4
+    luma = mean @ (0.299, 0.587, 0.114)
+    found = []
+    for plane in ((mean[..., 2] - luma) / 1.772, (mean[..., 0] - luma) / 1.402):
+        plane = np.pad(plane, ((0, 8 * rows - len(plane)), (0, 8 * columns - plane.shape[1])), "edge")
+        blocks = plane.reshape(rows, 8, columns, 8).swapaxes(1, 2)
+        found.append(np.stack([(blocks * wave(mode)).sum(axis=(2, 3)) for mode in MODES], axis=2))
+    return np.stack(found, axis=2)
+
+
+def wave(mode):
+    """ITU-T T.81, A.3.3."""
+    v, u = divmod(mode, 8)
+    across, down = (np.cos((2 * np.arange(8) + 1) * f * np.pi / 16) * (0.5 if f else 0.125**0.5) for f in (u, v))
+    return np.outer(down, across)
+
+
+def read_robust(file, password):
+    """-> the stream and its key, of a picture that lies as it was."""
+    key = key_of_salt(b"stegcinn robust: no salt is left", password, 2, shared=True)
+    values = robust_coefficients(file)
+    rows, columns, _, _ = values.shape
+    if 2 * rows * columns < 640:
+        raise RefusedError("robust room")
+    told = [np.frombuffer(stream(key, f"robust row {r}", 32 * columns), np.uint8) for r in range(rows)]
+    told = np.stack(told).reshape(rows, columns, 2, 16).astype(int)
+    for bit, (a, b) in enumerate(((0, 1), (3, 4), (5, 6))):
+        swap = (told[..., 4] >> bit & 1 == 1)[..., None]
+        values[..., [a, b]] = np.where(swap, values[..., [b, a]], values[..., [a, b]])
+    k = 0
+    while k < 3 and 2 * rows * columns >= 1000 * 2 ** (k + 1):
+        k += 1
+    zone = told[..., 0] + 256 * told[..., 1] < 65536 >> k
+    roles, mask = ((told[..., 2] + 256 * told[..., 3]) % 396)[zone], (told[..., 4] >> 3 & 1)[zone]
+    for strength, dithered in robust_lattices(values[zone][:, 0], roles, mask, told[zone][:, 5] / 128):
+        steps, dither = steps_of(strength), told[..., 5:12] / 128 * dithered
+        soft = np.cos(np.pi * (values / steps - dither))  # 1 for bit 0, -1 for bit 1
+        try:
+            header = robust_header(soft[zone][:, 0] * (1 - 2 * mask), roles)
+        except RefusedError:
+            continue
+        if header[2] == strength:
+            return robust_stream(soft, zone, header, key), key
+    raise RefusedError("robust header")
+
+
+def steps_of(strength):
+    scale = 5000 // strength if strength < 50 else 200 - 2 * strength
+    return np.array([min(max((base * scale + 50) // 100, 1), 255) for base in BASES])
+
+
+def robust_lattices(values, roles, mask, dither):
+    """Strengths on which pilots stand out, and whether they are dithered, the likeliest first."""
+    pilots, signs, found = roles >= 264, 1 - 2 * mask, []
+    for strength in range(15, 96):
+        for dithered in (0, 1):
+            waves = np.cos(np.pi * (values / steps_of(strength)[0] - dither * dithered))[pilots]
+            score = waves @ signs[pilots] / np.sqrt((waves**2).sum())
+            if score > 4:
+                found.append((score, strength, dithered))
+    return [each[1:] for each in sorted(found, reverse=True)]
+
+
+def robust_header(said, roles):
+    """-> size, rate, strength, width, height, nonce; Viterbi's algorithm over all states."""
+    llr = np.bincount(roles[roles < 264], said[roles < 264], minlength=264)
+    registers = np.arange(512)  # a new bit of weight 256, and the state before
+    ones = np.array([[(r & generator).bit_count() % 2 for generator in (0o557, 0o663, 0o711)] for r in range(512)])
+    best, came = np.where(np.arange(256) == 0, 0.0, -np.inf), []
+    for beliefs in llr.reshape(88, 3):
+        total = (best[registers % 256] + (1 - 2 * ones) @ beliefs).reshape(256, 2)  # by the state after
+        came.append(2 * np.arange(256) + total.argmax(axis=1))
+        best = total.max(axis=1)
+    state, text = 0, ""  # the last bits are zero
+    for registers in reversed(came):
+        text = str(registers[state] // 256) + text
+        state = registers[state] % 256
+    if "1" in text[76:]:
+        raise RefusedError("robust header")
+    ends = list(itertools.accumulate((16, 5, 7, 16, 16, 16), initial=0))
+    header = [int(text[a:b], 2) for a, b in pairwise(ends)]
+    if header[1] > 30:
+        raise RefusedError("robust header")
+    return header
+
+
+def robust_stream(soft, zone, header, key):
+    size, rate, _, _, _, nonce = header
+    info, m = CODES[rate][0], max(8 * size, 1)
+    words = ceil(m / (540 * info))
+    lift = max(16, ceil(m / (info * words)))
+    needed, places = words * 120 * lift, []
+    for slot in range(7):
+        of_slot = soft[..., slot][~zone] if slot == 0 else soft[..., slot].reshape(-1)
+        if len(places) < needed:
+            places += of_slot[permutation(key, f"robust order {nonce} {slot}", len(of_slot))].tolist()
+    if len(places) < needed:
+        raise RefusedError("robust code")
+    checks, found = checks_of(*CODES[rate], lift), []
+    for word in range(words):
+        decoded = decode_word(checks, 4 * np.array(places[word:needed:words]))
+        if decoded is None:
+            raise RefusedError("robust code")
+        found.append(decoded[: info * lift])
+    plain = np.concatenate(found) ^ bits(key, f"robust mask {nonce}", words * info * lift)
+    return np.packbits(plain[: 8 * size]).tobytes()
+
+
+# 13: albums
 
 
 def join(bodies):
@@ -759,7 +928,7 @@ def join(bodies):
         elif block[8] & 0x3F:
             last = RefusedError("flags")
         else:
-            return unpacked(block[9:], block[8] >> 7, block[8] >> 6 & 1)
+            return contents_of(block[9:], block[8] >> 7, block[8] >> 6 & 1)
     raise last
 
 
@@ -800,7 +969,7 @@ def interpolated(known, source):
 # 5: what a reader does
 
 LOSSLESS = {"stealth": read_stealth, "exact": read_exact, "cinn": read_cinn}
-CODECS = {"jpeg": None, **LOSSLESS}
+CODECS = {"jpeg": None, **LOSSLESS, "robust": None}
 VERSIONS = (2, 1)
 
 
@@ -812,7 +981,16 @@ def reveal(file, password=None, codecs=tuple(CODECS), versions=VERSIONS):
             return "jpeg", *open_envelope(*read_jpeg(file, password))
         except RefusedError as error:
             last = error
-        if last.layer != "jpeg file":
+        if last.layer != "jpeg file" and "robust" not in codecs:
+            raise last
+    if "robust" in codecs and 2 in versions:
+        try:
+            stream_, key = read_robust(file, password)
+            return "robust", *open_compact(stream_, key)
+        except RefusedError as error:
+            last = error
+    with Image.open(file) as image:
+        if image.format == "JPEG":
             raise last
     for version in versions:
         rgb, seen = read_image(file, version)

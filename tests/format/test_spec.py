@@ -170,7 +170,9 @@ def test_new_containers_are_read_by_the_other_reader(codec, wish, tmp_path):
     alpha = np.full(rgb.shape[:2], 255, np.uint8)
     alpha[20:35, 120:160] = np.arange(40) // 20
     host = Image.fromarray(np.dstack([rgb, alpha]))
-    suffix = ".jpg" if codec == "jpeg" else ".webp"
+    suffix = {"jpeg": ".jpg", "robust": ".png"}.get(codec, ".webp")
+    if codec == "robust":  # which has no room in so small a photo
+        host = host.resize((799, 534), Image.Resampling.BICUBIC)
     room = stegcinn.capacity(host, codec=codec, colors=wish.colors).bytes
     payload = Payload(np.random.default_rng(0).bytes(room // 3), "größe.bin")
     container = stego.conceal(Source(host), payload, password="pä", codec=codec, wish=wish, suffix=suffix)

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from photos import crop
+from photos import crop, resized
 from stegcinn.carriers.base import Source
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import Wish, silent
@@ -18,6 +18,8 @@ from stegcinn.codecs.cinn.codec import CinnCodec
 from stegcinn.codecs.cinn.painter import Painter
 from stegcinn.codecs.exact import codec, header
 from stegcinn.codecs.jpeg import coefficients
+from stegcinn.codecs.robust import codec as robust
+from stegcinn.codecs.robust import writing
 from stegcinn.codecs.stealth import moves
 from stegcinn.coding import stc
 from stegcinn.colourmodel.rangecoder import Decoder
@@ -27,7 +29,7 @@ from stegcinn.sealing.keys import Keys
 
 KEYS = [Keys(hashlib.sha256(b"uniformity %d" % number).digest()) for number in range(20)]
 HOST = crop("chelsea", 64, 64, 100, 120)
-HOSTS = {"jpeg": crop("chelsea", 300, 451)}
+HOSTS = {"jpeg": crop("chelsea", 300, 451), "robust": resized("rocket", 800, 1200)}
 WISH = Wish("keep", convert=True)
 PAYLOAD = Payload(bytes(range(256)) * 2, "the same every time")
 SIGMAS = 5.5  # chance passes a bound with p < 1e-7: `os.urandom` makes every run another one
@@ -56,7 +58,7 @@ def containers(name: str) -> None:
     for key in KEYS:
         each.embed(
             each.host(Source(HOSTS.get(name, HOST)), WISH),
-            envelope.seal(envelope.pack(PAYLOAD), key),
+            each.envelope.seal(envelope.pack(PAYLOAD), key),
             key,
             WISH,
             silent,
@@ -115,11 +117,31 @@ def given_to_codes(monkeypatch, name: str, layers: int) -> list[np.ndarray]:
     return [np.array(bodies), np.array(messages[codes - 1 :: codes])]
 
 
+def given_to_robust(monkeypatch) -> list[np.ndarray]:
+    """What places say: pilots and headers, and bodies, each as they lie in the picture."""
+    heads, bodies = [], []
+    real = writing.text
+
+    def spy(places, *each, **options):
+        text = real(places, *each, **options)
+        bits, border = text.bits[np.argsort(text.places)], np.isin(np.sort(text.places), places.head)
+        heads.append(bits[border])
+        bodies.append(bits[~border])
+        return text
+
+    monkeypatch.setattr(writing, "text", spy)
+    monkeypatch.setattr(robust, "comes_through", lambda *_: True)
+    containers("robust")
+    assert len(heads) == len(KEYS)
+    return [np.array([bits[: min(map(len, part))] for bits in part]) for part in (heads, bodies)]
+
+
 GIVEN = {
     "jpeg": partial(given_to_codes, name="jpeg", layers=coefficients.LAYERS),
     "stealth": partial(given_to_codes, name="stealth", layers=moves.LAYERS),
     "exact": given_to_exact,
     "cinn": given_to_cinn,
+    "robust": given_to_robust,
 }
 
 

@@ -79,6 +79,7 @@ FROM_PYTHON = {
         "FAR": noise.FAR, "GREEN_FAR": noise.GREEN_FAR, "FINER": noise.FINER, "MOST": np.iinfo(np.int8).max,
         "MOVES": len(moves.MOVES),
     },
+    "recolour.c": {},
     "rangecoder.c": {"QUANTILES": rangecoder.QUANTILES},
     "stc.c": {
         **{name: getattr(stc, name) for name in ("HEIGHT", "WIDTH", "FIRST", "LANES", "NEVER")},

@@ -145,17 +145,17 @@ def test_overhead() -> None:
 
 @pytest.mark.parametrize("data", [b"", NOISE, bytes(1000)], ids=["empty", "as it is", "compressed"])
 @pytest.mark.parametrize("name", [None, "a", "größe.txt"])
-def test_what_is_packed_knows_its_sealed_size(data: bytes, name: str | None) -> None:
+def test_what_is_packed_knows_the_size_of_its_contents(data: bytes, name: str | None) -> None:
     packed = pack(Payload(data, name))
-    assert packed.sealed_size == len(seal(packed, KEYS))
+    assert OVERHEAD + packed.contents_size == len(seal(packed, KEYS))
     assert packed.compressed == (data == bytes(1000))
-    assert packed.without_name().sealed_size == packed.sealed_size - (len(name.encode()) + 1 if name else 0)
+    assert packed.without_name().contents_size == packed.contents_size - (len(name.encode()) + 1 if name else 0)
     assert (packed.without_name().dropped_name, packed.without_name().payload.name) == (name, None)
 
 
 def test_data_are_compressed_only_where_that_is_smaller_with_the_size_it_needs() -> None:
     """Zeros become 6 bytes (RFC 8878: a header of 2, a block of 4), and their size takes 4."""
-    sizes = [(pack(Payload(bytes(n))).compressed, pack(Payload(bytes(n))).sealed_size - OVERHEAD) for n in range(40)]
+    sizes = [(pack(Payload(bytes(n))).compressed, pack(Payload(bytes(n))).contents_size) for n in range(40)]
     assert all(size == n for n, (compressed, size) in enumerate(sizes) if not compressed)
     assert all(size < n for n, (compressed, size) in enumerate(sizes) if compressed)
     assert [n for n, (compressed, _) in enumerate(sizes) if not compressed] == list(range(18))
@@ -320,7 +320,7 @@ def test_names_of_others_are_made_safe() -> None:
 def test_what_hardly_compresses_is_refused_before_it_is_sealed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A box has less than 1 GiB, so that its size and two flags are four bytes."""
     monkeypatch.setattr(envelope, "_MAX_BOX", OVERHEAD + 1002)
-    assert pack(Payload(NOISE, "a")).sealed_size == OVERHEAD + 1002
+    assert pack(Payload(NOISE, "a")).contents_size == 1002
     with pytest.raises(UsageError, match="hardly compress"):
         pack(Payload(NOISE, "ab"))
 

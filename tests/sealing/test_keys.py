@@ -82,6 +82,14 @@ def test_repr_shows_no_key() -> None:
     assert repr(derive(None, SALT)) == "Keys(version=2)"
 
 
+def test_keys_of_a_shared_salt_are_pinned_and_others() -> None:
+    shared = derive("correct horse", SALT, shared=True)
+    assert shared.root.hex() == "75baa2a9aa2927eae1cf8ca42d4e692503fb00a9dcf3debe18685467647040b1"
+    keyring = Keyring("correct horse")
+    assert (keyring(SALT, shared=True), keyring(SALT)) == (shared, derive("correct horse", SALT))
+    assert shared != keyring(SALT)
+
+
 @pytest.fixture
 def cheap_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "SCRYPT_N", dict.fromkeys(keys.VERSIONS, 2))

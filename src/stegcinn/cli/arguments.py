@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +74,9 @@ def parser() -> argparse.ArgumentParser:
         "  stegcinn hide photo.jpg -m 'meet me at noon' -o out.webp",
         "  tar c folder | stegcinn hide photo.jpg - -o out.png --password-file key.txt",
         "  stegcinn hide - secret.pdf -o - < photo.jpg > out.png",
-        "Send the output as a file: what recompresses or resizes it on the way destroys the payload.",
+        "  stegcinn hide photo.jpg -m 'meet me at noon' -o out.jpg --for signal --ask-password",
+        "Send the output as a file: what recompresses or resizes it on the way destroys the payload, unless --for or",
+        "--survive says what it has to come through.",
         "Hide in a photo once, and show it to nobody: two containers of one photo prove each other, as does the photo:",
         "they have the same gray-scale and not the same colours, whatever the passwords.",
     )
@@ -216,6 +219,11 @@ def parser() -> argparse.ArgumentParser:
             continue
         colors = "coarse colours: the host's, or new ones (default: keep; generate for a gray host)"
         each.add_argument("--colors", choices=("keep", "generate"), help=colors)
+        way = each.add_mutually_exclusive_group()
+        channel = "hide for what will send it, by codec robust: signal, whatsapp, ..., or long-edge=1600,quality=70"
+        way.add_argument("--for", metavar="CHANNEL", dest="channel", help=channel)
+        least = "hide so that it survives what is saved anew, by codec robust: quality=62 (JPEG, or better), webp=80"
+        way.add_argument("--survive", metavar="WHAT", dest="channel", type=at_least, help=least)
     for each in (hide, capacity, rank):
         halve = "scale the photo down to half first: it no longer shows how it was compressed"
         if each is rank:
@@ -306,6 +314,11 @@ def cores() -> int:
     """How many this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def at_least(text: str) -> str:
+    """The channel whose quality is that of the text or better."""
+    return re.sub(r"\b(quality|webp)=", r"\1>=", text)
 
 
 def existing_folder(text: str) -> Path:

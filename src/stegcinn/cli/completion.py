@@ -32,6 +32,10 @@ def _values(action: argparse.Action) -> list[str]:
     """What may stand for a value; nothing if it is free, or a file."""
     if action.dest == "codec":
         return ["auto", *CODECS]
+    if "--for" in action.option_strings:
+        from stegcinn.codecs.robust.channels import channels
+
+        return [channel.name for channel in channels()]
     if action.dest == "preset" and not action.choices:
         return list(PRESETS)
     return [str(choice) for choice in action.choices or ()]

@@ -130,7 +130,7 @@ def _hide(args: argparse.Namespace) -> None:
     if args.host == STANDARD and STANDARD in (args.file, args.message):
         raise UsageError("HOST and what is to be hidden cannot both be standard input")
     codec = _codec(args)
-    wish = Wish(args.colors, args.quality, args.strip_metadata)
+    wish = Wish(args.colors, args.quality, args.strip_metadata, channel=args.channel)
     among = codecs_over(args.weights) if args.weights else None
     suffix = None if args.output == STANDARD else check_suffix(args.output, stego.suffixes(codec))
     console.check_output(args, args.host, args.file)
@@ -161,6 +161,7 @@ def _hide(args: argparse.Namespace) -> None:
             "name": container.name, "codec": container.codec,
             "colors": container.colors, "raw_accuracy": container.raw_accuracy, "changed_pixels": container.changed,
             "disturbance": container.disturbance, "judgement": container.judgement.verdict,
+            "survival": container.survival,
             "seconds": time.monotonic() - started,
         }  # fmt: skip
         print(json.dumps(facts))
@@ -229,7 +230,7 @@ def _capacity(args: argparse.Namespace) -> None:
     codec, source = _codec(args), console.open_source(args.host)
     with status.progress("measuring") as progress:
         source = source.halved(exact=args.halve == "exact") if args.halve else source
-        room = stego.measure(source, codec=codec, wish=Wish(args.colors), progress=progress)
+        room = stego.measure(source, codec=codec, wish=Wish(args.colors, channel=args.channel), progress=progress)
     if args.map:
         with status.progress("drawing") as progress:
             picture = pictures.heat(source, progress)

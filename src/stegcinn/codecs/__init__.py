@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Codecs over the releases in whose configuration there is such a key
 _RELEASES = {"shape": ("stealth",), "groups": ("exact",), "root": ("cinn",)}
-CODECS = ("jpeg", "stealth", "exact", "cinn")  # in the order in which they are tried
+CODECS = ("jpeg", "stealth", "exact", "cinn", "robust")  # in the order in which they are tried
 
 
 @cache

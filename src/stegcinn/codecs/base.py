@@ -16,6 +16,7 @@ from stegcinn.carriers.base import Carrier, Source
 from stegcinn.carriers.jpegfile.making import QUALITIES
 from stegcinn.errors import UsageError
 from stegcinn.runtime.arrays import Float32
+from stegcinn.sealing.envelope import Envelope
 from stegcinn.sealing.keys import VERSION, Keys, RandomBytes
 
 C = TypeVar("C", bound=Carrier)
@@ -41,6 +42,8 @@ class Wish:
     quality: int | None = None  # of a JPEG file that is made of the host
     strip_metadata: bool = False  # whether to leave out what a file tells besides its picture
     convert: bool = False  # whether a file of another kind may be made of the host
+    suffix: str | None = None  # of the file that is wanted, as in ".jpg"
+    channel: str | None = None  # that the container has to come through: its name, or what it does
     # What codecs draw salts and filling from; another than the system's is for what must be made the same again
     random: RandomBytes = field(default=os.urandom, repr=False, compare=False)
 
@@ -106,6 +109,7 @@ class Embedding(Generic[C]):
     # Deflection of an ideal detector that knows how noisy each pixel is; None where the codec cannot tell
     disturbance: float | None = None
     colors: Colors | None = None
+    survival: str | None = None  # one line for people: what it comes through on the way, if anything
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,8 @@ class Codec(Protocol[C]):
     auto: bool  # whether it may be taken where no codec is asked for
     first_version: int  # of the container format, in which there are containers of it
     formats: tuple[str, ...]  # suffixes of files that its containers can be saved in, the usual one first
+    envelope: Envelope  # that its streams begin with
+    shared_salt: bool  # whether all carriers have the same salt, so that passwords are stretched at a higher price
 
     def ready(self) -> None:
         """Do now what the first use would wait for; MachineError where this machine cannot run it."""

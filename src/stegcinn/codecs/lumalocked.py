@@ -13,6 +13,8 @@ from stegcinn.carriers.photo import Photo
 from stegcinn.codecs.base import Colors, Embedding, Extraction, Progress, Room, StreamSize, Wish, silent
 from stegcinn.errors import ImageError, SelfCheckError
 from stegcinn.runtime.arrays import Bool, UInt8
+from stegcinn.sealing import envelope
+from stegcinn.sealing.envelope import Envelope
 from stegcinn.sealing.keys import VERSION, Keys
 
 
@@ -26,6 +28,8 @@ class LumaLocked(ABC):
     label: str
     auto: bool
     formats: tuple[str, ...] = formats.LOSSLESS
+    envelope: Envelope = envelope
+    shared_salt = False
     max_bpp: float  # bits per pixel that no stream surpasses, whatever the photo
 
     def ready(self) -> None:  # noqa: B027 -- most have nothing to wait for
@@ -33,6 +37,8 @@ class LumaLocked(ABC):
 
     def refusal(self, wish: Wish) -> str | None:
         """It keeps colours and generates them."""
+        if wish.channel is not None:
+            return "what it hides does not survive a channel"
         return "it makes no JPEG, which has a quality" if wish.quality is not None else None
 
     def open(self, source: Source) -> Photo:

@@ -18,7 +18,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import zstandard
 from cryptography.exceptions import InvalidTag
@@ -94,9 +94,9 @@ class Packed:
         return (self.payload.name or "").encode()
 
     @property
-    def sealed_size(self) -> int:
-        """Bytes of its envelope."""
-        return OVERHEAD + self.size_field + self.name_field + len(self.stored)
+    def contents_size(self) -> int:
+        """Bytes that are sealed: those of its envelope but for what that adds."""
+        return self.size_field + self.name_field + len(self.stored)
 
     @property
     def size_field(self) -> int:
@@ -125,6 +125,21 @@ class Packed:
         return replace(self, payload=replace(self.payload, name=None), dropped_name=self.payload.name)
 
 
+class Envelope(Protocol):
+    """A kind of envelope: this module, or another one."""
+
+    OVERHEAD: int  # bytes that it adds to the contents
+
+    def seal(self, packed: Packed, keys: Keys) -> bytes:
+        """Seal a payload into `OVERHEAD + packed.contents_size` bytes."""
+
+    def unseal(self, stream: bytes, keys: Keys) -> Payload:
+        """Open what was sealed; RevealError, always the same, unless it is authentic."""
+
+    def stream_size(self, start: bytes, keys: Keys) -> int:
+        """How many bytes it has as far as its beginning tells."""
+
+
 class _Head(NamedTuple):
     """What the beginning of an envelope tells."""
 
@@ -144,13 +159,13 @@ def pack(payload: Payload) -> Packed:
         packed = Packed(payload, False, payload.data)
     else:
         packed = Packed(_safely_named(payload.data, payload.name or ""), *_stored(payload.data))
-    if packed.sealed_size > _MAX_BOX:
+    if OVERHEAD + packed.contents_size > _MAX_BOX:
         raise UsageError(f"the file has {len(payload.data):,} bytes that hardly compress; hide a smaller one")
     return packed
 
 
 def seal(packed: Packed, keys: Keys, *, random: Callable[[int], bytes] = os.urandom) -> bytes:
-    """Seal a payload into `packed.sealed_size` bytes.
+    """Seal a payload into `OVERHEAD + packed.contents_size` bytes.
 
     `random` must never repeat its bytes, or two envelopes share a keystream.
     """

@@ -113,7 +113,7 @@ def chart(progress: Progress, *, photo: bytes) -> Outcome:
 def weigh(progress: Progress, *, payload: bytes) -> Outcome:
     """Find how many bytes of capacity a payload takes once it is compressed."""
     packed = envelope.pack(Payload(payload))
-    return Outcome({"bytes": len(payload), "needed": packed.sealed_size - envelope.OVERHEAD})
+    return Outcome({"bytes": len(payload), "needed": packed.contents_size})
 
 
 def hide(

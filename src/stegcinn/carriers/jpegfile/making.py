@@ -21,8 +21,8 @@ MAX_SIDE = 65500  # pixels, libjpeg's limit
 RATIONAL = np.array([0, 4, 32, 36])  # modes whose waves have samples of one size (Holub, Fridrich, Denemark 2014)
 UNIT = 128  # of rounding errors, per quantisation step
 
-_CB = np.array([-0.168735892, -0.331264108, 0.5], np.float32)  # ITU-T T.871
-_CR = np.array([0.5, -0.418687589, -0.081312411], np.float32)
+CB = np.array([-0.168735892, -0.331264108, 0.5], np.float32)  # ITU-T T.871
+CR = np.array([0.5, -0.418687589, -0.081312411], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ def make(photo: Photo, quality: int = QUALITY, sampling: tuple[int, int] = (2, 2
     options: dict[str, Any] = {} if photo.icc_profile is None else {"icc_profile": photo.icc_profile}
     Photo(rgb).to_pil().save(buffer, "JPEG", quality=quality, subsampling=SAMPLINGS[sampling], **options)
     file = JpegFile.read(buffer.getvalue(), "the JPEG file made of the photo")
-    cb, cr = (_errors(rgb, weights, sampling, plane) for weights, plane in zip((_CB, _CR), file.chroma, strict=True))
+    cb, cr = (_errors(rgb, weights, sampling, plane) for weights, plane in zip((CB, CR), file.chroma, strict=True))
     return MadeJpeg(file, (cb, cr))
 
 

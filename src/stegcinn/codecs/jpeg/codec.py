@@ -25,6 +25,8 @@ from stegcinn.codecs.jpeg.coefficients import LAYERS, MODES, Coefficients
 from stegcinn.coding import layered, layerheader
 from stegcinn.errors import CapacityError, ImageError, RevealError, SelfCheckError
 from stegcinn.runtime.arrays import Int8, Int16, UInt8, UInt32
+from stegcinn.sealing import envelope
+from stegcinn.sealing.envelope import Envelope
 from stegcinn.sealing.keys import KEY_SIZE, VERSION, Keys, Keystream
 
 PRICING_SHARE = 0.3  # of the work of `embed`
@@ -53,12 +55,16 @@ class JpegCodec:
     auto = True
     first_version = 2
     formats = (".jpg",)
+    envelope: Envelope = envelope
+    shared_salt = False
 
     def ready(self) -> None:
         """Nothing to wait for."""
 
     def refusal(self, wish: Wish) -> str | None:
         """Every coefficient stays near its value."""
+        if wish.channel is not None:
+            return "what it hides does not survive a channel"
         return "it keeps the colours of the host" if wish.colors == "generate" else None
 
     def open(self, source: Source) -> Chroma:

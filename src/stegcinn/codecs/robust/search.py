@@ -1,0 +1,156 @@
+"""Where a picture's blocks lie after it was sharpened, turned, mirrored, scaled or cropped on the way.
+
+A reader tries the picture as it is first. What comes here is told by the pilots, at the cost of a transform for each
+way it may lie: no payload is decoded before pilots and header are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from math import ceil, exp, log, pi, sqrt
+
+import numpy as np
+
+from stegcinn.carriers.photo import MAX_PIXELS
+from stegcinn.codecs.base import Progress
+from stegcinn.codecs.robust import grid, reading
+from stegcinn.codecs.robust.places import PILOT, Places
+from stegcinn.codecs.robust.reading import Reading
+from stegcinn.errors import RevealError
+from stegcinn.runtime.arrays import Float32
+from stegcinn.sealing.keys import Keys
+
+LONG_EDGES = (1600, 1280, 2048, 2560, 4096, 1920, 4000, 4032, 3264, 4608)  # pixels: of channels, and of cameras
+SCALES = 0.5, 2.0  # of the sender's size to the receiver's
+_FINENESS = 0.008  # between scales that are tried: half of it off, pilots are seen half as well
+_SEARCHED = 64  # blocks of each side, from the top left, that tell the scale
+_NEAR = 1.05  # times the size at which a header was read may be that which it tells
+_LIKELY = 4  # scales that are looked at closely
+_REACH = 64  # blocks that may have been cropped at the top, and at the left
+_FOLDS = 1, 2, 4  # how much larger than what is left of it the picture may have been
+_CROPPED = 4.0, 40.0  # steps that are looked for in cropped pictures
+_MATCHING = 4.0  # as `reading.SEEN`, of the best of all offsets: chance alone comes to about as much
+_BLUR = (0.125, 0.75, 0.125)  # what decoders' upsampling and an encoder's averaging make of a sample of chroma
+
+
+def read(planes: Float32, width: int, height: int, keys: Keys, progress: Progress) -> Reading:
+    """Read a picture of halved chroma `planes` (2, h, w) that does not lie as it was; RevealError if none is found."""
+    for share, found in _attempts(planes, width, height, keys):
+        progress(share)
+        if found is not None:
+            return found
+    raise RevealError
+
+
+def _attempts(planes: Float32, width: int, height: int, keys: Keys) -> Iterator[tuple[float, Reading | None]]:
+    """Each way it may lie: the share of the work that is done, and what was read."""
+    yield 0.05, _read(sharpened(planes), keys)
+    turned = planes.transpose(0, 2, 1)
+    for number, ways in enumerate((planes, turned)):
+        for mirrored in (ways[:, ::-1], ways[:, :, ::-1], ways[:, ::-1, ::-1], *([turned] if number else [])):
+            yield 0.1 + 0.1 * number, _read(np.ascontiguousarray(mirrored), keys)
+    long_edge = max(width, height)
+    edges = [edge for edge in LONG_EDGES if SCALES[0] <= edge / long_edge <= SCALES[1] and edge != long_edge]
+    for edge in edges:
+        yield 0.3, _read_at(planes, width, height, edge / long_edge, keys)
+    yield 0.4, _cropped(grid.of_planes(planes), keys)
+    scales = [exp(log(SCALES[0]) + _FINENESS * n) for n in range(ceil(log(SCALES[1] / SCALES[0]) / _FINENESS))]
+    scores: list[tuple[float, float]] = []
+    places = Places(keys, _SEARCHED, _SEARCHED)
+    for number, scale in enumerate(scales):
+        scores.append((_score(planes, width, height, scale, places), scale))
+        yield 0.4 + 0.6 * number / len(scales), None
+    for score, scale in sorted(scores, reverse=True)[:_LIKELY]:
+        if score > 0:
+            yield 1.0, _read_at(planes, width, height, scale, keys)
+
+
+def _cropped(coefficients: Float32, keys: Keys) -> Reading | None:
+    """Read a picture that lacks whole blocks, up to _REACH at the top and at the left, and any at its other sides."""
+    rows, columns = coefficients.shape[:2]
+    for fold in _FOLDS:
+        whole = rows * fold, columns
+        for down, across in _offsets(coefficients, Places(keys, rows + _REACH, columns + _REACH, whole)):
+            least = rows + down, columns + across
+            places = Places(keys, *least, whole)
+            for header, *_ in reading.headers(places.slotted(_placed(coefficients, down, across, *least)), places):
+                size = -(-header.height // grid.CELL), -(-header.width // grid.CELL)
+                if size[0] * size[1] * grid.CELL**2 <= MAX_PIXELS and least[0] <= size[0] and least[1] <= size[1]:
+                    with suppress(RevealError):
+                        return reading.read(_placed(coefficients, down, across, *size), Places(keys, *size), keys)
+    return None
+
+
+def _placed(coefficients: Float32, down: int, across: int, rows: int, columns: int) -> Float32:
+    """The coefficients among those of `rows` x `columns` blocks, of which the others are missing."""
+    here = coefficients.shape
+    found = np.full((rows, columns, *here[2:]), np.nan, np.float32)
+    found[down : down + here[0], across : across + here[1]] = coefficients
+    return found
+
+
+def _offsets(coefficients: Float32, places: Places) -> list[tuple[int, int]]:
+    """Where among the places the coefficients may begin, by correlation with the pilots, the likeliest first."""
+    shape = places.rows, places.columns
+    patterns = [[np.fft.rfft2(part, shape, (0, 1)) for part in places.pattern(dithered)] for dithered in (False, True)]
+    pilots = np.count_nonzero(places.roles == PILOT) * coefficients[..., 0].size / places.blocks
+    found: dict[tuple[int, int], float] = {}
+    for step in reading.STEPS:
+        if not _CROPPED[0] <= step <= _CROPPED[1]:
+            continue
+        phase = coefficients[..., :2] * np.float32(pi / step)
+        waves = [np.conj(np.fft.rfft2(wave(phase), shape, (0, 1))) for wave in (np.cos, np.sin)]
+        for pattern in patterns:
+            both = sum((wave * part).sum(axis=(2, 3)) for wave, part in zip(waves, pattern, strict=True))
+            scores = np.fft.irfft2(both, shape)[: _REACH + 1, : _REACH + 1] / sqrt(pilots)
+            down, across = np.unravel_index(np.argmax(scores), scores.shape)
+            at = int(down), int(across)
+            found[at] = max(found.get(at, 0.0), float(scores[at]))
+    return sorted((at for at in found if found[at] > _MATCHING), key=lambda at: -found[at])[:_LIKELY]
+
+
+def sharpened(planes: Float32) -> Float32:
+    """Planes (2, h, w) before a decoder's upsampling and an encoder's averaging blurred them, nearly."""
+    blurred = planes
+    for axis in (1, 2):
+        before, at, after = (
+            np.take(blurred, np.clip(np.arange(planes.shape[axis]) + shift, 0, planes.shape[axis] - 1), axis)
+            for shift in (-1, 0, 1)
+        )
+        blurred = _BLUR[0] * before + _BLUR[1] * at + _BLUR[2] * after
+    found: Float32 = (2 * planes - blurred).astype(np.float32)
+    return found
+
+
+def _read(planes: Float32, keys: Keys) -> Reading | None:
+    coefficients = grid.of_planes(planes)
+    try:
+        return reading.read(coefficients, Places(keys, *coefficients.shape[:2]), keys)
+    except RevealError:
+        return None
+
+
+def _read_at(planes: Float32, width: int, height: int, scale: float, keys: Keys) -> Reading | None:
+    """At about a scale of the sender's size to this one: the header tells it exactly."""
+    wanted = round(width * scale), round(height * scale)
+    if wanted[0] * wanted[1] > MAX_PIXELS:
+        return None
+    coefficients = grid.of_planes(grid.resampled(planes, (width, height), wanted))
+    places = Places(keys, *coefficients.shape[:2])
+    for header, *_ in reading.headers(places.slotted(coefficients), places):
+        exact = header.width, header.height
+        near = all(1 / _NEAR < a / b < _NEAR for a, b in zip(exact, wanted, strict=True))
+        if near and (found := _read(grid.resampled(planes, (width, height), exact), keys)):
+            return found
+    return None
+
+
+def _score(planes: Float32, width: int, height: int, scale: float, places: Places) -> float:
+    """How much pilots stand out at a scale, in the top left of the picture, by places of that; 0 if they do not."""
+    wanted = round(width * scale), round(height * scale)
+    coefficients = grid.of_planes(grid.resampled(planes, (width, height), wanted, _SEARCHED * grid.CELL // 2))
+    whole = -(-wanted[1] // grid.CELL), -(-wanted[0] // grid.CELL)
+    rows, columns = coefficients.shape[:2]
+    places = places.first(rows, columns, whole)
+    return max((sync.score for sync in reading.syncs(places.slotted(coefficients), places)), default=0.0)

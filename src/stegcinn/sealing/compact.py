@@ -1,0 +1,52 @@
+"""An envelope for where every byte counts: AES-SIV (RFC 5297) over a byte of flags and the contents.
+
+    synthetic IV (16) | flags (1) | [size of the data] [name] stored data
+
+The IV is a tag over all of it, and makes the keystream: no salt is carried, and none can come twice. There is no size:
+a codec that has this envelope knows where its streams end. OVERHEAD is what it adds.
+"""
+
+from __future__ import annotations
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from stegcinn.errors import RevealError, UsageError
+from stegcinn.sealing.envelope import NAMED, ZSTD, Packed, Payload, unpack
+from stegcinn.sealing.keys import Keys
+
+IV_SIZE = 16
+OVERHEAD = IV_SIZE + 1
+KEY_SIZE = 64  # of AES-256 twice
+
+_ZSTD, _NAMED = 1, 2  # flags
+
+
+def seal(packed: Packed, keys: Keys) -> bytes:
+    """Seal a payload: the same one under the same keys gives the same bytes; UsageError for a share of one."""
+    if packed.payload.share:
+        raise UsageError("what is shared among several photos is not for this codec; choose another")
+    flags = _ZSTD * packed.compressed + _NAMED * bool(packed.name)
+    return _box(keys).encrypt(bytes([flags]) + packed.body, None)
+
+
+def unseal(stream: bytes, keys: Keys) -> Payload:
+    """Open the envelope that `stream` is, to its last byte; RevealError unless it is authentic."""
+    if len(stream) < OVERHEAD:
+        raise RevealError
+    try:
+        body = _box(keys).decrypt(stream, None)
+    except InvalidTag:
+        raise RevealError from None
+    if body[0] & ~(_ZSTD | _NAMED):
+        raise RevealError
+    return unpack(body[1:], ZSTD * bool(body[0] & _ZSTD) + NAMED * bool(body[0] & _NAMED))
+
+
+def stream_size(start: bytes, keys: Keys) -> int:
+    """How many bytes an envelope has at least: its beginning does not tell more."""
+    return max(OVERHEAD, len(start))
+
+
+def _box(keys: Keys) -> AESSIV:
+    return AESSIV(keys.stream("compact envelope", KEY_SIZE))
