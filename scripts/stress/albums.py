@@ -2,8 +2,8 @@
 
 python scripts/stress/albums.py PHOTOS... [--albums 1000] [--seed 0]
 
-Every photo is a piece of one in PHOTOS, halved, as PNG, WebP or JPEG; payloads go up to what fits; every third has
-exactly the size that is told to fit. Prints what failed and the count; the exit code is 1 if anything did.
+Every photo is a piece of one in PHOTOS, halved, as PNG, WebP or JPEG; payloads go up to what fits; every third is
+within some bytes of that. Prints what failed and the count; the exit code is 1 if anything did.
 """
 
 from __future__ import annotations
