@@ -7,6 +7,7 @@ those are is chosen by what simulated channels leave, and what is handed out was
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -103,12 +104,9 @@ class RobustCodec:
 
     def open(self, source: Source) -> Picture:
         """The coefficients of a JPEG file, or the pixels of any."""
-        if source.is_jpeg:
-            try:
-                return Picture(source, source.coefficients())
-            except ImageError:  # one of a kind that is only decoded
-                pass
-        source.photo()
+        source.photo()  # which is looked at in any case
+        with suppress(ImageError):  # some JPEG files are of a kind that is only decoded
+            return Picture(source, source.coefficients())
         return Picture(source)
 
     def host(self, source: Source, wish: Wish) -> Picture:

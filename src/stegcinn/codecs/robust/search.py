@@ -36,7 +36,7 @@ _BLUR = (0.125, 0.75, 0.125)  # what decoders' upsampling and an encoder's avera
 
 
 def read(planes: Float32, width: int, height: int, keys: Keys, progress: Progress) -> Reading:
-    """Read a picture that lies otherwise than it did, of `grid.halved` planes (3, h, w); RevealError if none is found."""
+    """Read a picture that does not lie as it was, by `grid.halved` planes (3, h, w); RevealError if it cannot."""
     for share, found in _attempts(planes, width, height, keys):
         progress(share)
         if found is not None:
