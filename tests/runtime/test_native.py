@@ -16,6 +16,7 @@ import pytest
 from stegcinn.carriers import luma
 from stegcinn.carriers.jpegfile import entropy, markers
 from stegcinn.codecs.jpeg import coefficients
+from stegcinn.codecs.robust import recolouring
 from stegcinn.codecs.stealth import moves, noise
 from stegcinn.coding import labels, stc
 from stegcinn.colourmodel import cells, mixture, networks, rangecoder
@@ -23,7 +24,7 @@ from stegcinn.errors import StegcinnError
 from stegcinn.runtime import native
 from stegcinn.runtime.native import Kernel
 
-ROOMS = cells, coefficients, entropy, labels, moves, networks, noise, rangecoder, stc
+ROOMS = cells, coefficients, entropy, labels, moves, networks, noise, rangecoder, recolouring, stc
 KERNELS = {kernel._name: kernel for room in ROOMS for kernel in vars(room).values() if isinstance(kernel, Kernel)}
 SOURCES = {path.name: path.read_text() for path in sorted(native.FOLDER.glob("*.[ch]"))}
 TEXT = {name: re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL) for name, source in SOURCES.items()}

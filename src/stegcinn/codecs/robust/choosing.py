@@ -15,11 +15,13 @@ from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.codecs.robust import code, grid, lattice, reading
 from stegcinn.codecs.robust.channels import Channel
 from stegcinn.codecs.robust.code import MOST_BYTES, SUREST
+from stegcinn.codecs.robust.grid import View
 from stegcinn.codecs.robust.lattice import STRENGTHS
 from stegcinn.codecs.robust.places import SLOTS, Places
+from stegcinn.codecs.robust.reading import Slots
 from stegcinn.codecs.robust.writing import Host, Text
 from stegcinn.coding import ldpc
-from stegcinn.runtime.arrays import Float32, Float64
+from stegcinn.runtime.arrays import Float64
 from stegcinn.sealing.keys import KEY_SIZE, Keys
 
 MOST_CHANGE = 40.0  # dB, PSNR of host and container, expected: nothing is hidden that changes more
@@ -31,25 +33,18 @@ _WEBP = 35  # how far below, more, strengths are where WebP takes small changes 
 _RESIZED = 25  # likewise, where scaling does
 
 
-def sent(image: Image.Image, kind: str, quality: int, scale: float = 1.0) -> Float32:
-    """The coefficients of a picture that was saved anew, scaled before and back by who receives it."""
+def sent(image: Image.Image, kind: str, quality: int, scale: float = 1.0) -> View:
+    """A view of a picture that was saved anew, scaled before and back by who receives it."""
+    size, buffer = image.size, io.BytesIO()
     if scale != 1:
         size = max(1, round(scale * image.width)), max(1, round(scale * image.height))
-        buffer = io.BytesIO()
-        image.resize(size, Image.Resampling.BICUBIC).save(buffer, kind.upper(), quality=quality)
-        with Image.open(buffer) as saved:
-            planes = grid.chroma(np.asarray(saved.convert("RGB")))
-        return grid.of_planes(grid.resampled(planes, size, image.size))
-    buffer = io.BytesIO()
-    if kind == "jpeg":
-        image.save(buffer, "JPEG", quality=quality)
-        found = grid.of_jpeg(JpegFile.read(buffer.getvalue(), "the simulated file"))
-        if found is not None:
-            return found
-    else:
-        image.save(buffer, "WEBP", quality=quality)
+    scaled = image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
+    scaled.save(buffer, kind.upper(), quality=quality)
     with Image.open(buffer) as saved:
-        return grid.of_rgb(np.asarray(saved.convert("RGB")))
+        rgb = np.asarray(saved.convert("RGB"))
+    if size != image.size:
+        return View.of(grid.resampled(grid.halved(None, rgb), size, image.size))
+    return View.of_file(JpegFile.read(buffer.getvalue(), "the simulated file") if kind == "jpeg" else None, rgb)
 
 
 def strengths(channel: Channel) -> list[int]:
@@ -130,10 +125,10 @@ def _trial(host: Host, channel: Channel, places: Places, keys: Keys, strength: i
     signs = 1 - 2 * bits.astype(np.float32)
     worst = np.ones(SLOTS)
     for trip in channel.trips:
-        values = places.slotted(sent(container, channel.kind, *trip)).reshape(-1)
+        values, clipping = Slots.of(sent(container, channel.kind, *trip), places).at(every)
         off = np.abs(bits - lattice.distances(values, step, dither))
-        noise = float(np.clip(np.sqrt(np.mean(np.square(off.reshape(-1, SLOTS)[:, 0]))), *reading.NOISES))
-        llr = np.clip(lattice.beliefs(values, step, dither, noise), -SUREST, SUREST) * signs
+        noises = reading.noise(off[::SLOTS], clipping[::SLOTS])
+        llr = np.clip(lattice.beliefs(values, step, dither, noises[clipping]), -SUREST, SUREST) * signs
         told = 1 - np.log2(1 + np.exp(-llr)).reshape(-1, SLOTS).mean(axis=0)
         worst = np.minimum(worst, told)
     return Trial(places, strength, worst, _change(host.image(), container))

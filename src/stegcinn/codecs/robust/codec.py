@@ -7,6 +7,7 @@ those are is chosen by what simulated channels leave, and what is handed out was
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,6 +24,7 @@ from stegcinn.codecs.robust import choosing, grid, reading, search, writing
 from stegcinn.codecs.robust.channels import USUAL, Channel, parse
 from stegcinn.codecs.robust.choosing import Choice, Trial
 from stegcinn.codecs.robust.code import MOST_BYTES, Header, new_nonce, plan
+from stegcinn.codecs.robust.grid import View
 from stegcinn.codecs.robust.places import LEAST_BLOCKS, SLOTS, Places
 from stegcinn.codecs.robust.writing import Host, JpegHost, PixelHost
 from stegcinn.errors import CapacityError, ImageError, RevealError, SelfCheckError
@@ -73,15 +75,13 @@ class Picture:
         width, height = self.size
         return -(-height // grid.CELL), -(-width // grid.CELL)
 
-    def coefficients(self) -> Float32:
-        """As a receiver has them."""
-        found = None if self.file is None else grid.of_jpeg(self.file)
-        return grid.of_rgb(self.photo.rgb) if found is None else found
+    def view(self) -> View:
+        """As a receiver has it."""
+        return View.of_file(self.file, self.photo.rgb)
 
     def planes(self) -> Float32:
-        """Halved chroma, see `grid.of_planes`."""
-        found = None if self.file is None else grid.planes_of_jpeg(self.file)
-        return grid.chroma(self.photo.rgb) if found is None else found
+        """Its halved planes, see `grid.View`."""
+        return grid.halved(self.file, self.photo.rgb)
 
 
 class RobustCodec:
@@ -104,12 +104,9 @@ class RobustCodec:
 
     def open(self, source: Source) -> Picture:
         """The coefficients of a JPEG file, or the pixels of any."""
-        if source.is_jpeg:
-            try:
-                return Picture(source, source.coefficients())
-            except ImageError:  # one of a kind that is only decoded
-                pass
-        source.photo()
+        source.photo()  # which is looked at in any case
+        with suppress(ImageError):  # some JPEG files are of a kind that is only decoded
+            return Picture(source, source.coefficients())
         return Picture(source)
 
     def host(self, source: Source, wish: Wish) -> Picture:
@@ -216,7 +213,7 @@ class RobustCodec:
     ) -> Extraction:
         """The header tells the whole length. Who is not `strict` looks for pictures that lie another way, too."""
         try:
-            found = reading.read(picture.coefficients(), Places(keys, *picture.blocks), keys, strict=strict)
+            found = reading.read(picture.view(), Places(keys, *picture.blocks), keys, strict=strict)
         except RevealError:
             if strict:
                 raise
@@ -269,8 +266,8 @@ def comes_through(written: Host, channel: Channel, places: Places, stream: bytes
     image = written.image()
     try:
         for trip in channel.trips:
-            coefficients = choosing.sent(image, channel.kind, *trip)
-            if reading.read(coefficients, places, keys, strict=True).stream != stream:
+            view = choosing.sent(image, channel.kind, *trip)
+            if reading.read(view, places, keys, strict=True).stream != stream:
                 return False
     except RevealError:
         return False

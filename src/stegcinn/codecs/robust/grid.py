@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from PIL import Image
 
@@ -14,7 +16,46 @@ CELL = 16  # pixels of a block's side, as chroma has half the resolution
 PLANES = 2  # Cb and Cr
 MODES = np.array([1, 8, 9, 2, 16, 10, 17])  # 8 v + u, cheapest first: what lies on the same diagonal side by side
 _ACROSS, _DOWN = MODES % dct.SIDE, MODES // dct.SIDE
+LOWEST, HIGHEST = 1, 254  # levels at which a channel counts as cut off
+CLIPPED = (0.1, 0.5)  # shares of a block's pixels between classes of clipping
 _LOW = 3  # frequencies in each direction that MODES need
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What a reader has of a picture.
+
+    `coefficients` (rows, columns, 2, 7) float32, see `of_planes`; `clipping` (rows, columns) uint8, what share of each
+    block's pixels is at the end of a channel, by class: 0 (hardly any) to len(CLIPPED). Decoders cut such colours off,
+    and their blocks err most.
+    """
+
+    coefficients: Float32
+    clipping: UInt8
+
+    @staticmethod
+    def of(planes: Float32) -> View:
+        """That of halved planes (3, h, w): chroma, and the share of pixels that are clipped."""
+        coefficients = of_planes(planes[:PLANES])
+        return View(coefficients, _classes(planes[PLANES]))
+
+    @staticmethod
+    def of_file(file: JpegFile | None, rgb: UInt8) -> View:
+        """That of a picture as it is: of its file, if that has such coefficients, and of its pixels (H, W, 3)."""
+        found = None if file is None else of_jpeg(file)
+        return View(of_rgb(rgb) if found is None else found, _classes(_clipped(rgb)))
+
+    def placed(self, down: int, across: int, rows: int, columns: int) -> View:
+        """As a part of `rows` x `columns` blocks, from (`down`, `across`) on; coefficients of others are NaN."""
+        here = self.clipping.shape
+        part = slice(down, down + here[0]), slice(across, across + here[1])
+        found = View(
+            np.full((rows, columns, *self.coefficients.shape[2:]), np.nan, np.float32),
+            np.zeros((rows, columns), np.uint8),
+        )
+        found.coefficients[part] = self.coefficients
+        found.clipping[part] = self.clipping
+        return found
 
 
 def of_jpeg(file: JpegFile) -> Float32 | None:
@@ -27,12 +68,14 @@ def is_halved(file: JpegFile) -> bool:
     return all((file.luma.h, file.luma.v) == (2 * plane.h, 2 * plane.v) for plane in file.chroma)
 
 
-def planes_of_jpeg(file: JpegFile) -> Float32 | None:
-    """The halved chroma planes (2, h, w) of a JPEG file as they are; None as for `of_jpeg`."""
-    if not is_halved(file):
-        return None
-    height, width = -(-file.height // 2), -(-file.width // 2)
-    return np.stack([dct.samples(plane.visible, plane.quantisation)[:height, :width] for plane in file.chroma])
+def halved(file: JpegFile | None, rgb: UInt8) -> Float32:
+    """Planes (3, h, w) as `View.of` wants them, of a picture as it is, see `View.of_file`."""
+    clipped = _clipped(rgb)
+    if file is None or not is_halved(file):
+        return np.concatenate([chroma(rgb), clipped[None]])
+    height, width = clipped.shape
+    planes = [dct.samples(plane.visible, plane.quantisation)[:height, :width] for plane in file.chroma]
+    return np.stack([*planes, clipped])
 
 
 def as_quantised(file: JpegFile) -> Float32:
@@ -77,7 +120,7 @@ def chroma(rgb: UInt8) -> Float32:
 
 
 def resampled(planes: Float32, size: tuple[int, int], wanted: tuple[int, int], most: int | None = None) -> Float32:
-    """Halved planes (2, h, w) of a picture of a `size` (width, height) as those of one of the `wanted` size.
+    """Halved planes (n, h, w) of a picture of a `size` (width, height) as those of one of the `wanted` size.
 
     `most`: only so many samples of each side, from the top left, and those roughly.
     """
@@ -93,6 +136,24 @@ def resampled(planes: Float32, size: tuple[int, int], wanted: tuple[int, int], m
 def _waves() -> Float32:
     """Those of the lowest frequencies, (3, 8)."""
     return dct.cosines()[:_LOW].astype(np.float32)
+
+
+def _clipped(rgb: UInt8) -> Float32:
+    """The share of each 2x2 pixels that are at an end of a channel, but for those that a picture of odd size lacks."""
+    ends = ((rgb <= LOWEST) | (rgb >= HIGHEST)).any(axis=2)
+    ends = np.pad(ends, ((0, ends.shape[0] % 2), (0, ends.shape[1] % 2)), mode="edge")
+    number = sum(ends[down::2, across::2].astype(np.float32) for down in (0, 1) for across in (0, 1))
+    share: Float32 = np.asarray(number, np.float32) / np.float32(4)
+    return share
+
+
+def _classes(clipped: Float32) -> UInt8:
+    """Of each block, see `View`."""
+    height, width = clipped.shape
+    rows, columns = -(-height // dct.SIDE), -(-width // dct.SIDE)
+    padded = np.pad(clipped, ((0, 8 * rows - height), (0, 8 * columns - width)), mode="edge")
+    classes: UInt8 = np.digitize(padded.reshape(rows, 8, columns, 8).mean(axis=(1, 3)), CLIPPED).astype(np.uint8)
+    return classes
 
 
 def planes_of(coefficients: Float32, height: int, width: int) -> Float32:

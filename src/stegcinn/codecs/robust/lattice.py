@@ -15,8 +15,7 @@ from stegcinn.codecs.robust.grid import MODES
 from stegcinn.runtime.arrays import Float32, UInt8
 
 STRENGTHS = range(15, 96)  # qualities whose tables may give the steps: the lower, the stronger
-LEAST_NOISE = 0.12  # of a step, standard deviation: what is surer than this need not be told apart
-LEANING = 0.02  # of a coefficient, standard deviation: what resampling chroma takes from large ones (DESIGN: measured)
+LEANING = 0.02  # of a coefficient, standard deviation: what resampling takes from large ones (docs/decisions/robust.md)
 
 
 @cache
@@ -41,8 +40,8 @@ def distances(values: Float32, step: Float32, dither: Float32) -> Float32:
     return found
 
 
-def beliefs(values: Float32, step: Float32, dither: Float32, noise: float) -> Float32:
+def beliefs(values: Float32, step: Float32, dither: Float32, noise: Float32) -> Float32:
     """LLRs in nats, positive for 0, under Gaussian noise of `noise` steps, and more for large coefficients."""
-    variance = noise**2 + np.square(LEANING * values / step)
+    variance = np.square(noise) + np.square(LEANING * values / step)
     found: Float32 = (1 - 2 * distances(values, step, dither)) / (2 * variance)
     return found.astype(np.float32)

@@ -6,6 +6,7 @@ Coefficients of blocks that a picture lacks are NaN, and say nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from math import pi
 
@@ -13,15 +14,17 @@ import numpy as np
 
 from stegcinn.codecs.robust import code, lattice
 from stegcinn.codecs.robust.code import Header
+from stegcinn.codecs.robust.grid import CLIPPED, PLANES, View
 from stegcinn.codecs.robust.places import HEADER_BITS, LEAST_BLOCKS, PILOT, SLOTS, Places
 from stegcinn.errors import RevealError
-from stegcinn.runtime.arrays import Float32
+from stegcinn.runtime.arrays import Float32, Int64, UInt8
 from stegcinn.sealing.keys import Keys
 
 # Standard deviations of chance that the pilots must stand out by: with some 60 lattices one clean picture in 200,000
 # passes, which costs it no more than time.
 SEEN = 5.3
 NOISES = (0.15, 0.6)  # of a step: standard deviations that are believed, least and most
+_PRIOR = 10  # pilots of any class that each class of clipping is taken to have, besides its own
 STEPS = np.unique([lattice.steps(strength)[0] for strength in lattice.STRENGTHS])
 
 
@@ -60,56 +63,77 @@ def syncs(values: Float32, places: Places) -> list[Sync]:
     return sorted(found, key=lambda sync: -sync.score)
 
 
-def header_of(values: Float32, places: Places, sync: Sync) -> tuple[Header, float]:
-    """The header on a lattice, and how noisy its places are; RevealError if there is none."""
+def noise(off: Float32, clipping: UInt8) -> Float32:
+    """Standard deviations in steps, (classes of clipping,), of places (n,) that are `off` what they should be."""
+    known = ~np.isnan(off)
+    squares, classes = np.square(off[known], dtype=np.float64), clipping[known]
+    number = np.bincount(classes, minlength=len(CLIPPED) + 1)
+    sums = np.bincount(classes, squares, minlength=len(CLIPPED) + 1)
+    mean = float(squares.mean()) if squares.size else 1.0
+    return np.clip(np.sqrt((sums + _PRIOR * mean) / (number + _PRIOR)), *NOISES).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Slots:
+    """A view by places: `values` (rows, columns, 2, 7) by slot, and `clipping` (rows, columns)."""
+
+    values: Float32
+    clipping: UInt8
+
+    @staticmethod
+    def of(view: View, places: Places) -> Slots:
+        """That of a picture whose places are these."""
+        return Slots(places.slotted(view.coefficients), view.clipping)
+
+    def at(self, places: Int64) -> tuple[Float32, UInt8]:
+        """Values and classes of clipping of some places."""
+        return np.take(self.values, places), np.take(self.clipping, places // (SLOTS * PLANES))
+
+
+def header_of(slots: Slots, places: Places, sync: Sync) -> tuple[Header, Float32]:
+    """The header on a lattice, and the noise there, see `noise`; RevealError if there is none."""
     dither = places.dither.reshape(-1)[places.head] * np.float32(sync.dithered)
-    at, step = np.take(values, places.head), np.full(len(places.head), sync.step, np.float32)
+    (at, clipping), step = slots.at(places.head), np.full(len(places.head), sync.step, np.float32)
     pilots = places.roles == PILOT
-    off = np.abs(places.mask - lattice.distances(at, step, dither))[pilots]
-    noise = float(np.clip(np.sqrt(np.nanmean(np.square(off))), *NOISES))
-    llr = np.clip(np.nan_to_num(lattice.beliefs(at, step, dither, noise)), -code.SUREST, code.SUREST)
-    said = llr * (1 - 2 * places.mask.astype(np.float32))
+    off = np.abs(places.mask - lattice.distances(at, step, dither))
+    noises = noise(off[pilots], clipping[pilots])
+    llr = np.nan_to_num(lattice.beliefs(at, step, dither, noises[clipping]))
+    said = np.clip(llr, -code.SUREST, code.SUREST) * (1 - 2 * places.mask.astype(np.float32))
     sums = np.bincount(places.roles[~pilots], said[~pilots], minlength=HEADER_BITS)
     header = Header.decoded(sums.astype(np.float32))
     if lattice.steps(header.strength)[0] != sync.step:
         raise RevealError
-    return header, noise
+    return header, noises
 
 
-def body_beliefs(values: Float32, places: Places, header: Header, dithered: bool, noise: float) -> Float32:
+def body_beliefs(slots: Slots, places: Places, header: Header, dithered: bool, noises: Float32) -> Float32:
     """LLRs of the body's places in turn; RevealError if there are not as many."""
     if header.plan.used > places.room:
         raise RevealError
     at = places.body(header.plan.used, header.nonce)
     dither = places.dither.reshape(-1)[at] * np.float32(dithered)
-    step = lattice.steps(header.strength)[at % SLOTS]
-    return np.nan_to_num(lattice.beliefs(np.take(values, at), step, dither, noise))
+    values, clipping = slots.at(at)
+    return np.nan_to_num(lattice.beliefs(values, lattice.steps(header.strength)[at % SLOTS], dither, noises[clipping]))
 
 
-def headers(values: Float32, places: Places) -> Iterator[tuple[Header, Sync, float]]:
-    """What headers there seem to be among `values`, slotted, with their lattice and its noise."""
+def headers(slots: Slots, places: Places) -> Iterator[tuple[Header, Sync, Float32]]:
+    """What headers there seem to be, with their lattice and its noise."""
     if places.blocks < LEAST_BLOCKS:
         return
-    for sync in syncs(values, places):  # many look alike where most coefficients are small; the header tells
+    for sync in syncs(slots.values, places):  # many look alike where most coefficients are small; the header tells
         try:
-            header, noise = header_of(values, places, sync)
+            header, noises = header_of(slots, places, sync)
         except RevealError:
             continue
-        yield header, sync, noise
+        yield header, sync, noises
 
 
-def read(coefficients: Float32, places: Places, keys: Keys, *, strict: bool = False) -> Reading:
-    """Read the stream in coefficients (rows, columns, 2, 7) of a picture that lies as it was; else RevealError."""
-    values = places.slotted(coefficients)
-    for header, sync, noise in headers(values, places):
-        try:
-            beliefs = body_beliefs(values, places, header, sync.dithered, noise)
-            return Reading(*_decoded(beliefs, header, keys, strict))
-        except RevealError:
-            continue
+def read(view: View, places: Places, keys: Keys, *, strict: bool = False) -> Reading:
+    """Read the stream in a view of a picture that lies as it was; else RevealError."""
+    slots = Slots.of(view, places)
+    for header, sync, noises in headers(slots, places):
+        with suppress(RevealError):
+            beliefs = body_beliefs(slots, places, header, sync.dithered, noises)
+            stream, right = code.decode(beliefs, header, keys, strict=strict)
+            return Reading(stream, header, right)
     raise RevealError
-
-
-def _decoded(beliefs: Float32, header: Header, keys: Keys, strict: bool) -> tuple[bytes, Header, float]:
-    stream, right = code.decode(beliefs, header, keys, strict=strict)
-    return stream, header, right

@@ -15,8 +15,9 @@ import numpy as np
 from stegcinn.carriers.photo import MAX_PIXELS
 from stegcinn.codecs.base import Progress
 from stegcinn.codecs.robust import grid, reading
+from stegcinn.codecs.robust.grid import View
 from stegcinn.codecs.robust.places import PILOT, Places
-from stegcinn.codecs.robust.reading import Reading
+from stegcinn.codecs.robust.reading import Reading, Slots
 from stegcinn.errors import RevealError
 from stegcinn.runtime.arrays import Float32
 from stegcinn.sealing.keys import Keys
@@ -35,7 +36,7 @@ _BLUR = (0.125, 0.75, 0.125)  # what decoders' upsampling and an encoder's avera
 
 
 def read(planes: Float32, width: int, height: int, keys: Keys, progress: Progress) -> Reading:
-    """Read a picture of halved chroma `planes` (2, h, w) that does not lie as it was; RevealError if none is found."""
+    """Read a picture that does not lie as it was, by `grid.halved` planes (3, h, w); RevealError if it cannot."""
     for share, found in _attempts(planes, width, height, keys):
         progress(share)
         if found is not None:
@@ -45,7 +46,7 @@ def read(planes: Float32, width: int, height: int, keys: Keys, progress: Progres
 
 def _attempts(planes: Float32, width: int, height: int, keys: Keys) -> Iterator[tuple[float, Reading | None]]:
     """Each way it may lie: the share of the work that is done, and what was read."""
-    yield 0.05, _read(sharpened(planes), keys)
+    yield 0.05, _read(np.concatenate([sharpened(planes[: grid.PLANES]), planes[grid.PLANES :]]), keys)
     turned = planes.transpose(0, 2, 1)
     for number, ways in enumerate((planes, turned)):
         for mirrored in (ways[:, ::-1], ways[:, :, ::-1], ways[:, ::-1, ::-1], *([turned] if number else [])):
@@ -54,7 +55,7 @@ def _attempts(planes: Float32, width: int, height: int, keys: Keys) -> Iterator[
     edges = [edge for edge in LONG_EDGES if SCALES[0] <= edge / long_edge <= SCALES[1] and edge != long_edge]
     for edge in edges:
         yield 0.3, _read_at(planes, width, height, edge / long_edge, keys)
-    yield 0.4, _cropped(grid.of_planes(planes), keys)
+    yield 0.4, _cropped(View.of(planes), keys)
     scales = [exp(log(SCALES[0]) + _FINENESS * n) for n in range(ceil(log(SCALES[1] / SCALES[0]) / _FINENESS))]
     scores: list[tuple[float, float]] = []
     places = Places(keys, _SEARCHED, _SEARCHED)
@@ -66,28 +67,20 @@ def _attempts(planes: Float32, width: int, height: int, keys: Keys) -> Iterator[
             yield 1.0, _read_at(planes, width, height, scale, keys)
 
 
-def _cropped(coefficients: Float32, keys: Keys) -> Reading | None:
+def _cropped(view: View, keys: Keys) -> Reading | None:
     """Read a picture that lacks whole blocks, up to _REACH at the top and at the left, and any at its other sides."""
-    rows, columns = coefficients.shape[:2]
+    rows, columns = view.clipping.shape
     for fold in _FOLDS:
         whole = rows * fold, columns
-        for down, across in _offsets(coefficients, Places(keys, rows + _REACH, columns + _REACH, whole)):
+        for down, across in _offsets(view.coefficients, Places(keys, rows + _REACH, columns + _REACH, whole)):
             least = rows + down, columns + across
             places = Places(keys, *least, whole)
-            for header, *_ in reading.headers(places.slotted(_placed(coefficients, down, across, *least)), places):
+            for header, *_ in reading.headers(Slots.of(view.placed(down, across, *least), places), places):
                 size = -(-header.height // grid.CELL), -(-header.width // grid.CELL)
                 if size[0] * size[1] * grid.CELL**2 <= MAX_PIXELS and least[0] <= size[0] and least[1] <= size[1]:
                     with suppress(RevealError):
-                        return reading.read(_placed(coefficients, down, across, *size), Places(keys, *size), keys)
+                        return reading.read(view.placed(down, across, *size), Places(keys, *size), keys)
     return None
-
-
-def _placed(coefficients: Float32, down: int, across: int, rows: int, columns: int) -> Float32:
-    """The coefficients among those of `rows` x `columns` blocks, of which the others are missing."""
-    here = coefficients.shape
-    found = np.full((rows, columns, *here[2:]), np.nan, np.float32)
-    found[down : down + here[0], across : across + here[1]] = coefficients
-    return found
 
 
 def _offsets(coefficients: Float32, places: Places) -> list[tuple[int, int]]:
@@ -111,7 +104,7 @@ def _offsets(coefficients: Float32, places: Places) -> list[tuple[int, int]]:
 
 
 def sharpened(planes: Float32) -> Float32:
-    """Planes (2, h, w) before a decoder's upsampling and an encoder's averaging blurred them, nearly."""
+    """Planes (n, h, w) before a decoder's upsampling and an encoder's averaging blurred them, nearly."""
     blurred = planes
     for axis in (1, 2):
         before, at, after = (
@@ -124,9 +117,9 @@ def sharpened(planes: Float32) -> Float32:
 
 
 def _read(planes: Float32, keys: Keys) -> Reading | None:
-    coefficients = grid.of_planes(planes)
+    view = View.of(planes)
     try:
-        return reading.read(coefficients, Places(keys, *coefficients.shape[:2]), keys)
+        return reading.read(view, Places(keys, *view.clipping.shape), keys)
     except RevealError:
         return None
 
@@ -136,9 +129,9 @@ def _read_at(planes: Float32, width: int, height: int, scale: float, keys: Keys)
     wanted = round(width * scale), round(height * scale)
     if wanted[0] * wanted[1] > MAX_PIXELS:
         return None
-    coefficients = grid.of_planes(grid.resampled(planes, (width, height), wanted))
-    places = Places(keys, *coefficients.shape[:2])
-    for header, *_ in reading.headers(places.slotted(coefficients), places):
+    view = View.of(grid.resampled(planes, (width, height), wanted))
+    places = Places(keys, *view.clipping.shape)
+    for header, *_ in reading.headers(Slots.of(view, places), places):
         exact = header.width, header.height
         near = all(1 / _NEAR < a / b < _NEAR for a, b in zip(exact, wanted, strict=True))
         if near and (found := _read(grid.resampled(planes, (width, height), exact), keys)):
@@ -149,7 +142,8 @@ def _read_at(planes: Float32, width: int, height: int, scale: float, keys: Keys)
 def _score(planes: Float32, width: int, height: int, scale: float, places: Places) -> float:
     """How much pilots stand out at a scale, in the top left of the picture, by places of that; 0 if they do not."""
     wanted = round(width * scale), round(height * scale)
-    coefficients = grid.of_planes(grid.resampled(planes, (width, height), wanted, _SEARCHED * grid.CELL // 2))
+    chroma = planes[: grid.PLANES]
+    coefficients = grid.of_planes(grid.resampled(chroma, (width, height), wanted, _SEARCHED * grid.CELL // 2))
     whole = -(-wanted[1] // grid.CELL), -(-wanted[0] // grid.CELL)
     rows, columns = coefficients.shape[:2]
     places = places.first(rows, columns, whole)
