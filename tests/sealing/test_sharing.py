@@ -78,7 +78,7 @@ def test_the_same_file_twice_counts_once():
 def test_a_share_is_an_envelope_with_a_flag_of_its_own():
     (share,) = cut(block(), 3, [100])
     packed = envelope.pack(Payload(share.to_bytes(), share=True))
-    assert (packed.flags, packed.sealed_size) == (SHARE, envelope.OVERHEAD + len(share.to_bytes()))
+    assert (packed.flags, packed.contents_size) == (SHARE, len(share.to_bytes()))
     stream = envelope.seal(packed, KEYS)
     opened = envelope.unseal(stream, KEYS)
     assert (opened.share, opened.name) == (True, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from stegcinn.codecs.robust.places import HEADER_BITS
 from stegcinn.coding import convolution, ldpc
 from stegcinn.errors import RevealError
 from stegcinn.runtime.arrays import Float32, UInt8
-from stegcinn.sealing.keys import Keys
+from stegcinn.sealing.keys import Keys, RandomBytes
 
 MOST_BYTES = (1 << 16) - 1  # of a stream
 SUREST = 5.0  # nats: no place is believed more, as some are wrong whatever the noise
@@ -59,9 +58,9 @@ class Header:
         return plan(self.size, self.rate)
 
 
-def new_nonce() -> int:
-    """One drawn by the system."""
-    return int.from_bytes(os.urandom(2), "big")
+def new_nonce(random: RandomBytes) -> int:
+    """One that is drawn."""
+    return int.from_bytes(random(2), "big")
 
 
 def plan(size: int, rate: int) -> ldpc.Plan:
@@ -73,13 +72,13 @@ def plan(size: int, rate: int) -> ldpc.Plan:
     return ldpc.plan(words * lift * ldpc.BLOCKS, rate)
 
 
-def encode(stream: bytes, header: Header, keys: Keys) -> UInt8:
-    """The bits of the body's places in turn; what the code has room for beyond the stream is drawn by the system.
+def encode(stream: bytes, header: Header, keys: Keys, random: RandomBytes) -> UInt8:
+    """The bits of the body's places in turn; what the code has room for beyond the stream is drawn from `random`.
 
     Words lie side by side: a place in n has a bit of each of n words.
     """
     cut = header.plan
-    filled = stream + os.urandom(-(-cut.info_bits // 8) - len(stream))
+    filled = stream + random(-(-cut.info_bits // 8) - len(stream))
     bits = np.unpackbits(np.frombuffer(filled, np.uint8), count=cut.info_bits)
     coded = ldpc.encode(cut, bits ^ _mask(header, cut, keys))
     return np.ascontiguousarray(coded.reshape(cut.words, cut.length).T).reshape(-1)

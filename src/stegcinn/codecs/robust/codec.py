@@ -31,7 +31,7 @@ from stegcinn.errors import CapacityError, ImageError, RevealError, SelfCheckErr
 from stegcinn.runtime.arrays import Float32
 from stegcinn.sealing import compact
 from stegcinn.sealing.envelope import Envelope
-from stegcinn.sealing.keys import VERSION, Keys
+from stegcinn.sealing.keys import VERSION, Keys, RandomBytes
 
 SALT = b"stegcinn robust: no salt is left"  # 32 bytes, the same for all pictures: none of their own survives
 TRIED = 2  # strengths of which the better one is tried first
@@ -173,7 +173,7 @@ class RobustCodec:
             choices, fresh = choosing.usable(fresh, size), []
             fits = fits or bool(choices)
             for choice in _safer(choices, size, places.room):
-                written = self._written(picture, host, places, choice, stream, keys)
+                written = self._written(picture, host, places, choice, stream, keys, wish.random)
                 if comes_through(written, picture.channel, places, stream, keys):
                     progress(1.0)
                     survival = picture.channel.survival(*host.size)
@@ -228,11 +228,14 @@ class RobustCodec:
             progress((done + 1) / count)
             yield trial
 
-    def _written(self, picture: Picture, host: Host, places: Places, choice: Choice, stream: bytes, keys: Keys) -> Host:
+    def _written(
+        self, picture: Picture, host: Host, places: Places, choice: Choice, stream: bytes, keys: Keys,
+        random: RandomBytes,
+    ) -> Host:  # fmt: skip
         width, height = host.size
-        header = Header(len(stream), choice.rate, choice.strength, width, height, new_nonce())
+        header = Header(len(stream), choice.rate, choice.strength, width, height, new_nonce(random))
         dithered = host.table != choice.strength
-        return host.written(places, writing.text(places, header, stream, keys, dithered=dithered))
+        return host.written(places, writing.text(places, header, stream, keys, random, dithered=dithered))
 
 
 def _has_room(picture: Picture) -> bool:

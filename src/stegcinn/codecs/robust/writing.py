@@ -17,7 +17,7 @@ from stegcinn.codecs.robust.code import Header
 from stegcinn.codecs.robust.places import SLOTS, Places
 from stegcinn.codecs.robust.recolouring import recoloured
 from stegcinn.runtime.arrays import Float32, Int64, UInt8
-from stegcinn.sealing.keys import Keys
+from stegcinn.sealing.keys import Keys, RandomBytes
 
 SLACK = 0.1  # steps that a coefficient may stay off its lattice: what saves a third of the change, and costs no errors
 PASSES = 2  # over pixels: what rounding and the cube of colours took from the first is given by the second
@@ -39,12 +39,12 @@ class Text:
         return np.clip(values, target - slack, target + slack)
 
 
-def text(places: Places, header: Header, stream: bytes, keys: Keys, *, dithered: bool) -> Text:
+def text(places: Places, header: Header, stream: bytes, keys: Keys, random: RandomBytes, *, dithered: bool) -> Text:
     """Pilots, header and body of a stream."""
     body = places.body(header.plan.used, header.nonce)
     said = np.append(header.encoded(), np.zeros(1, np.uint8))[places.roles]  # PILOT is the last
     at = np.concatenate([places.head, body])
-    bits = np.concatenate([said ^ places.mask, code.encode(stream, header, keys)])
+    bits = np.concatenate([said ^ places.mask, code.encode(stream, header, keys, random)])
     step = lattice.steps(header.strength)[at % SLOTS]
     return Text(at, bits, step, places.dither.reshape(-1)[at] * np.float32(dithered))
 

@@ -28,7 +28,7 @@ from stegcinn.sealing.keys import VERSION
 LOAD = 1.25  # bits per pixel that may move, at most: `exact` has more room and is easier to detect (docs/security.md)
 CHEAPEST = 0.1  # price, over the squared change in standardised levels, below which calm photos would be disturbed
 SEEN_POWER = 0.7  # of a price, by which what attackers see grows: an ideal one's would be 1 (docs/security.md)
-SEEN = 0.65  # disturbance that a deflection of one stands for, as attackers see it
+SEEN = 0.8  # disturbance that a deflection of one stands for, as attackers see it
 RESERVE = 1.3  # of the room that a sample shows, over what is promised: the key chooses other pixels
 
 
