@@ -168,7 +168,8 @@ def main() -> None:
             rows.setdefault(name, []).append(row)
             print(name, row["photo"], row.get("psnr", row.get("refused")), row["ways"], flush=True)
     cases = "".join(f" --case {name}" for name in args.case or ())
-    args.output.write_text(page(rows, f"python scripts/measure/robust.py PHOTOS -o {args.output}{cases}"))
+    limit = "" if args.limit == parser.get_default("limit") else f" --limit {args.limit}"
+    args.output.write_text(page(rows, f"python scripts/measure/robust.py PHOTOS -o {args.output}{cases}{limit}"))
 
 
 if __name__ == "__main__":

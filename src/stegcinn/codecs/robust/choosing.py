@@ -27,6 +27,8 @@ from stegcinn.sealing.keys import KEY_SIZE, Keys
 MOST_CHANGE = 40.0  # dB, PSNR of host and container, expected: nothing is hidden that changes more
 MARGIN = 0.04  # bits per place, beyond what the code needs by its own account
 SPARED = 0.2  # of the information, for damage in one place of the picture, where there is room for that
+RETRIES = 3  # rates, each lower than the one before, should what was written not come through
+SAFER = 2  # by how many rates
 _SEEN = np.array([[1.772**2 + 0.344136286**2], [1.402**2 + 0.714136286**2]])  # of Cb and Cr: squared, in RGB
 _STRONGER = (0, 8, 16, 26, 36)  # how far below the quality of a channel strengths are tried
 _WEBP = 35  # how far below, more, strengths are where WebP takes small changes of chroma away
@@ -91,13 +93,26 @@ class Trial:
             plan = code.plan(size, rate)
             if plan.used > self.places.room:
                 continue
-            used = np.clip(plan.used - np.append(0, np.cumsum(self._sizes)[:-1]), 0, self._sizes)
-            information = (1 - spared) * float(used @ self.information) / plan.used
+            information = (1 - spared) * float(self._used(plan.used) @ self.information) / plan.used
             if information >= ldpc.required_information(rate, plan.length) + MARGIN:
-                used[0] += len(self.places.head)
-                change = float(used @ self.change) / self.places.blocks
-                return Choice(self.strength, rate, change) if -10 * log10(change / 255**2) >= MOST_CHANGE else None
+                return self.at(size, rate)
         return None
+
+    def at(self, size: int, rate: int) -> Choice | None:
+        """A stream of `size` bytes at a rate; None if there is no room for that within MOST_CHANGE."""
+        plan = code.plan(size, rate)
+        if plan.used > self.places.room:
+            return None
+        used = self._used(plan.used)
+        used[0] += len(self.places.head)
+        change = float(used @ self.change) / self.places.blocks
+        return Choice(self.strength, rate, change) if -10 * log10(change / 255**2) >= MOST_CHANGE else None
+
+    def _used(self, positions: int) -> Float64:
+        """How many places of each slot the first so many of the body are."""
+        before = np.append(0, np.cumsum(self._sizes)[:-1])
+        used: Float64 = np.clip(positions - before, 0, self._sizes)
+        return used
 
     def most(self) -> int:
         """Bytes of the longest stream that there is a choice for."""
@@ -145,6 +160,10 @@ def _change(before: Image.Image, after: Image.Image) -> Float64:
 
 
 def usable(trials: Sequence[Trial], size: int) -> list[Choice]:
-    """The choices that trials offer for a stream, what changes least first."""
-    choices = [choice for trial in trials if (choice := trial.choice(size, SPARED) or trial.choice(size))]
-    return sorted(choices, key=lambda choice: choice.change)
+    """The choices that trials offer for a stream, what changes least first, and behind each the same at lower rates."""
+    found = [(choice, trial) for trial in trials if (choice := trial.choice(size, SPARED) or trial.choice(size))]
+    choices: list[Choice] = []
+    for choice, trial in sorted(found, key=lambda each: each[0].change):
+        lower = range(choice.rate - SAFER, -1, -SAFER)[:RETRIES]
+        choices += [choice, *(other for rate in lower if (other := trial.at(size, rate)))]
+    return choices

@@ -23,7 +23,7 @@ from stegcinn.codecs.base import Embedding, Extraction, Progress, Room, StreamSi
 from stegcinn.codecs.robust import choosing, grid, reading, search, writing
 from stegcinn.codecs.robust.channels import USUAL, Channel, parse
 from stegcinn.codecs.robust.choosing import Choice, Trial
-from stegcinn.codecs.robust.code import MOST_BYTES, Header, new_nonce, plan
+from stegcinn.codecs.robust.code import MOST_BYTES, Header, new_nonce
 from stegcinn.codecs.robust.grid import View
 from stegcinn.codecs.robust.places import LEAST_BLOCKS, SLOTS, Places
 from stegcinn.codecs.robust.writing import Host, JpegHost, PixelHost
@@ -35,8 +35,6 @@ from stegcinn.sealing.keys import VERSION, Keys, RandomBytes
 
 SALT = b"stegcinn robust: no salt is left"  # 32 bytes, the same for all pictures: none of their own survives
 TRIED = 2  # strengths of which the better one is tried first
-RETRIES = 4  # rates, each lower than the one before, should what was written not come through
-SAFER = 2  # by how many rates
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +170,7 @@ class RobustCodec:
                 continue
             choices, fresh = choosing.usable(fresh, size), []
             fits = fits or bool(choices)
-            for choice in _safer(choices, size, places.room):
+            for choice in choices:
                 written = self._written(picture, host, places, choice, stream, keys, wish.random)
                 if comes_through(written, picture.channel, places, stream, keys):
                     progress(1.0)
@@ -253,15 +251,6 @@ def _scaled(photo: Photo, long_edge: int | None) -> Photo:
     image = np.asarray(photo.to_pil().resize(size, Image.Resampling.LANCZOS))
     alpha = None if photo.alpha is None else np.ascontiguousarray(image[..., 3])
     return Photo(np.ascontiguousarray(image[..., :3]), alpha, photo.icc_profile)
-
-
-def _safer(choices: list[Choice], size: int, room: int) -> Iterator[Choice]:
-    """Each choice for so many bytes, and the same at lower rates as far as there is room."""
-    for choice in choices:
-        for less in range(RETRIES):
-            rate = choice.rate - SAFER * less
-            if rate >= 0 and plan(size, rate).used <= room:
-                yield Choice(choice.strength, rate, choice.change)
 
 
 def comes_through(written: Host, channel: Channel, places: Places, stream: bytes, keys: Keys) -> bool:
