@@ -99,7 +99,7 @@ def test_the_same_payload_twice_is_two_sets(album):
 
 
 def test_nothing_is_revealed_under_another_password(monkeypatch):
-    monkeypatch.setattr(keys, "_stretch", lambda password, salt, version: hashlib.sha256(password + salt).digest())
+    monkeypatch.setattr(keys, "_stretch", lambda password, salt, *_: hashlib.sha256(password + salt).digest())
     containers = made(hide_album(PHOTOS, PAYLOAD, password="p"))
     assert reveal_album(containers, password="p") == PAYLOAD
     for password in (None, "q"):

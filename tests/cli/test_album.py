@@ -231,7 +231,7 @@ def test_what_was_stopped_goes_on(album: Run, run: Run, monkeypatch: pytest.Monk
 
 
 def test_two_albums_never_mix(album: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "_stretch", lambda password, salt, version: (password + salt)[:32].ljust(32))
+    monkeypatch.setattr(keys, "_stretch", lambda password, salt, *_: (password + salt)[:32].ljust(32))
     interrupted(monkeypatch, album, 3)
     had = files("out")
     Path("other.bin").write_bytes(SECRET[::-1])

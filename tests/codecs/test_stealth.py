@@ -107,7 +107,9 @@ def test_capacity_holds_where_little_may_move_whatever_pixels_the_key_chooses(st
 
 
 def test_capacity_is_a_load_per_pixel_that_may_move(stealth):
-    host = photo()
+    rgb = photo().rgb.copy()
+    rgb[10:30, 20:50] = (90, 120, 60)
+    host = Photo(rgb)
     around = np.pad(host.rgb, ((1, 1), (1, 1), (0, 0)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(around, (3, 3), axis=(0, 1))
     flat = (windows == host.rgb[..., None, None]).all(axis=(2, 3, 4))

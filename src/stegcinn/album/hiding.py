@@ -26,7 +26,7 @@ from stegcinn.sealing import envelope, sharing
 from stegcinn.sealing.envelope import Packed, Payload
 
 MEASURING = 0.3  # of the work
-_OPTION = "; --"  # begins one in a note
+_OPTION = ": leave out"  # the remedy of a note, as an album has no such option
 
 Skipped = Callable[[ImageSource, str], None]
 
