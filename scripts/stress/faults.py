@@ -38,7 +38,7 @@ from stegcinn.files import write_atomic
 from stegcinn.runtime.arrays import UInt8
 
 SIDE = 64
-JPEG_SIDE = 320
+JPEG_SIDE = 640
 PAYLOADS = (b"the first payload" * 10, b"the second one" * 12)
 BIG = 4 << 20  # bytes, so that a write takes long enough to be hit
 NOBODY = 65534

@@ -39,7 +39,7 @@ class PageCodec(LsbCodec):
     """LsbCodec, with trouble at hand."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.auto = name, name != "cinn"
+        self.name, self.auto = name, name not in ("cinn", "robust")
 
     def refusal(self, wish: Wish) -> str | None:
         return "it keeps the colours" if self.name == "stealth" and wish.colors == "generate" else None
