@@ -20,10 +20,11 @@ from stegcinn.carriers.compare import psnr
 from stegcinn.codecs import load_codec
 from stegcinn.codecs.base import Wish, silent
 from stegcinn.codecs.stealth import moves
-from stegcinn.codecs.stealth.codec import StealthCodec
 from stegcinn.codecs.stealth.moves import Pixels
+from stegcinn.codecs.stealth.noise import Host, NoiseModel
 from stegcinn.coding import labels
 from stegcinn.coding.layered import EXPONENTS
+from stegcinn.runtime.weights import release
 from stegcinn.sealing.keys import Keyring
 
 
@@ -71,7 +72,7 @@ def main() -> None:
     parser.add_argument("--loads", type=float, nargs="+", default=[0.1, 0.2, 0.4, 0.7, 1.0])
     arguments = parser.parse_args()
     codec = load_codec("stealth")
-    assert isinstance(codec, StealthCodec)
+    model = NoiseModel(release("noise-1"))
     for load in arguments.loads:
         losses, likeness, changed, without = [], [], [], 0
         for path in sorted(p for p in arguments.photos.iterdir() if p.is_file())[:: arguments.every]:
@@ -84,7 +85,8 @@ def main() -> None:
             embedding = codec.embed(photo, stream, key, Wish(), silent)
             container = embedding.carrier
             assert codec.extract(container, key, lambda start: 0).stream == stream
-            losses.append(1 - 8 * len(stream) / bits_at_cost(codec._pixels(photo), container.rgb, 8 * len(stream)))
+            pixels = Host.of(model, photo.rgb, photo.luma, silent).taken(np.arange(photo.pixels))
+            losses.append(1 - 8 * len(stream) / bits_at_cost(pixels, container.rgb, 8 * len(stream)))
             likeness.append(psnr(photo.rgb, container.rgb))
             changed.append(embedding.changed)
         print(
