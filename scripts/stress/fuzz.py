@@ -63,7 +63,7 @@ EXECUTIONS = {
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "TGA", "JPEG2000", "AVIF", "ICO", "DDS")
 MODES = ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16", "F", "LAB")
 MAGIC = tuple(struct.pack(f, v) for f in ("<I", ">I") for v in (0, 1, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF))
-PIXELS = tuple(name for name in CODECS if load_codec(name).formats != (".jpg",))  # codecs over those
+PIXELS = tuple(name for name in CODECS if ".bmp" in load_codec(name).formats)  # codecs over those
 
 
 class BrokenError(Exception):

@@ -37,7 +37,7 @@ SUFFIXES = (".png", ".webp", ".tif", ".bmp")
 JPEG_SHARE = 0.25  # of the trips, whose host is a JPEG file and whose container is one
 LETTERS = list("aZ9 ._-/\\\0é永🙂\u202e\u0308")
 
-PIXELS = tuple(name for name in CODECS if load_codec(name).formats != (".jpg",))  # codecs over those
+PIXELS = tuple(name for name in CODECS if ".bmp" in load_codec(name).formats)  # codecs over those
 
 
 def photo(rng: np.random.Generator, sources: list[UInt8], height: int, width: int) -> UInt8:
