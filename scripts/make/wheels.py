@@ -36,7 +36,7 @@ LEFT_OUT = shutil.ignore_patterns(
 )  # fmt: skip
 # What the loops want of a C library; and of the system, on macOS
 WANTED = {
-    "log2", "logf", "rint", "memchr", "memcmp", "memcpy", "memmove", "memset", "bcmp", "bzero", "__bzero",
+    "log2", "logf", "lrintf", "rint", "memchr", "memcmp", "memcpy", "memmove", "memset", "bcmp", "bzero", "__bzero",
     "memset_pattern16", "dyld_stub_binder",
 }  # fmt: skip
 
