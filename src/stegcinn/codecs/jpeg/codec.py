@@ -19,7 +19,7 @@ from stegcinn.carriers.jpegfile.entropy import MINUS, PLUS
 from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.carriers.jpegfile.making import QUALITIES, QUALITY, make
 from stegcinn.carriers.jpegfile.metadata import stripped, tells_position
-from stegcinn.codecs.base import Embedding, Extraction, Grades, Progress, Room, StreamSize, Wish, rising, silent
+from stegcinn.codecs.base import SAFE, Embedding, Extraction, Grades, Progress, Room, StreamSize, Wish, rising, silent
 from stegcinn.codecs.jpeg import coefficients, pricing
 from stegcinn.codecs.jpeg.coefficients import LAYERS, MODES, Coefficients
 from stegcinn.coding import layered, layerheader
@@ -117,7 +117,7 @@ class JpegCodec:
         every = self._coefficients(chroma)
         progress(0.5)
         most = pricing.capacity(every, pricing.busy(chroma.file))
-        safe = min(most, pricing.undisturbing(every)) if most else 0
+        safe = min(most, pricing.load(every).longest(SAFE)) if most else 0
         progress(1.0)
         return Room(most, safe, "keep")
 
@@ -125,13 +125,13 @@ class JpegCodec:
         """From the expected distributions."""
         every = self._coefficients(chroma)
         most = pricing.capacity(every, pricing.busy(chroma.file))
-        return pricing.disturbance(every, size) if size <= most > 0 else None
+        return pricing.load(every).disturbance(size) if size <= most > 0 else None
 
     def grades(self, chroma: Chroma, progress: Progress = silent) -> Grades | None:
         """As `disturbance`."""
         every = self._coefficients(chroma)
         most = pricing.capacity(every, pricing.busy(chroma.file))
-        return pricing.grades(every, most) if most > 0 else None
+        return Grades.of(pricing.load(every).grades(most)) if most > 0 else None
 
     def embed(
         self, chroma: Chroma, stream: bytes, key: Keys, wish: Wish, progress: Progress = silent
@@ -153,7 +153,7 @@ class JpegCodec:
             if not lacking.symbols:
                 progress(1.0)
                 changed = float(np.mean(values != every.values))
-                return Embedding(Chroma(written), changed, pricing.disturbance(every, len(stream)), "keep")
+                return Embedding(Chroma(written), changed, pricing.load(every).disturbance(len(stream)), "keep")
             for plane, row, column in lacking.places.tolist():  # those blocks stay as they are
                 every.ways[self._block(chroma.file, plane, row, column)] = 0
         raise CapacityError(len(stream), len(stream) - 1)

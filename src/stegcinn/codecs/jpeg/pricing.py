@@ -14,29 +14,17 @@ from functools import cache
 import numpy as np
 
 from stegcinn.carriers.jpegfile.file import Component, JpegFile
-from stegcinn.codecs.base import SAFE, Grades
 from stegcinn.codecs.jpeg.coefficients import CLASSES, LAYERS, MODES, Coefficients
-from stegcinn.coding import labels, layerheader
+from stegcinn.coding import labels
 from stegcinn.coding.labels import PIECE
-from stegcinn.coding.layered import (
-    EXPONENTS,
-    FILLS,
-    PROMISED,
-    SAMPLE,
-    SEARCH_STEP,
-    expected_price,
-    highest_price,
-    rising_prices,
-    room,
-)
+from stegcinn.coding.layered import EXPONENTS, SAMPLE
+from stegcinn.coding.loads import Load
 from stegcinn.runtime.arrays import Bool, Float32, Int64, UInt8
 from stegcinn.runtime.native import in_parts
 
-HEADER_SIZE = layerheader.size(LAYERS)
 HEADER_SHARE = 16  # one coefficient in so many is the header's, within these bounds
 HEADER_LEAST, HEADER_MOST = 2048, 65536
 LOAD = 1.0  # bits per chroma AC coefficient that is not zero, at most
-RESERVE = 1.3  # of the room that a sample shows, over what is promised: the key chooses other places
 POWER = 0.25  # of the information, that is the price: by measurement (docs/decisions/jpeg.md)
 SEEN_POWER = 0.5  # of the information, by which what attackers see grows
 FORBIDDEN = CLASSES - 1  # the class of what must not change at any price:
@@ -112,47 +100,18 @@ def busy(jpeg: JpegFile) -> int:
     return sum(int(np.count_nonzero(plane.visible[..., 1:])) for plane in jpeg.chroma)
 
 
+def load(every: Coefficients) -> Load[Coefficients]:
+    """What a file takes."""
+    header = header_places(len(every))
+    return Load(_evenly(every), header, len(every) - header, LAYERS, deflection)
+
+
 def capacity(every: Coefficients, elements: int) -> int:
     """Bytes of the longest stream; `elements` is what `busy` tells."""
-    header = header_places(len(every))
-    if len(every) < 2 * header:
-        return 0
-    sample = _evenly(every)
-    if room(sample, 2.0 ** EXPONENTS[0], PROMISED, 1)[0] / len(sample) * header < RESERVE * 8 * HEADER_SIZE:
-        return 0
-    in_body = room(sample, 2.0 ** EXPONENTS[0], PROMISED, LAYERS).sum() / len(sample) * (len(every) - header)
-    return int(min(LOAD * elements, in_body / RESERVE)) // 8
+    return int(min(LOAD * elements, load(every).room(2.0 ** EXPONENTS[0]))) // 8
 
 
-def disturbance(every: Coefficients, size: int) -> float:
-    """Expected of a stream of `size` bytes."""
-    sample, header = _evenly(every), header_places(len(every))
-    parts = ((8 * HEADER_SIZE, header, 1), (8 * size, len(every) - header, LAYERS))
-    return math.hypot(*(deflection(sample, expected_price(sample, *part), *part[1:]) for part in parts))
-
-
-def grades(every: Coefficients, most: int) -> Grades:
-    """What streams of some sizes up to `most` bytes disturb."""
-    sample, header = _evenly(every), header_places(len(every))
-    count = len(every) - header
-    of_header = deflection(sample, expected_price(sample, 8 * HEADER_SIZE, header, 1), header, 1)
-    found = [(0, of_header)]
-    for price, bits in rising_prices(sample, 8 * most, count, LAYERS):
-        found.append((int(bits) // 8, math.hypot(of_header, deflection(sample, price, count))))
-    return Grades.of(found)
-
-
-def undisturbing(every: Coefficients) -> int:
-    """Bytes of the longest stream whose disturbance is SAFE at most."""
-    sample, count = _evenly(every), len(every) - header_places(len(every))
-    of_header = disturbance(every, 0)
-    if of_header > SAFE:
-        return 0
-    price = highest_price(lambda price: math.hypot(of_header, deflection(sample, price, count)) > SAFE) * SEARCH_STEP
-    return int(room(sample, price, FILLS[0], LAYERS).sum() * count / len(sample)) // 8
-
-
-def deflection(sample: Coefficients, price: float, count: int, layers: int = LAYERS) -> float:
+def deflection(sample: Coefficients, price: float, count: int, layers: int) -> float:
     """SEEN (or SEEN_MADE) times the deflection, for `count` coefficients like the sample's, of who knows all prices.
 
     A change by +-1 with chances b / 2 each moves the rounded distribution by b / 2 times its second difference, so an

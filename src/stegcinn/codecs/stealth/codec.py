@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from stegcinn.carriers.photo import Photo
-from stegcinn.codecs.base import Embedding, Extraction, Grades, Progress, Room, StreamSize, Wish, silent
+from stegcinn.codecs.base import SAFE, Embedding, Extraction, Grades, Progress, Room, StreamSize, Wish, silent
 from stegcinn.codecs.lumalocked import LumaLocked, chosen_colors, embedding, usable
 from stegcinn.codecs.stealth import moves, pricing
 from stegcinn.codecs.stealth.header import header_pixels, read_header
@@ -50,7 +50,7 @@ class StealthCodec(LumaLocked):
             return Room(0, colors="keep")
         host = _seen(self._host(photo, progress), photo)
         most = pricing.capacity(host)
-        safe = 0 if most == 0 or self.evidence(photo) else min(most, pricing.undisturbing(host))
+        safe = 0 if most == 0 or self.evidence(photo) else min(most, pricing.load(host).longest(SAFE))
         return Room(most, safe, "keep")
 
     def embed(self, photo: Photo, stream: bytes, key: Keys, wish: Wish, progress: Progress) -> Embedding[Photo]:
@@ -77,7 +77,8 @@ class StealthCodec(LumaLocked):
         targets[rest] = body.labels
         painted = moves.moved(every, body.price, targets)
         painted[head] = moves.moved(every.taken(head), header.price, header.labels)
-        disturbance = pricing.disturbance(seen, len(stream))  # as before hiding: not by the places that the key chose
+        # As it is told before hiding, not by the places that the key chose
+        disturbance = pricing.load(seen).disturbance(len(stream))
         return embedding(photo, painted.reshape(photo.rgb.shape), "keep", disturbance)
 
     def extract(
@@ -97,7 +98,7 @@ class StealthCodec(LumaLocked):
             return None
         host = _seen(self._host(photo, progress), photo)
         most = pricing.capacity(host)
-        return pricing.disturbance(host, size) if size <= most and most else None
+        return pricing.load(host).disturbance(size) if size <= most and most else None
 
     def grades(self, photo: Photo, progress: Progress = silent) -> Grades | None:
         """As `disturbance`."""
@@ -105,7 +106,7 @@ class StealthCodec(LumaLocked):
             return None
         host = _seen(self._host(photo, progress), photo)
         most = pricing.capacity(host)
-        return pricing.grades(host, most) if most else None
+        return Grades.of(pricing.load(host).grades(most)) if most else None
 
     def noisiness(self, photo: Photo, progress: Progress) -> Float32 | None:
         """One over the root of what a level's change costs: nothing where all pixels around have the same colour."""

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stegcinn.carriers.luma import LUMA_WEIGHTS
-from stegcinn.codecs.stealth.moves import MOVES, Pixels, Places
+from stegcinn.codecs.stealth.moves import LABELS, MOVES, Pixels, Places
 from stegcinn.coding.labels import NATS, PIECE
 from stegcinn.colourmodel import mixture
 from stegcinn.colourmodel.cells import UNIT
@@ -126,7 +126,7 @@ class Host:
     def costs(self, price: float, places: Places | None = None) -> UInt8:
         """See `moves.Pixels.costs`."""
         where = np.arange(len(self), dtype=np.uint32) if places is None else places
-        costs = np.empty((len(where), 16), np.uint8)
+        costs = np.empty((len(where), LABELS), np.uint8)
 
         def part(some: slice) -> None:
             costs[some] = self.taken(where[some]).costs(price)
