@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import collections
-import io
 import sys
 import time
 import warnings
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from crops_soak import as_jpeg
 from PIL import Image
 from skimage import data as skimage_data
 
@@ -74,16 +74,6 @@ def photo(rng: np.random.Generator, sources: list[UInt8], height: int, width: in
     return np.ascontiguousarray(crop)
 
 
-def as_jpeg(rng: np.random.Generator, pixels: UInt8) -> bytes:
-    """A file as a camera or a program would save it."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(
-        buffer, "JPEG", quality=int(rng.integers(40, 99)), subsampling=int(rng.integers(3)),
-        progressive=bool(rng.integers(2)), optimize=bool(rng.integers(2)),
-    )  # fmt: skip
-    return buffer.getvalue()
-
-
 def text(rng: np.random.Generator, longest: int) -> str:
     return "".join(LETTERS[i] for i in rng.integers(len(LETTERS), size=int(rng.integers(1, longest))))
 
@@ -112,7 +102,7 @@ def trip(seed: int, number: int, sources: list[UInt8]) -> tuple[str, str]:
     password = text(rng, 12) if rng.random() < 0.5 else None
     host = Source(pixels)
     if rng.random() < JPEG_SHARE and pixels.shape[2:] == (3,):
-        codec, wish, suffix, host = None, Wish(), ".jpg", Source(as_jpeg(rng, pixels))
+        codec, wish, suffix, host = None, Wish(), ".jpg", Source(as_jpeg(pixels, rng))
     told = f"{number}: {pixels.shape} codec {codec} colors {wish.colors} {suffix} password {password!r}"
     room = stego.measure(host, codec=codec, wish=wish, suffix=suffix).bytes
     sent = payload(rng, room)
