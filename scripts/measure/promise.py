@@ -39,7 +39,7 @@ FILTERS = {
 }  # fmt: skip
 SAMPLINGS = {"444": 0, "420": 2}
 KIND = re.compile(rf"({'|'.join(FACTORS)})(?:-(444|420)(?:-q(\d\d))?)?(?:-({'|'.join(FILTERS)}))?")
-KINDS = ("half-444", "half-420-q90", "half-420-q75", "third-420-q90", "twothirds-420-q90", "half-420-q90-bicubic")
+KINDS = ("half-444", "half-420-q90", "half-420-q75", "third-420-q90", "twothirds-420-q90")
 
 
 def host(path: Path, kind: str) -> UInt8:
