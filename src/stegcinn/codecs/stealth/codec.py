@@ -24,9 +24,11 @@ from stegcinn.codecs.stealth.pricing import LOAD
 from stegcinn.coding import layered, layerheader
 from stegcinn.errors import CapacityError, RevealError
 from stegcinn.runtime.arrays import Float32
+from stegcinn.runtime.native import in_parts
 from stegcinn.sealing.keys import Keys
 
 PRICING_SHARE = 0.4  # of the work of `embed`
+PIECE = 1 << 18  # pixels that one thread takes at a time
 
 
 class StealthCodec(LumaLocked):
@@ -112,10 +114,14 @@ class StealthCodec(LumaLocked):
         """One over the root of what a level's change costs: nothing where all pixels around have the same colour."""
         if not _suits(photo, Wish()):
             return None
-        scales = self._host(photo, progress).scales.astype(np.float32)
-        with np.errstate(divide="ignore"):
-            levels: Float32 = np.mean(np.square(scales) ** -1, axis=-1) ** -0.5
-        return levels.reshape(photo.luma.shape)
+        scales = self._host(photo, progress).scales
+
+        def levels(part: slice) -> Float32:
+            with np.errstate(divide="ignore"):
+                found: Float32 = np.mean(np.square(scales[part], dtype=np.float32) ** -1, axis=-1) ** -0.5
+            return found
+
+        return np.concatenate(in_parts(levels, len(scales), PIECE)).reshape(photo.luma.shape)
 
     def _host(self, photo: Photo, progress: Progress) -> Host:
         return Host.of(self._model(), photo.rgb, photo.luma, progress)
