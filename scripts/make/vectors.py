@@ -356,9 +356,6 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
 
         layer = "envelope" if name == "none" else "stealth header"
         yield _refused(f"stealth-header-{name}", "stealth", layer, lambda other=other: stealth_masked(other))
-    last = stealth_header.HEADER_SIZE - 1
-    stealth_zeros = lambda mask, *header: flipped(mask(*header), last)  # noqa: E731
-    yield _refused("stealth-header-zeros", "stealth", "stealth header", lambda: stealth_masked(stealth_zeros))
     yield _refused("stealth-body-colours", "stealth", "box", stealth_colour)
     hardly = np.dstack([original, rounded(*SMALL, 23)])
     yield _refused("stealth-no-room", "stealth", "stealth room", lambda: hardly)
@@ -398,13 +395,12 @@ def jpegs() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]]:
     for name, (file, password, each) in opens.items():
         facts = {"version": VERSION, "codec": "jpeg", "password": password, "opens": _told(each)}
         yield f"v2-{name}", facts, lambda f=file, p=password, e=each: hidden(f, p, e)
-    zeros = lambda real, *header: flipped(real(*header), 12)  # noqa: E731
     large = lambda real, salt, codec, _, __, key: real(salt, codec, (1 << 32) - 1, (128,), key)  # noqa: E731
     short = lambda real, salt, codec, _, shares, key: real(salt, codec, 20, shares, key)  # noqa: E731
     tiny = host(16, 16)
     for name, layer, make in (
         ("luma-altered", "jpeg header", luma_altered), ("password-wrong", "jpeg header", lambda: hidden(plain(), "x")),
-        ("clean", "jpeg header", plain), ("header-zeros", "jpeg header", lambda: masked(zeros)),
+        ("clean", "jpeg header", plain),
         ("header-large", "jpeg header", lambda: masked(large)), ("stream-short", "box", lambda: masked(short)),
         ("no-room", "jpeg room", lambda: _jpeg(tiny)),
     ):  # fmt: skip

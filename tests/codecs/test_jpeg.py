@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import os
@@ -24,7 +25,7 @@ from stegcinn.codecs.base import SAFE, Embedding, Wish, judge_disturbance
 from stegcinn.codecs.jpeg import codec as codec_module
 from stegcinn.codecs.jpeg import coefficients, pricing
 from stegcinn.codecs.jpeg.codec import Chroma, JpegCodec
-from stegcinn.coding import layered
+from stegcinn.coding import layered, layerheader
 from stegcinn.errors import CapacityError, ImageError, RevealError, SelfCheckError
 from stegcinn.sealing.keys import Keyring, Keys
 
@@ -377,11 +378,14 @@ def test_metadata_goes_where_it_is_wished():
 
 def test_a_forged_header_asks_for_no_more_than_there_is(monkeypatch):
     """Whatever length it tells."""
-    host = opened(jpegs.saved(BUSY, quality=90))
+    host, real = opened(jpegs.saved(BUSY, quality=90)), layerheader.masked
+    key = keys_of(host)
     for length in (2**32 - 1, sum(plane.visible.size for plane in host.file.chroma) // 4):
-        monkeypatch.setattr(codec_module.layerheader, "read", lambda *a, told=length: (told, (255,)))
+        told = functools.partial(lambda length, salt, codec, *_: real(salt, codec, length, (255,), key), length)
+        monkeypatch.setattr(layerheader, "masked", told)
+        lying = CODEC.embed(host, bytes(20), key, Wish()).carrier
         with pytest.raises(RevealError):
-            CODEC.extract(host, keys_of(host), lambda start: 0)
+            CODEC.extract(lying, key, lambda start: 0)
 
 
 def test_keys_depend_on_size_tables_and_luma():

@@ -654,13 +654,13 @@ def read_syndromes(sequence, m):
 
 def read_layered(codec, header, body, layers, key):
     """The stream in labels of header and body; 6.2, 6.3."""
-    told = 7 + layers
-    found = np.packbits(read_syndromes((header % 2).tolist(), 8 * (4 + told))).tobytes()
-    plain = xor(found[4:], stream(key, f"{codec} header {found[:4].hex()}", told))
-    length, *shares = struct.unpack(f">I{layers - 1}B", plain[:-4])
+    told = 3 + layers
+    found = np.packbits(read_syndromes((header % 2).tolist(), 8 * (2 + told))).tobytes()
+    plain = xor(found[2:], stream(key, f"{codec} header {found[:2].hex()}", told))
+    length, *shares = struct.unpack(f">I{layers - 1}B", plain)
     ends = [0, *(8 * length * share // 255 for share in itertools.accumulate(shares)), 8 * length]
     sizes = [end - start for start, end in pairwise(ends)]
-    if any(plain[-4:]) or sum(shares) > 255 or max(sizes) > len(body):
+    if sum(shares) > 255 or max(sizes) > len(body):
         raise RefusedError(f"{codec} header")
     return read_layers(body, sizes)
 

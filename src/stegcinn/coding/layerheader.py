@@ -1,8 +1,9 @@
 """The header of a layered message: how long it is and what share of it each layer carries, masked, in the lowest layer.
 
-    salt (4) | size of the message in bytes (4) | shares of all layers but the last (1 each) | zeros (4)
+    salt (2) | size of the message in bytes (4) | shares of all layers but the last (1 each)
 
-What follows the salt is masked by a keystream of key and salt.
+What follows the salt is masked by a keystream of key and salt. Nothing in it is there to be checked: what is no header
+tells a size that nearly no carrier has, and if it does, the envelope finds out.
 """
 
 from __future__ import annotations
@@ -19,15 +20,14 @@ from stegcinn.errors import RevealError
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing.keys import Keys
 
-SALT_SIZE = 4
+SALT_SIZE = 2
 LENGTH_SIZE = 4
-CHECK_SIZE = 4  # bytes that tell a header from anything else, but for a chance of 2**-32
 ATTEMPTS = 16  # headers that are tried
 
 
 def size(layers: int) -> int:
     """Bytes of a header."""
-    return SALT_SIZE + LENGTH_SIZE + layers - 1 + CHECK_SIZE
+    return SALT_SIZE + LENGTH_SIZE + layers - 1
 
 
 def write(
@@ -61,17 +61,20 @@ def headers(
 
 def masked(salt: bytes, codec: str, length: int, shares: tuple[int, ...], key: Keys) -> bytes:
     """A header of a message of `length` bytes."""
-    plain = length.to_bytes(LENGTH_SIZE, "big") + bytes(shares) + bytes(CHECK_SIZE)
+    plain = length.to_bytes(LENGTH_SIZE, "big") + bytes(shares)
     return salt + key.masked(plain, _purpose(codec, salt))
 
 
-def read(labels: UInt8, layers: int, codec: str, key: Keys) -> tuple[int, tuple[int, ...]]:
-    """Length and shares told by the labels of the places that hold a header; RevealError if there is none."""
+def read(labels: UInt8, layers: int, codec: str, key: Keys, places: int) -> tuple[int, tuple[int, ...]]:
+    """Length and shares told by the labels of the places that hold a header.
+
+    RevealError for what no header of a message in so many `places` tells.
+    """
     header = np.packbits(stc.decode(bit(labels, 0), 8 * size(layers))).tobytes()
     salt = header[:SALT_SIZE]
     plain = key.masked(header[SALT_SIZE:], _purpose(codec, salt))
-    length, shares = int.from_bytes(plain[:LENGTH_SIZE], "big"), tuple(plain[LENGTH_SIZE:-CHECK_SIZE])
-    if any(plain[-CHECK_SIZE:]) or sum(shares) > SHARES:
+    length, shares = int.from_bytes(plain[:LENGTH_SIZE], "big"), tuple(plain[LENGTH_SIZE:])
+    if sum(shares) > SHARES or max(layered.sizes(8 * length, shares)) > places:
         raise RevealError
     return length, shares
 

@@ -191,14 +191,9 @@ class JpegCodec:
         while sum(map(len, found)) < split:
             found.append(coefficients.labels(values[next(pieces)]))
         head = np.concatenate(found)
-        length, shares = layerheader.read(head[:split], LAYERS, self.name, key)
-        if 8 * length > LAYERS * values.size:
-            raise RevealError
+        length, shares = layerheader.read(head[:split], LAYERS, self.name, key, values.size - split)
         rest = np.concatenate([head[split:], *(coefficients.labels(values[piece]) for piece in pieces)])
-        sizes = layered.sizes(8 * length, shares)
-        if max(sizes) > len(rest):
-            raise RevealError
-        return Extraction(layered.read(rest, sizes), 1.0)
+        return Extraction(layered.read(rest, layered.sizes(8 * length, shares)), 1.0)
 
     # -- coefficients
 

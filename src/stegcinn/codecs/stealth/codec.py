@@ -22,7 +22,7 @@ from stegcinn.codecs.stealth.moves import LAYERS, Places
 from stegcinn.codecs.stealth.noise import Host, NoiseModel
 from stegcinn.codecs.stealth.pricing import LOAD
 from stegcinn.coding import layered, layerheader
-from stegcinn.errors import CapacityError, RevealError
+from stegcinn.errors import CapacityError
 from stegcinn.runtime.arrays import Float32
 from stegcinn.runtime.native import in_parts
 from stegcinn.sealing.keys import Keys
@@ -89,10 +89,8 @@ class StealthCodec(LumaLocked):
         """The header tells the whole length. There is nothing to be strict about: bits are right, or altered."""
         labels = np.take(moves.labels(photo.rgb).reshape(-1), _order(photo, key))
         split = header_pixels(len(labels), key.version)
-        sizes, body = read_header(labels[:split], key), labels[split:]
-        if max(sizes) > len(body):
-            raise RevealError
-        return Extraction(layered.read(body, sizes), 1.0)
+        body = labels[split:]
+        return Extraction(layered.read(body, read_header(labels[:split], key, len(body))), 1.0)
 
     def disturbance(self, photo: Photo, size: int, progress: Progress = silent) -> float | None:
         """From the predicted noise, for a photo that keeps its colours."""
