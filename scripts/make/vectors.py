@@ -434,7 +434,9 @@ def robust_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], byte
 
     opens: dict[str, tuple[Callable[[], bytes], str | None, Payload]] = {
         "robust": (hidden, PASSWORD, payload),
-        "robust-known": (lambda: hidden(channel="quality=70"), PASSWORD, payload),
+        "robust-printed": (lambda: hidden(channel="quality=70"), PASSWORD, payload),
+        "robust-printed-sent": (lambda: again(hidden(channel="quality=70"), quality=67), PASSWORD, payload),
+        "robust-printed-webp": (lambda: again(hidden(channel="webp=80"), quality=75), PASSWORD, payload),
         "robust-empty": (lambda: hidden(password=None, payload=Payload(b"")), None, Payload(b"")),
         "robust-compressed": (lambda: hidden(payload=Payload(TEXT, NAME)), PASSWORD, Payload(TEXT, NAME)),
         "robust-sent": (lambda: again(hidden(), quality=70), PASSWORD, payload),
