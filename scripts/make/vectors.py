@@ -419,12 +419,6 @@ def robust_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], byte
         wish = Wish(channel=channel)
         return stego.conceal(Source(rgb), payload, password=password, codec="robust", wish=wish, suffix=".jpg").file
 
-    def again(file: bytes, **options: Any) -> bytes:
-        buffer = io.BytesIO()
-        with Image.open(io.BytesIO(file)) as image:
-            image.save(buffer, "JPEG", **options)
-        return buffer.getvalue()
-
     def changed(module: Any, name: str, change: Callable[..., Any]) -> bytes:
         """Hidden with a function that is another one; `change` gets the right one and what it is given."""
         real = getattr(module, name)
@@ -458,7 +452,7 @@ def robust_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], byte
 
     def other_flags(real: Callable[..., bytes], packed: Any, keys: Keys) -> bytes:
         box = AESSIV(keys.stream("compact envelope", compact.KEY_SIZE))
-        return box.encrypt(bytes([4]) + packed.body, None)
+        return box.encrypt(bytes([8]) + packed.body, None)
 
     for name, layer, make in (
         ("clean", "robust header", lambda: _jpeg(rgb)),
@@ -471,6 +465,14 @@ def robust_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], byte
     ):
         facts = {"version": VERSION, "codec": "robust", "password": PASSWORD, "layer": layer}
         yield f"v2-robust-{name}", facts, make
+
+
+def again(file: bytes, **options: Any) -> bytes:
+    """A picture that something saved anew."""
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(file)) as image:
+        image.save(buffer, "JPEG", **options)
+    return buffer.getvalue()
 
 
 def _jpeg(rgb: UInt8) -> bytes:
@@ -560,11 +562,12 @@ def main() -> None:
 # albums
 
 
-def shared(data: bytes, host_file: bytes, codec: str) -> bytes:
+def shared(data: bytes, host_file: bytes, codec: str, channel: str | None = None) -> bytes:
     """A container of a share, whatever that is."""
     suffix = load_codec(codec).formats[0]
     payload = Payload(data, share=True)
-    return stego.conceal(Source(host_file), payload, password=PASSWORD, codec=codec, suffix=suffix).file
+    wish = Wish(channel=channel)
+    return stego.conceal(Source(host_file), payload, password=PASSWORD, codec=codec, wish=wish, suffix=suffix).file
 
 
 def albums() -> Iterator[tuple[str, dict[str, Any], dict[str, Callable[[], bytes]]]]:
@@ -594,6 +597,8 @@ def albums() -> Iterator[tuple[str, dict[str, Any], dict[str, Callable[[], bytes
 
     files = {f"album-{i}.png": stealth(i, lambda i=i: shares()[i]) for i in (0, 2, 3)}
     files["album-1.jpg"] = lambda: shared(shares()[1], jpeg, "jpeg")
+    large = _png(host(509, 514, 12, 1))
+    files["album-1-sent.jpg"] = lambda: again(shared(shares()[1], large, "robust", "quality=70"), quality=70)
     files["album-other.png"] = stealth(1, lambda: shares(b"another.")[3])
     files["stealth-public.png"] = lambda: b""  # a container of another kind
     faults = {
@@ -613,6 +618,7 @@ def albums() -> Iterator[tuple[str, dict[str, Any], dict[str, Callable[[], bytes
     }
     others = (0, "other", 3, "public", "1.jpg")
     opens = {"": (3, "1.jpg", 2, 0), "-shuffled-with-others": others, "-without-first": (2, 3, "1.jpg")}
+    opens |= {"-sent": (3, "1-sent.jpg")}
     for name, which in opens.items():
         yield f"v2-album{name}", {"opens": _told(payload)}, {_of_album(each): files[_of_album(each)] for each in which}
     for name, which in {"-too-few": (0, "1.jpg"), "-of-two": (0, "1.jpg", "other")}.items():

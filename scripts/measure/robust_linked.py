@@ -2,9 +2,9 @@
 
 python scripts/measure/robust_linked.py PHOTOS [--limit 6] [--channel whatsapp]
 
-The first photos of the folder that can be read are scaled to 1600x1200 pixels and hidden in for a channel, all under one
-password, and then each under its own. For each pair of files the parities of the two lowest chroma modes are compared,
-by someone who has no key: their correlation, in standard deviations of chance.
+The first photos of the folder that can be read are scaled to 1600x1200 pixels and hidden in for a channel, all under
+one password, and then each under its own. For each pair of files the parities of the two lowest chroma modes are
+compared, by someone who has no key: their correlation, in standard deviations of chance.
 """
 
 from __future__ import annotations

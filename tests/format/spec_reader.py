@@ -742,8 +742,10 @@ def open_compact(data, key):
     if s2v(secret[:32], body) != iv:
         raise RefusedError("box")
     flags, body = body[0], body[1:]
-    if flags > 3:
+    if flags > 4:
         raise RefusedError("flags")
+    if flags == 4:
+        return SHARE, body
     return contents_of(body, flags & 1, flags >> 1)
 
 
