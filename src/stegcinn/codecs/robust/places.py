@@ -28,6 +28,11 @@ _SPARSEST = 3  # the zone is one block in 2**3 at the least, so that a part of a
 _DITHER = np.float32(1 / 128)  # steps; the dither is 0 to 2
 
 
+def sparseness(blocks: int) -> int:
+    """The k of the 2**-k part of the blocks (of both planes) that are in the zone."""
+    return min(max(0, (blocks // _ENOUGH).bit_length() - 1), _SPARSEST)
+
+
 class Places:
     """The places of a picture of `rows` x `columns` blocks under some keys, or of its first ones.
 
@@ -59,9 +64,8 @@ class Places:
 
     @cached_property
     def zone(self) -> Bool:
-        """Which blocks (rows, columns, 2) have pilots or bits of the header: a 2**-k part."""
-        k = min(max(0, (self._whole // _ENOUGH).bit_length() - 1), _SPARSEST)
-        return self._word(0) < (1 << 16 >> k)
+        """Which blocks (rows, columns, 2) have pilots or bits of the header, see `sparseness`."""
+        return self._word(0) < (1 << 16 >> sparseness(self._whole))
 
     @cached_property
     def head(self) -> Int64:

@@ -16,7 +16,7 @@ from stegcinn.carriers.photo import MAX_PIXELS
 from stegcinn.codecs.base import Progress
 from stegcinn.codecs.robust import grid, lumaprint, reading
 from stegcinn.codecs.robust.grid import View
-from stegcinn.codecs.robust.places import PILOT, Places
+from stegcinn.codecs.robust.places import PILOT, Places, sparseness
 from stegcinn.codecs.robust.reading import Reading
 from stegcinn.errors import RevealError
 from stegcinn.runtime.arrays import Float32, Float64
@@ -82,7 +82,8 @@ def _prints(seen: Float64) -> list[int | None]:
 def _cropped(view: View, keys: Keys) -> Reading | None:
     """Read a picture that lacks whole blocks, up to _REACH at the top and at the left, and any at its other sides."""
     rows, columns = view.clipping.shape
-    for fold in _FOLDS:
+    folds = {sparseness(grid.PLANES * rows * fold * columns): fold for fold in _FOLDS}  # all else is the same in them
+    for fold in sorted(folds.values()):
         whole = rows * fold, columns
         for down, across in _offsets(view.coefficients, Places(keys, rows + _REACH, columns + _REACH, whole)):
             least = rows + down, columns + across
@@ -97,7 +98,7 @@ def _cropped(view: View, keys: Keys) -> Reading | None:
 
 def _offsets(coefficients: Float32, places: Places) -> list[tuple[int, int]]:
     """Where among the places the coefficients may begin, by correlation with the pilots, the likeliest first."""
-    shape = places.rows, places.columns
+    shape = _quick(places.rows), _quick(places.columns)
     patterns = [[np.fft.rfft2(part, shape, (0, 1)) for part in places.pattern(dithered)] for dithered in (False, True)]
     pilots = np.count_nonzero(places.roles == PILOT) * coefficients[..., 0].size / places.blocks
     found: dict[tuple[int, int], float] = {}
@@ -113,6 +114,18 @@ def _offsets(coefficients: Float32, places: Places) -> list[tuple[int, int]]:
             at = int(down), int(across)
             found[at] = max(found.get(at, 0.0), float(scores[at]))
     return sorted((at for at in found if found[at] > _MATCHING), key=lambda at: -found[at])[:_LIKELY]
+
+
+def _quick(length: int) -> int:
+    """The next length whose Fourier transform is quick: without prime factors above 5."""
+    while True:
+        rest = length
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return length
+        length += 1
 
 
 def sharpened(planes: Float32) -> Float32:
