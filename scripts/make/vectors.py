@@ -415,12 +415,6 @@ def robust_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], byte
         wish = Wish(channel=channel)
         return stego.conceal(Source(rgb), payload, password=password, codec="robust", wish=wish, suffix=".jpg").file
 
-    def again(file: bytes, **options: Any) -> bytes:
-        buffer = io.BytesIO()
-        with Image.open(io.BytesIO(file)) as image:
-            image.save(buffer, "JPEG", **options)
-        return buffer.getvalue()
-
     def changed(module: Any, name: str, change: Callable[..., Any]) -> bytes:
         """Hidden with a function that is another one; `change` gets the right one and what it is given."""
         real = getattr(module, name)
@@ -430,7 +424,9 @@ def robust_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], byte
 
     opens: dict[str, tuple[Callable[[], bytes], str | None, Payload]] = {
         "robust": (hidden, PASSWORD, payload),
-        "robust-known": (lambda: hidden(channel="quality=70"), PASSWORD, payload),
+        "robust-printed": (lambda: hidden(channel="quality=70"), PASSWORD, payload),
+        "robust-printed-sent": (lambda: again(hidden(channel="quality=70"), quality=67), PASSWORD, payload),
+        "robust-printed-webp": (lambda: again(hidden(channel="webp=80"), quality=75), PASSWORD, payload),
         "robust-empty": (lambda: hidden(password=None, payload=Payload(b"")), None, Payload(b"")),
         "robust-compressed": (lambda: hidden(payload=Payload(TEXT, NAME)), PASSWORD, Payload(TEXT, NAME)),
         "robust-sent": (lambda: again(hidden(), quality=70), PASSWORD, payload),
@@ -452,7 +448,7 @@ def robust_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], byte
 
     def other_flags(real: Callable[..., bytes], packed: Any, keys: Keys) -> bytes:
         box = AESSIV(keys.stream("compact envelope", compact.KEY_SIZE))
-        return box.encrypt(bytes([4]) + packed.body, None)
+        return box.encrypt(bytes([8]) + packed.body, None)
 
     for name, layer, make in (
         ("clean", "robust header", lambda: _jpeg(rgb)),
@@ -465,6 +461,14 @@ def robust_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], byte
     ):
         facts = {"version": VERSION, "codec": "robust", "password": PASSWORD, "layer": layer}
         yield f"v2-robust-{name}", facts, make
+
+
+def again(file: bytes, **options: Any) -> bytes:
+    """A picture that something saved anew."""
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(file)) as image:
+        image.save(buffer, "JPEG", **options)
+    return buffer.getvalue()
 
 
 def _jpeg(rgb: UInt8) -> bytes:
@@ -554,11 +558,12 @@ def main() -> None:
 # albums
 
 
-def shared(data: bytes, host_file: bytes, codec: str) -> bytes:
+def shared(data: bytes, host_file: bytes, codec: str, channel: str | None = None) -> bytes:
     """A container of a share, whatever that is."""
     suffix = load_codec(codec).formats[0]
     payload = Payload(data, share=True)
-    return stego.conceal(Source(host_file), payload, password=PASSWORD, codec=codec, suffix=suffix).file
+    wish = Wish(channel=channel)
+    return stego.conceal(Source(host_file), payload, password=PASSWORD, codec=codec, wish=wish, suffix=suffix).file
 
 
 def albums() -> Iterator[tuple[str, dict[str, Any], dict[str, Callable[[], bytes]]]]:
@@ -588,6 +593,8 @@ def albums() -> Iterator[tuple[str, dict[str, Any], dict[str, Callable[[], bytes
 
     files = {f"album-{i}.png": stealth(i, lambda i=i: shares()[i]) for i in (0, 2, 3)}
     files["album-1.jpg"] = lambda: shared(shares()[1], jpeg, "jpeg")
+    large = _png(host(509, 514, 12, 1))
+    files["album-1-sent.jpg"] = lambda: again(shared(shares()[1], large, "robust", "quality=70"), quality=70)
     files["album-other.png"] = stealth(1, lambda: shares(b"another.")[3])
     files["stealth-public.png"] = lambda: b""  # a container of another kind
     faults = {
@@ -607,6 +614,7 @@ def albums() -> Iterator[tuple[str, dict[str, Any], dict[str, Callable[[], bytes
     }
     others = (0, "other", 3, "public", "1.jpg")
     opens = {"": (3, "1.jpg", 2, 0), "-shuffled-with-others": others, "-without-first": (2, 3, "1.jpg")}
+    opens |= {"-sent": (3, "1-sent.jpg")}
     for name, which in opens.items():
         yield f"v2-album{name}", {"opens": _told(payload)}, {_of_album(each): files[_of_album(each)] for each in which}
     for name, which in {"-too-few": (0, "1.jpg"), "-of-two": (0, "1.jpg", "other")}.items():

@@ -365,6 +365,11 @@ def suffixes(codec: str | None = None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(suffix for each in codecs for suffix in each.formats))
 
 
+def check(codec: str | None, wish: Wish) -> None:
+    """UsageError for a codec that is not there or does not do what is wished; for a wish that none does."""
+    _candidates(codec, wish, None)
+
+
 def _candidates(
     name: str | None, wish: Wish, suffix: str | None, among: Sequence[Codec[Any]] | None = None
 ) -> list[Codec[Any]]:

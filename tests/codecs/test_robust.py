@@ -18,12 +18,12 @@ from stegcinn.carriers.jpegfile.making import make
 from stegcinn.carriers.luma import luma_of
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs.base import Wish
-from stegcinn.codecs.robust import choosing, codec, grid, lattice, load, places, recolouring
+from stegcinn.codecs.robust import choosing, codec, grid, lattice, load, lumaprint, places, reading, recolouring
 from stegcinn.codecs.robust.channels import Channel, channels, parse
 from stegcinn.codecs.robust.code import Header
 from stegcinn.codecs.robust.places import Places
 from stegcinn.errors import CapacityError, RevealError, SelfCheckError, StegcinnWarning, UsageError
-from stegcinn.sealing.keys import Keys
+from stegcinn.sealing.keys import Keyring, Keys
 
 pytestmark = pytest.mark.filterwarnings("ignore::stegcinn.StegcinnWarning")
 
@@ -117,10 +117,26 @@ def test_crops_of_whole_blocks_are_survived(strong, box):
     assert arrives(strong.image.crop(box), quality=80)
 
 
-def test_damage_in_one_place_is_survived(known):
-    image = known.image.copy()
+def test_damage_in_one_place_is_survived(pixels):
+    image = pixels.image.copy()
     image.paste((250, 240, 10), (30, 40, 230, 200))
     assert arrives(image, quality=75)
+
+
+def test_a_known_channel_may_leave_a_small_mark(known):
+    image = known.image.copy()
+    image.paste((250, 240, 10), (860, 580, 890, 590))
+    assert arrives(image, quality=75)
+
+
+@pytest.mark.parametrize("way", list(Image.Transpose))
+def test_what_came_whole_may_be_turned_and_mirrored(known, way):
+    assert arrives(known.image.transpose(way), quality=90)
+
+
+def test_what_came_whole_may_have_been_made_smaller():
+    container = stegcinn.hide(resized("rocket", 854, 1280), PAYLOAD, channel="quality=60")
+    assert arrives(container.image.resize((1100, 734), Image.Resampling.LANCZOS), quality=95)
 
 
 def test_a_channel_that_is_too_coarse_is_not(known):
@@ -216,6 +232,60 @@ def test_pixels_show_no_lattice_to_who_has_no_key(pixels):
     assert spread(np.asarray(pixels.image)) < 4
 
 
+# -- prints
+
+
+def test_containers_of_one_password_say_nothing_at_the_same_places(known):
+    other = stegcinn.hide(resized("coffee", 600, 900), PAYLOAD, channel="quality=70")
+    keys = Keyring(None)(codec.SALT, shared=True)
+    views = [load().open(Source(each.file)) for each in (known, other)]
+    prints = [lumaprint.of(lumaprint.thumbnail(each.photo.rgb)) for each in views]
+    for view, own in zip(views, prints, strict=True):
+        for seen in (*prints, None):
+            found = reading.syncs(view.view().coefficients, Places(keys, *view.blocks, seen=seen))
+            assert bool(found) == (seen == own)
+
+
+def test_what_may_be_cropped_is_not_printed(strong):
+    keys = Keyring(None)(codec.SALT, shared=True)
+    picture = load().open(Source(strong.file))
+    assert reading.syncs(picture.view().coefficients, Places(keys, *picture.blocks))
+
+
+def test_a_print_stays_when_a_picture_is_saved_anew_or_scaled():
+    seen = lumaprint.of(lumaprint.thumbnail(HOST))
+    assert seen.bit_length() <= len(lumaprint.BITS) == 27
+    assert seen != lumaprint.of(lumaprint.thumbnail(resized("coffee", 600, 900)))
+    for scale in (0.5, 0.77, 1.0, 1.31):
+        small = Image.fromarray(HOST).resize((round(900 * scale), round(600 * scale)), Image.Resampling.BICUBIC)
+        with Image.open(io.BytesIO(saved(small, quality=50))) as again:
+            assert seen in lumaprint.likely(lumaprint.thumbnail(np.asarray(again)), lumaprint.SURE)
+
+
+@pytest.mark.parametrize("shape", [(64, 80), (67, 81), (200, 64)])
+def test_a_thumbnail_has_means_of_areas(shape):
+    rgb = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+    fine = luma_of(rgb).astype(np.float64).repeat(16, axis=0).repeat(16, axis=1)  # parts of whole pixels
+    means = fine.reshape(16, shape[0], 16, shape[1]).mean(axis=(1, 3))
+    assert np.allclose(lumaprint.thumbnail(rgb), means, atol=1e-4)
+
+
+def test_prints_near_what_is_seen_are_tried_in_order_of_doubt():
+    seen = lumaprint.thumbnail(HOST)
+    prints = lumaprint.likely(seen, lumaprint.TRIED)
+    assert len(set(prints)) == lumaprint.TRIED
+    assert [(prints[0] ^ each).bit_count() for each in prints[:3]] == [0, 1, 1]
+    assert prints[0] == lumaprint.of(seen)
+    assert lumaprint.likely(seen, 8) == prints[:8]
+
+
+def test_what_loses_its_print_on_the_way_is_not_handed_out(monkeypatch):
+    monkeypatch.setattr(lumaprint, "likely", lambda *_: [-1])
+    monkeypatch.setattr(lumaprint, "of", lambda _: 1)
+    with pytest.raises(SelfCheckError, match="does not surely survive"):
+        hidden("quality=70")
+
+
 # -- channels
 
 
@@ -232,6 +302,10 @@ def test_a_channel_is_said_by_what_it_does():
     assert parse("long-edge=1600,quality=70").trips == tuple((q, 1.0) for q in (67, 70, 75, 80, 85))
     assert parse("quality>=62").trips[0] == (62, 1.0)
     assert (parse("webp=80").kind, parse("webp>=80").known) == ("webp", False)
+    whole = {
+        text: parse(text).whole for text in ("signal", "quality=70", "webp=80", "webp>=80", "resize=0.6,quality=75")
+    }
+    assert list(whole.values()) == [True, True, True, False, False]
     assert [scale for _, scale in parse("resize=0.6,quality>=75").trips][::3] == [0.6, 1.3]
 
 

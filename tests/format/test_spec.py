@@ -99,12 +99,12 @@ def test_container(vector):
 def test_album(vector):
     files, password = [VECTORS / file for file in vector["files"]], vector["password"]
     if "opens" in vector:
-        assert told(*spec_reader.reveal_album(files, password, ("jpeg", "stealth"))) == vector["opens"]
+        assert told(*spec_reader.reveal_album(files, password, ("jpeg", "stealth", "robust"))) == vector["opens"]
         payload = revealing.uncovered(files, password=password).payload
         assert told(payload.name, payload.data) == vector["opens"]
         return
     with pytest.raises(spec_reader.RefusedError) as refused:
-        spec_reader.reveal_album(files, password, ("jpeg", "stealth"))
+        spec_reader.reveal_album(files, password, ("jpeg", "stealth", "robust"))
     assert refused.value.layer == vector["layer"]
     with pytest.raises((RevealError, SharesError)):
         revealing.uncovered(files, password=password)

@@ -15,17 +15,19 @@ from stegcinn.sealing.keys import Keys
 
 KEYS, OTHER = Keys(bytes(range(32))), Keys(bytes(32))
 PAYLOADS = [Payload(b""), Payload(b"x"), Payload(os.urandom(500), "a name.bin"), Payload(bytes(5000), "zeros")]
+SHARE = Payload(os.urandom(40), share=True)
 
 
 def sealed(payload: Payload) -> bytes:
     return seal(envelope.pack(payload), KEYS)
 
 
-@pytest.mark.parametrize("payload", PAYLOADS, ids=lambda payload: f"{len(payload.data)}")
+@pytest.mark.parametrize("payload", [*PAYLOADS, SHARE], ids=lambda payload: f"{len(payload.data)}")
 def test_what_is_sealed_opens(payload: Payload) -> None:
     stream = sealed(payload)
     assert len(stream) == OVERHEAD + envelope.pack(payload).contents_size
-    assert unseal(stream, KEYS) == payload
+    opened = unseal(stream, KEYS)
+    assert (opened, opened.share) == (payload, payload.share)
     assert stream_size(stream[:1], KEYS) <= len(stream)
     with pytest.raises(RevealError):
         unseal(stream, OTHER)
@@ -49,9 +51,9 @@ def test_a_changed_bit_or_length_is_refused() -> None:
             unseal(other, KEYS)
 
 
-@pytest.mark.parametrize("body", [b"\x04abc", b"\x80", b"\x01\0\0\0\x05abc", b"\x02\x09abc"])
+@pytest.mark.parametrize("body", [b"\x08abc", b"\x05abc", b"\x06abc", b"\x80", b"\x01\0\0\0\x05abc", b"\x02\x09abc"])
 def test_what_is_authentic_but_malformed_is_refused(body: bytes) -> None:
-    """An unknown flag; data of another size than told; a name beyond the end."""
+    """Unknown flags, and a share with others; data of another size than told; a name beyond the end."""
     box = AESSIV(KEYS.stream("compact envelope", compact.KEY_SIZE))
     with pytest.raises(RevealError):
         unseal(box.encrypt(body, None), KEYS)

@@ -60,8 +60,8 @@ def hide_in_folder(
     names = photos_in(folder)
     hosts = [folder / name for name in names]
     options = {
-        "codec": asked.codec, "spare": vars(asked.spare), "safe": asked.safe, "full": asked.full,
-        "only_used": only_used, "photos": [name.as_posix() for name in names],
+        "codec": asked.codec, "channel": asked.channel, "spare": vars(asked.spare), "safe": asked.safe,
+        "full": asked.full, "only_used": only_used, "photos": [name.as_posix() for name in names],
     }  # fmt: skip
     state = _read_state(out)
     if state is None:

@@ -19,7 +19,7 @@ from stegcinn.album.spreading import NO_SPARE, Spare, Spread, pooled, spread
 from stegcinn.album.working import Hiding, Measured, Measuring
 from stegcinn.carriers.base import ImageSource
 from stegcinn.carriers.formats import FRAGILE, FRAGILE_JPEG, LOSSLESS
-from stegcinn.codecs.base import SAFE, VERDICTS, Judgement, Progress, judge_disturbance, silent
+from stegcinn.codecs.base import SAFE, VERDICTS, Judgement, Progress, Wish, judge_disturbance, silent
 from stegcinn.errors import CapacityError, SelfCheckError, StegcinnWarning, UsageError
 from stegcinn.results import Container
 from stegcinn.sealing import envelope, sharing
@@ -41,13 +41,18 @@ class Asked:
     safe: bool = False  # refuse what would disturb a photo by more than SAFE
     full: bool = False  # fill all photos up to SAFE: what the payload leaves is spare
     jobs: int = 1  # processes
+    channel: str | None = None  # that each photo has to come through, see `stego.hide`
 
     def __post_init__(self) -> None:
         if self.safe and self.full:
             raise UsageError("an album cannot be both safe and full; choose one of the two")
+        if self.channel is not None and (self.safe or self.full):
+            raise UsageError(
+                "what survives a channel does not tell what is safe; leave out --safe and --full, or --for"
+            )
         if self.jobs < 1:
             raise UsageError(f"at least one process is needed, not {self.jobs}")
-        stego.suffixes(self.codec)  # UsageError for a codec that is not there
+        stego.check(self.codec, Wish(channel=self.channel))
 
 
 @dataclass(frozen=True)
@@ -117,16 +122,18 @@ class Album(Spreading):
 def hide_album(
     hosts: str | os.PathLike[str] | Iterable[ImageSource], payload: bytes | bytearray | memoryview, *,
     password: str | None = None, codec: str | None = None, spare: int | str = 0, safe: bool = False,
-    full: bool = False, jobs: int = 1, skipped: Skipped | None = None, progress: Progress | None = None,
+    full: bool = False, channel: str | None = None, jobs: int = 1, skipped: Skipped | None = None,
+    progress: Progress | None = None,
 ) -> Album:  # fmt: skip
     """Hide one payload in several photos, each as much as disturbs all of them alike.
 
     `hosts`: a folder, with those below it, or photos as `hide` takes them. JPEG files stay JPEG files; others become
     PNG, where `codec` does not ask for another. `spare`: how many of the photos used may be lost without loss, or which
     part of them, as in "20%". `safe`: raise CapacityError rather than disturb a photo noticeably; `full`: fill all
-    photos as far as that is as good as unseen, so that as many as possible may be lost. `jobs`: processes; with more
-    than one, a script needs `if __name__ == "__main__"`. `skipped(host, reason)` is called for those that take
-    nothing, `progress` with the share of the work done.
+    photos as far as that is as good as unseen, so that as many as possible may be lost. `channel`: what each container
+    has to come through, as for `hide`: all are JPEG files then, made of the photos as the channel does it. `jobs`:
+    processes; with more than one, a script needs `if __name__ == "__main__"`. `skipped(host, reason)` is called for
+    those that take nothing, `progress` with the share of the work done.
 
     Warns with StegcinnWarning of all that is in the album's `notes`. Raises CapacityError, UsageError, SelfCheckError.
     """
@@ -136,7 +143,7 @@ def hide_album(
         photos: list[ImageSource] = [Path(hosts) / name for name in photos_in(Path(hosts))]
     else:
         photos = [working.kept(host) for host in hosts]
-    asked, progress = Asked(password, codec, Spare.read(spare), safe, full, jobs), progress or silent
+    asked, progress = Asked(password, codec, Spare.read(spare), safe, full, jobs, channel), progress or silent
     plan = planned(photos, Payload(bytes(payload)), asked, lambda share: progress(MEASURING * share))
     for host, photo in zip(photos, plan.photos, strict=True):
         if photo.reason and skipped:
@@ -158,7 +165,8 @@ def planned(
 ) -> Plan:
     """Measure the photos and find out what each shall carry."""
     found: dict[int, Measured] = {}
-    for number, photo in working.each_of(working.measured, [Measuring(p, asked.codec) for p in photos], asked.jobs):
+    tasks = [Measuring(photo, asked.codec, asked.channel) for photo in photos]
+    for number, photo in working.each_of(working.measured, tasks, asked.jobs):
         found[number] = photo
         progress(len(found) / len(photos))
     photos_found = tuple(found[number] for number in range(len(photos)))
@@ -198,7 +206,8 @@ def concealed(
     tasks = []
     for number in numbers:
         photo = plan.photos[number]
-        tasks.append(Hiding(photos[number], photo.codec, photo.suffix, photo.digest, shares[number], asked.password))
+        share, host = shares[number], photos[number]
+        tasks.append(Hiding(host, photo.codec, photo.suffix, photo.digest, share, asked.password, asked.channel))
     for task, container in working.each_of(working.hidden, tasks, asked.jobs):
         yield numbers[task], container
 
@@ -221,7 +230,8 @@ def told(plan: Plan, notes: Iterable[str]) -> Spreading:
             f"whoever examines these {len(used)} photos together may notice (disturbance {whole:.1f} in all); "
             "hide less, or in more or noisier photos"
         )
-    found += dict.fromkeys(FRAGILE if plan.photos[n].suffix in LOSSLESS else FRAGILE_JPEG for n in used)
+    fragile = [plan.photos[number] for number in used if not plan.photos[number].survives]
+    found += dict.fromkeys(FRAGILE if photo.suffix in LOSSLESS else FRAGILE_JPEG for photo in fragile)
     carried = tuple(plan.spread.bytes_of(number) for number in range(len(plan.photos)))
     level = max(known) if whole is not None else None
     return Spreading(carried, len(plan.block), plan.spare, level, whole, worst, tuple(found))

@@ -19,6 +19,7 @@ from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import Codec, Graded, Grades, Wish, silent
 from stegcinn.errors import ImageError, MachineError, RevealError
 from stegcinn.results import Container
+from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
 from stegcinn.sealing.keys import VERSION, Keyring
 
@@ -39,15 +40,17 @@ class Measured:
     evidence: str | None  # why any change can be proved, if so
     digest: str = field(repr=False)  # of the host's file, where there is one
     reason: str | None = None  # why it takes nothing, if that is to be told
+    survives: bool = False  # whether what it carries comes through a channel that was asked for
     is_photo: bool = True
 
 
 @dataclass(frozen=True)
 class Measuring:
-    """A task: how much a photo takes, by the codec that is asked for or that fits its file."""
+    """A task: how much a photo takes, by the codec that is asked for, or that fits its file or the channel."""
 
     host: ImageSource
     codec: str | None
+    channel: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Hiding:
     digest: str
     share: bytes = field(repr=False)
     password: str | None = field(repr=False)
+    channel: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,14 +82,17 @@ def measured(task: Measuring) -> Measured:
         source = Source(task.host)
         file = source.file or b""
         suffix = ".jpg" if source.is_jpeg else ".png"
-        codec = load_codec(task.codec) if task.codec else _usual(suffix)
-        suffix = suffix if suffix in codec.formats else codec.formats[0]
-        carrier = codec.host(source, Wish(convert=True))
-        grades, told = _grades(codec, carrier)
+        codec = load_codec(task.codec) if task.codec else _usual(suffix, task.channel)
+        suffix = suffix if suffix in codec.formats and task.channel is None else codec.formats[0]
+        wish = Wish(convert=True, channel=task.channel, suffix=suffix)
+        carrier = codec.host(source, wish)
+        grades, told = _grades(codec, carrier, wish)
         reason = None if grades else f"{source.name} takes nothing"
-        return Measured(codec.name, suffix, grades, told, codec.evidence(carrier), digest(source), reason)
+        survives = task.channel is not None
+        return Measured(codec.name, suffix, grades, told, codec.evidence(carrier), digest(source), reason, survives)
     except ImageError as error:
-        return Measured("", "", None, True, None, hashlib.sha256(file).hexdigest(), str(error), is_photo(file))
+        fact = hashlib.sha256(file).hexdigest()
+        return Measured("", "", None, True, None, fact, str(error), is_photo=is_photo(file))
 
 
 def hidden(task: Hiding) -> Container:
@@ -93,8 +100,8 @@ def hidden(task: Hiding) -> Container:
     source = Source(task.host)
     if digest(source) != task.digest:
         raise ImageError(f"{source.name} has changed meanwhile; begin anew, in a new folder")
-    payload = Payload(task.share, share=True)
-    return stego.conceal(source, payload, password=task.password, codec=task.codec, suffix=task.suffix)
+    payload, wish = Payload(task.share, share=True), Wish(channel=task.channel)
+    return stego.conceal(source, payload, password=task.password, codec=task.codec, wish=wish, suffix=task.suffix)
 
 
 def found(task: Finding) -> Payload | MachineError | None:
@@ -120,17 +127,20 @@ def digest(source: Source) -> str:
     return hashlib.sha256(source.file or b"").hexdigest()
 
 
-def _usual(suffix: str) -> Codec[Any]:
-    """The first that may be chosen, makes such files, and tells how much it disturbs."""
+def _usual(suffix: str, channel: str | None) -> Codec[Any]:
+    """The first that may be chosen, makes such files, and tells how much it disturbs; or that survives the channel."""
     there = map(load_codec, CODECS)
+    if channel is not None:
+        return next(each for each in there if each.refusal(Wish(channel=channel)) is None)
     return next(each for each in there if each.auto and suffix in each.formats and isinstance(each, Graded))
 
 
-def _grades(codec: Codec[Any], carrier: Any) -> tuple[Grades | None, bool]:
+def _grades(codec: Codec[Any], carrier: Any, wish: Wish) -> tuple[Grades | None, bool]:
     """What the codec expects; where it cannot tell, every photo is to be as full as others."""
     if isinstance(codec, Graded):
         return codec.grades(carrier, silent), True
-    most = codec.capacity(carrier, Wish(), silent).most
+    most = codec.capacity(carrier, wish, silent).most
+    most += (envelope.OVERHEAD - codec.envelope.OVERHEAD) * bool(most)  # as what is spread counts on the usual one
     return Grades((0, most), (0.0, FULL)) if most else None, False
 
 

@@ -111,6 +111,7 @@ def parser() -> argparse.ArgumentParser:
         "examples:",
         "  stegcinn album photos report.pdf -o holiday --ask-password",
         "  stegcinn album photos report.pdf -o holiday --spare 20% --ask-password",
+        "  stegcinn album photos report.pdf -o holiday --for signal --ask-password",
         "  stegcinn reveal holiday --ask-password",
         "Every photo carries as much as disturbs all of them alike; JPEG files stay JPEG files, others become PNG. The",
         "same command goes on with what was stopped. Show nobody the photos in FOLDER.",
@@ -215,10 +216,9 @@ def parser() -> argparse.ArgumentParser:
     for each in (hide, capacity, album):
         codec = f"how bits become colours: {', '.join(CODECS)} or auto (default: auto)"
         each.add_argument("--codec", metavar="NAME", default="auto", help=codec)
-        if each is album:
-            continue
-        colors = "coarse colours: the host's, or new ones (default: keep; generate for a gray host)"
-        each.add_argument("--colors", choices=("keep", "generate"), help=colors)
+        if each is not album:
+            colors = "coarse colours: the host's, or new ones (default: keep; generate for a gray host)"
+            each.add_argument("--colors", choices=("keep", "generate"), help=colors)
         way = each.add_mutually_exclusive_group()
         channel = "hide for what will send it, by codec robust: signal, whatsapp, ..., or long-edge=1600,quality=70"
         way.add_argument("--for", metavar="CHANNEL", dest="channel", help=channel)

@@ -1,6 +1,6 @@
 """An envelope for where every byte counts: AES-SIV (RFC 5297) over a byte of flags and the contents.
 
-    synthetic IV (16) | flags (1) | [size of the data] [name] stored data
+    synthetic IV (16) | flags (1) | [size of the data] [name] stored data, or a share
 
 The IV is a tag over all of it, and makes the keystream: no salt is carried, and none can come twice. There is no size:
 a codec that has this envelope knows where its streams end. OVERHEAD is what it adds.
@@ -11,22 +11,20 @@ from __future__ import annotations
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from stegcinn.errors import RevealError, UsageError
-from stegcinn.sealing.envelope import NAMED, ZSTD, Packed, Payload, unpack
+from stegcinn.errors import RevealError
+from stegcinn.sealing.envelope import NAMED, SHARE, ZSTD, Packed, Payload, unpack
 from stegcinn.sealing.keys import Keys
 
 IV_SIZE = 16
 OVERHEAD = IV_SIZE + 1
 KEY_SIZE = 64  # of AES-256 twice
 
-_ZSTD, _NAMED = 1, 2  # flags
+_FLAGS = {0: 0, 1: ZSTD, 2: NAMED, 3: ZSTD + NAMED, 4: SHARE}  # those there are, and what a head would tell
 
 
 def seal(packed: Packed, keys: Keys) -> bytes:
-    """Seal a payload: the same one under the same keys gives the same bytes; UsageError for a share of one."""
-    if packed.payload.share:
-        raise UsageError("what is shared among several photos is not for this codec; choose another")
-    flags = _ZSTD * packed.compressed + _NAMED * bool(packed.name)
+    """Seal a payload: the same one under the same keys gives the same bytes."""
+    (flags,) = (byte for byte, told in _FLAGS.items() if told == packed.flags)
     return _box(keys).encrypt(bytes([flags]) + packed.body, None)
 
 
@@ -38,9 +36,9 @@ def unseal(stream: bytes, keys: Keys) -> Payload:
         body = _box(keys).decrypt(stream, None)
     except InvalidTag:
         raise RevealError from None
-    if body[0] & ~(_ZSTD | _NAMED):
+    if body[0] not in _FLAGS:
         raise RevealError
-    return unpack(body[1:], ZSTD * bool(body[0] & _ZSTD) + NAMED * bool(body[0] & _NAMED))
+    return unpack(body[1:], _FLAGS[body[0]])
 
 
 def stream_size(start: bytes, keys: Keys) -> int:

@@ -26,8 +26,8 @@ _FORM = re.compile(r"(long-edge|quality|webp|resize)(>?=)(\d{1,5}|0?\.\d{1,3})")
 class Channel:
     """Scales a picture to `long_edge` pixels where it is longer, and saves it anew, as `kind` of a `quality`.
 
-    `known`: whether the quality is (nearly) this one, and not just no lower. `resize`: the least of the scales that
-    it may have, where those are not known.
+    `known`: whether the quality is (nearly) this one, and not just no lower. `whole`: whether what arrives is the whole
+    picture, nothing cut off. `resize`: the least of the scales that it may have, where those are not known.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Channel:
     long_edge: int | None = None
     kind: Literal["jpeg", "webp"] = "jpeg"
     known: bool = True
+    whole: bool = True
     resize: float | None = None
     label: str = ""
     source: str = ""
@@ -100,8 +101,9 @@ def parse(text: str) -> Channel:
     sign, quality = told[kinds[0]]
     edge = int(told["long-edge"][1]) if "long-edge" in told else None
     resize = told["resize"][1] if "resize" in told else None
-    known = sign == "=" and kinds[0] == "quality" and resize is None
-    return Channel(text, int(quality), edge, "jpeg" if kinds[0] == "quality" else "webp", known, resize)
+    whole = sign == "=" and resize is None
+    known = whole and kinds[0] == "quality"
+    return Channel(text, int(quality), edge, "jpeg" if kinds[0] == "quality" else "webp", known, whole, resize)
 
 
 @cache
@@ -122,8 +124,8 @@ def _own(path: str, name: str) -> Channel:
 
 def _channel(name: str, entry: dict[str, Any]) -> Channel:
     kinds: dict[str, type] = {
-        "long_edge": int, "quality": int, "kind": str, "known": bool, "resize": float, "label": str, "source": str,
-        "date": str,
+        "long_edge": int, "quality": int, "kind": str, "known": bool, "whole": bool, "resize": float, "label": str,
+        "source": str, "date": str,
     }  # fmt: skip
     wrong = [key for key, value in entry.items() if type(value) is not kinds.get(key)]
     if wrong or "quality" not in entry or entry.get("kind", "jpeg") not in ("jpeg", "webp"):

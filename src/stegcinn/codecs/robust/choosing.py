@@ -21,7 +21,7 @@ from stegcinn.codecs.robust.places import SLOTS, Places
 from stegcinn.codecs.robust.reading import Slots
 from stegcinn.codecs.robust.writing import Host, Text
 from stegcinn.coding import ldpc
-from stegcinn.runtime.arrays import Float64
+from stegcinn.runtime.arrays import Float64, UInt8
 from stegcinn.sealing.keys import KEY_SIZE, Keys
 
 MOST_CHANGE = 40.0  # dB, PSNR of host and container, expected: nothing is hidden that changes more
@@ -35,8 +35,8 @@ _WEBP = 35  # how far below, more, strengths are where WebP takes small changes 
 _RESIZED = 25  # likewise, where scaling does
 
 
-def sent(image: Image.Image, kind: str, quality: int, scale: float = 1.0) -> View:
-    """A view of a picture that was saved anew, scaled before and back by who receives it."""
+def sent(image: Image.Image, kind: str, quality: int, scale: float = 1.0) -> tuple[View, UInt8]:
+    """A view of a picture that was saved anew, scaled before and back by who receives it; its pixels as it came."""
     size, buffer = image.size, io.BytesIO()
     if scale != 1:
         size = max(1, round(scale * image.width)), max(1, round(scale * image.height))
@@ -45,8 +45,9 @@ def sent(image: Image.Image, kind: str, quality: int, scale: float = 1.0) -> Vie
     with Image.open(buffer) as saved:
         rgb = np.asarray(saved.convert("RGB"))
     if size != image.size:
-        return View.of(grid.resampled(grid.halved(None, rgb), size, image.size))
-    return View.of_file(JpegFile.read(buffer.getvalue(), "the simulated file") if kind == "jpeg" else None, rgb)
+        return View.of(grid.resampled(grid.halved(None, rgb), size, image.size)), rgb
+    file = JpegFile.read(buffer.getvalue(), "the simulated file") if kind == "jpeg" else None
+    return View.of_file(file, rgb), rgb
 
 
 def strengths(channel: Channel) -> list[int]:
@@ -140,7 +141,8 @@ def _trial(host: Host, channel: Channel, places: Places, keys: Keys, strength: i
     signs = 1 - 2 * bits.astype(np.float32)
     worst = np.ones(SLOTS)
     for trip in channel.trips:
-        values, clipping = Slots.of(sent(container, channel.kind, *trip), places).at(every)
+        view, _ = sent(container, channel.kind, *trip)
+        values, clipping = Slots.of(view, places).at(every)
         off = np.abs(bits - lattice.distances(values, step, dither))
         noises = reading.noise(off[::SLOTS], clipping[::SLOTS])
         llr = np.clip(lattice.beliefs(values, step, dither, noises[clipping]), -SUREST, SUREST) * signs

@@ -20,7 +20,7 @@ from stegcinn.carriers.jpegfile import making
 from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs.base import Embedding, Extraction, Progress, Room, StreamSize, Wish, rising, silent
-from stegcinn.codecs.robust import choosing, grid, reading, search, writing
+from stegcinn.codecs.robust import choosing, grid, lumaprint, reading, search, writing
 from stegcinn.codecs.robust.channels import USUAL, Channel, parse
 from stegcinn.codecs.robust.choosing import Choice, Trial
 from stegcinn.codecs.robust.code import MOST_BYTES, Header, new_nonce
@@ -163,7 +163,8 @@ class RobustCodec:
             raise CapacityError(size, 0)
         if size > self.limit(picture):
             raise CapacityError(size, self.capacity(picture, wish, progress).most)
-        places, fits, fresh = Places(keys, *picture.blocks), False, list[Trial]()
+        seen = lumaprint.of(lumaprint.thumbnail(np.asarray(host.image()))) if picture.channel.whole else None
+        places, fits, fresh = Places(keys, *picture.blocks, seen=seen), False, list[Trial]()
         for number, trial in enumerate(self._trials(picture, lambda share: progress(0.9 * share)), start=1):
             fresh.append(trial)
             if number < TRIED:
@@ -172,7 +173,7 @@ class RobustCodec:
             fits = fits or bool(choices)
             for choice in choices:
                 written = self._written(picture, host, places, choice, stream, keys, wish.random)
-                if comes_through(written, picture.channel, places, stream, keys):
+                if comes_through(written, picture.channel, places, seen, stream, keys):
                     progress(1.0)
                     survival = picture.channel.survival(*host.size)
                     changed = writing.changed(host, written)
@@ -210,12 +211,14 @@ class RobustCodec:
         self, picture: Picture, keys: Keys, size: StreamSize, *, strict: bool = False, progress: Progress = silent
     ) -> Extraction:
         """The header tells the whole length. Who is not `strict` looks for pictures that lie another way, too."""
+        seen = lumaprint.thumbnail(picture.photo.rgb)
+        prints = lumaprint.likely(seen, lumaprint.SURE if strict else lumaprint.TRIED)
         try:
-            found = reading.read(picture.view(), Places(keys, *picture.blocks), keys, strict=strict)
+            found = reading.read_any(picture.view(), (None, *prints), keys, strict=strict)
         except RevealError:
             if strict:
                 raise
-            found = search.read(picture.planes(), *picture.size, keys, progress)
+            found = search.read(picture.planes(), seen, *picture.size, keys, progress)
         return Extraction(found.stream, found.raw_accuracy)
 
     def _trials(self, picture: Picture, progress: Progress) -> Iterator[Trial]:
@@ -253,12 +256,14 @@ def _scaled(photo: Photo, long_edge: int | None) -> Photo:
     return Photo(np.ascontiguousarray(image[..., :3]), alpha, photo.icc_profile)
 
 
-def comes_through(written: Host, channel: Channel, places: Places, stream: bytes, keys: Keys) -> bool:
-    """Whether a receiver reads the stream behind the channel, after each of its trips."""
+def comes_through(written: Host, channel: Channel, places: Places, seen: int | None, stream: bytes, keys: Keys) -> bool:
+    """Whether a receiver reads the stream behind the channel, after each of its trips; `seen`: the print of places."""
     image = written.image()
     try:
         for trip in channel.trips:
-            view = choosing.sent(image, channel.kind, *trip)
+            view, rgb = choosing.sent(image, channel.kind, *trip)
+            if seen is not None and seen not in lumaprint.likely(lumaprint.thumbnail(rgb), lumaprint.SURE):
+                return False
             if reading.read(view, places, keys, strict=True).stream != stream:
                 return False
     except RevealError:

@@ -28,23 +28,32 @@ _SPARSEST = 3  # the zone is one block in 2**3 at the least, so that a part of a
 _DITHER = np.float32(1 / 128)  # steps; the dither is 0 to 2
 
 
+def sparseness(blocks: int) -> int:
+    """The k of the 2**-k part of the blocks (of both planes) that are in the zone."""
+    return min(max(0, (blocks // _ENOUGH).bit_length() - 1), _SPARSEST)
+
+
 class Places:
     """The places of a picture of `rows` x `columns` blocks under some keys, or of its first ones.
 
     Arrays over all places are (rows, columns, 2, 7): block, plane, slot. A *place* is an index into one of them.
-    `whole`: how many rows and columns the picture has, if these are not all.
+    `whole`: how many rows and columns the picture has, if these are not all. `seen`: its `lumaprint`, where the key
+    says something else for each.
     """
 
-    def __init__(self, keys: Keys, rows: int, columns: int, whole: tuple[int, int] | None = None) -> None:
-        self._keys, self.rows, self.columns = keys, rows, columns
+    def __init__(
+        self, keys: Keys, rows: int, columns: int, whole: tuple[int, int] | None = None, *, seen: int | None = None
+    ) -> None:
+        self._keys, self.rows, self.columns, self._seen = keys, rows, columns, seen
         self._whole = PLANES * (whole[0] * whole[1] if whole else rows * columns)
         size = columns * PLANES * _BYTES
-        drawn = b"".join(keys.stream(f"robust row {row}", size) for row in range(rows))
+        label = "robust row" if seen is None else f"robust row {seen}"
+        drawn = b"".join(keys.stream(f"{label} {row}", size) for row in range(rows))
         self._drawn = np.frombuffer(drawn, np.uint8).reshape(rows, columns, PLANES, _BYTES)
 
     def first(self, rows: int, columns: int, whole: tuple[int, int]) -> Places:
         """Those of its first rows and columns, in a picture that has `whole` ones."""
-        part = Places(self._keys, 0, columns, whole)
+        part = Places(self._keys, 0, columns, whole, seen=self._seen)
         part.rows, part._drawn = rows, self._drawn[:rows, :columns]
         return part
 
@@ -55,14 +64,19 @@ class Places:
 
     @cached_property
     def zone(self) -> Bool:
-        """Which blocks (rows, columns, 2) have pilots or bits of the header: a 2**-k part."""
-        k = min(max(0, (self._whole // _ENOUGH).bit_length() - 1), _SPARSEST)
-        return self._word(0) < (1 << 16 >> k)
+        """Which blocks (rows, columns, 2) have pilots or bits of the header, see `sparseness`."""
+        return self._word(0) < (1 << 16 >> sparseness(self._whole))
 
     @cached_property
     def head(self) -> Int64:
         """The places of pilots and header, in raster order."""
         return np.flatnonzero(self.zone.reshape(-1)) * SLOTS
+
+    def at_head(self, coefficients: Float32) -> Float32:
+        """Of coefficients (rows, columns, 2, 7) in order of MODES, those at the places of `head`."""
+        swapped = self._drawn[..., 4][self.zone] & np.uint8(1)
+        found: Float32 = coefficients[self.zone][np.arange(len(swapped)), swapped]
+        return found
 
     @cached_property
     def roles(self) -> Int64:

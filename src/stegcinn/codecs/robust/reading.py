@@ -5,7 +5,7 @@ Coefficients of blocks that a picture lacks are NaN, and say nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from math import pi
@@ -20,8 +20,8 @@ from stegcinn.errors import RevealError
 from stegcinn.runtime.arrays import Float32, Int64, UInt8
 from stegcinn.sealing.keys import Keys
 
-# Standard deviations of chance that the pilots must stand out by: with some 60 lattices one clean picture in 200,000
-# passes, which costs it no more than time.
+# Standard deviations of chance that the pilots must stand out by: with some 60 lattices one try in 200,000 passes in a
+# clean picture, which costs it no more than time.
 SEEN = 5.3
 NOISES = (0.15, 0.6)  # of a step: standard deviations that are believed, least and most
 _PRIOR = 10  # pilots of any class that each class of clipping is taken to have, besides its own
@@ -46,15 +46,16 @@ class Reading:
     raw_accuracy: float
 
 
-def syncs(values: Float32, places: Places) -> list[Sync]:
-    """The lattices on which the pilots stand out among `values`, slotted, the likeliest first."""
-    pilots = (places.roles == PILOT) & ~np.isnan(np.take(values, places.head))
+def syncs(coefficients: Float32, places: Places) -> list[Sync]:
+    """The lattices on which the pilots stand out among coefficients as views have them, the likeliest first."""
+    values = places.at_head(coefficients)
+    pilots = (places.roles == PILOT) & ~np.isnan(values)
     at = places.head[pilots]
     if len(at) == 0:
         return []
     signs = 1 - 2 * places.mask[pilots].astype(np.float32)
     dither = places.dither.reshape(-1)[at]
-    scaled = np.take(values, at) / STEPS[:, None]
+    scaled = values[pilots] / STEPS[:, None]
     found = []
     for dithered in (False, True):
         waves = np.cos(np.float32(pi) * (scaled - dither * dithered))
@@ -116,24 +117,35 @@ def body_beliefs(slots: Slots, places: Places, header: Header, dithered: bool, n
     return np.nan_to_num(lattice.beliefs(values, lattice.steps(header.strength)[at % SLOTS], dither, noises[clipping]))
 
 
-def headers(slots: Slots, places: Places) -> Iterator[tuple[Header, Sync, Float32]]:
-    """What headers there seem to be, with their lattice and its noise."""
+def headers(view: View, places: Places) -> Iterator[tuple[Header, Sync, Float32, Slots]]:
+    """What headers there seem to be, with their lattice, its noise, and the view by places."""
     if places.blocks < LEAST_BLOCKS:
         return
-    for sync in syncs(slots.values, places):  # many look alike where most coefficients are small; the header tells
+    seen = syncs(view.coefficients, places)  # many look alike where most coefficients are small; the header tells
+    if not seen:
+        return
+    slots = Slots.of(view, places)
+    for sync in seen:
         try:
             header, noises = header_of(slots, places, sync)
         except RevealError:
             continue
-        yield header, sync, noises
+        yield header, sync, noises, slots
 
 
 def read(view: View, places: Places, keys: Keys, *, strict: bool = False) -> Reading:
     """Read the stream in a view of a picture that lies as it was; else RevealError."""
-    slots = Slots.of(view, places)
-    for header, sync, noises in headers(slots, places):
+    for header, sync, noises, slots in headers(view, places):
         with suppress(RevealError):
             beliefs = body_beliefs(slots, places, header, sync.dithered, noises)
             stream, right = code.decode(beliefs, header, keys, strict=strict)
             return Reading(stream, header, right)
+    raise RevealError
+
+
+def read_any(view: View, prints: Iterable[int | None], keys: Keys, *, strict: bool = False) -> Reading:
+    """The same of a picture with one of some prints, or with none (None), in this order."""
+    for seen in prints:
+        with suppress(RevealError):
+            return read(view, Places(keys, *view.clipping.shape, seen=seen), keys, strict=strict)
     raise RevealError

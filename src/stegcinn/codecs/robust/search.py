@@ -6,7 +6,7 @@ way it may lie: no payload is decoded before pilots and header are there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from math import ceil, exp, log, pi, sqrt
 
@@ -14,12 +14,12 @@ import numpy as np
 
 from stegcinn.carriers.photo import MAX_PIXELS
 from stegcinn.codecs.base import Progress
-from stegcinn.codecs.robust import grid, reading
+from stegcinn.codecs.robust import grid, lumaprint, reading
 from stegcinn.codecs.robust.grid import View
-from stegcinn.codecs.robust.places import PILOT, Places
-from stegcinn.codecs.robust.reading import Reading, Slots
+from stegcinn.codecs.robust.places import PILOT, Places, sparseness
+from stegcinn.codecs.robust.reading import Reading
 from stegcinn.errors import RevealError
-from stegcinn.runtime.arrays import Float32
+from stegcinn.runtime.arrays import Float32, Float64
 from stegcinn.sealing.keys import Keys
 
 LONG_EDGES = (1600, 1280, 2048, 2560, 4096, 1920, 4000, 4032, 3264, 4608)  # pixels: of channels, and of cameras
@@ -27,6 +27,7 @@ SCALES = 0.5, 2.0  # of the sender's size to the receiver's
 _FINENESS = 0.008  # between scales that are tried: half of it off, pilots are seen half as well
 _SEARCHED = 64  # blocks of each side, from the top left, that tell the scale
 _NEAR = 1.05  # times the size at which a header was read may be that which it tells
+_FEW = 2  # of what is tried for a print, where many scales are searched: none, and the likeliest
 _LIKELY = 4  # scales that are looked at closely
 _REACH = 64  # blocks that may have been cropped at the top, and at the left
 _FOLDS = 1, 2, 4  # how much larger than what is left of it the picture may have been
@@ -35,47 +36,59 @@ _MATCHING = 4.0  # as `reading.SEEN`, of the best of all offsets: chance alone c
 _BLUR = (0.125, 0.75, 0.125)  # what decoders' upsampling and an encoder's averaging make of a sample of chroma
 
 
-def read(planes: Float32, width: int, height: int, keys: Keys, progress: Progress) -> Reading:
-    """Read a picture that does not lie as it was, by `grid.halved` planes (3, h, w); RevealError if it cannot."""
-    for share, found in _attempts(planes, width, height, keys):
+def read(planes: Float32, seen: Float64, width: int, height: int, keys: Keys, progress: Progress) -> Reading:
+    """Read a picture that does not lie as it was, by `grid.halved` planes (3, h, w); RevealError if it cannot.
+
+    `seen`: its `lumaprint.thumbnail`.
+    """
+    for share, found in _attempts(planes, seen, width, height, keys):
         progress(share)
         if found is not None:
             return found
     raise RevealError
 
 
-def _attempts(planes: Float32, width: int, height: int, keys: Keys) -> Iterator[tuple[float, Reading | None]]:
+def _attempts(
+    planes: Float32, seen: Float64, width: int, height: int, keys: Keys
+) -> Iterator[tuple[float, Reading | None]]:
     """Each way it may lie: the share of the work that is done, and what was read."""
-    yield 0.05, _read(np.concatenate([sharpened(planes[: grid.PLANES]), planes[grid.PLANES :]]), keys)
-    turned = planes.transpose(0, 2, 1)
-    for number, ways in enumerate((planes, turned)):
-        for mirrored in (ways[:, ::-1], ways[:, :, ::-1], ways[:, ::-1, ::-1], *([turned] if number else [])):
-            yield 0.1 + 0.1 * number, _read(np.ascontiguousarray(mirrored), keys)
+    prints = _prints(seen)
+    yield 0.05, _read(np.concatenate([sharpened(planes[: grid.PLANES]), planes[grid.PLANES :]]), prints, keys)
+    for number, (across, thumbnail) in enumerate(((planes, seen), (planes.transpose(0, 2, 1), seen.T))):
+        for down, left in ((1, 1), (-1, 1), (1, -1), (-1, -1))[1 - number :]:
+            turned = np.ascontiguousarray(across[:, ::down, ::left])
+            yield 0.1 + 0.1 * number, _read(turned, _prints(thumbnail[::down, ::left]), keys)
     long_edge = max(width, height)
     edges = [edge for edge in LONG_EDGES if SCALES[0] <= edge / long_edge <= SCALES[1] and edge != long_edge]
     for edge in edges:
-        yield 0.3, _read_at(planes, width, height, edge / long_edge, keys)
+        yield 0.3, _read_at(planes, width, height, edge / long_edge, prints, keys)
     yield 0.4, _cropped(View.of(planes), keys)
     scales = [exp(log(SCALES[0]) + _FINENESS * n) for n in range(ceil(log(SCALES[1] / SCALES[0]) / _FINENESS))]
     scores: list[tuple[float, float]] = []
-    places = Places(keys, _SEARCHED, _SEARCHED)
+    among = [Places(keys, _SEARCHED, _SEARCHED, seen=each) for each in prints[:_FEW]]
     for number, scale in enumerate(scales):
-        scores.append((_score(planes, width, height, scale, places), scale))
+        scores.append((_score(planes, width, height, scale, among), scale))
         yield 0.4 + 0.6 * number / len(scales), None
     for score, scale in sorted(scores, reverse=True)[:_LIKELY]:
         if score > 0:
-            yield 1.0, _read_at(planes, width, height, scale, keys)
+            yield 1.0, _read_at(planes, width, height, scale, prints, keys)
+
+
+def _prints(seen: Float64) -> list[int | None]:
+    """What is tried of a picture that lies in some way, by its thumbnail."""
+    return [None, *lumaprint.likely(seen, lumaprint.SURE)]
 
 
 def _cropped(view: View, keys: Keys) -> Reading | None:
     """Read a picture that lacks whole blocks, up to _REACH at the top and at the left, and any at its other sides."""
     rows, columns = view.clipping.shape
-    for fold in _FOLDS:
+    folds = {sparseness(grid.PLANES * rows * fold * columns): fold for fold in _FOLDS}  # all else is the same in them
+    for fold in sorted(folds.values()):
         whole = rows * fold, columns
         for down, across in _offsets(view.coefficients, Places(keys, rows + _REACH, columns + _REACH, whole)):
             least = rows + down, columns + across
             places = Places(keys, *least, whole)
-            for header, *_ in reading.headers(Slots.of(view.placed(down, across, *least), places), places):
+            for header, *_ in reading.headers(view.placed(down, across, *least), places):
                 size = -(-header.height // grid.CELL), -(-header.width // grid.CELL)
                 if size[0] * size[1] * grid.CELL**2 <= MAX_PIXELS and least[0] <= size[0] and least[1] <= size[1]:
                     with suppress(RevealError):
@@ -85,7 +98,7 @@ def _cropped(view: View, keys: Keys) -> Reading | None:
 
 def _offsets(coefficients: Float32, places: Places) -> list[tuple[int, int]]:
     """Where among the places the coefficients may begin, by correlation with the pilots, the likeliest first."""
-    shape = places.rows, places.columns
+    shape = _quick(places.rows), _quick(places.columns)
     patterns = [[np.fft.rfft2(part, shape, (0, 1)) for part in places.pattern(dithered)] for dithered in (False, True)]
     pilots = np.count_nonzero(places.roles == PILOT) * coefficients[..., 0].size / places.blocks
     found: dict[tuple[int, int], float] = {}
@@ -103,6 +116,18 @@ def _offsets(coefficients: Float32, places: Places) -> list[tuple[int, int]]:
     return sorted((at for at in found if found[at] > _MATCHING), key=lambda at: -found[at])[:_LIKELY]
 
 
+def _quick(length: int) -> int:
+    """The next length whose Fourier transform is quick: without prime factors above 5."""
+    while True:
+        rest = length
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return length
+        length += 1
+
+
 def sharpened(planes: Float32) -> Float32:
     """Planes (n, h, w) before a decoder's upsampling and an encoder's averaging blurred them, nearly."""
     blurred = planes
@@ -116,35 +141,36 @@ def sharpened(planes: Float32) -> Float32:
     return found
 
 
-def _read(planes: Float32, keys: Keys) -> Reading | None:
-    view = View.of(planes)
+def _read(planes: Float32, prints: Sequence[int | None], keys: Keys) -> Reading | None:
     try:
-        return reading.read(view, Places(keys, *view.clipping.shape), keys)
+        return reading.read_any(View.of(planes), prints, keys)
     except RevealError:
         return None
 
 
-def _read_at(planes: Float32, width: int, height: int, scale: float, keys: Keys) -> Reading | None:
+def _read_at(
+    planes: Float32, width: int, height: int, scale: float, prints: Sequence[int | None], keys: Keys
+) -> Reading | None:
     """At about a scale of the sender's size to this one: the header tells it exactly."""
     wanted = round(width * scale), round(height * scale)
     if wanted[0] * wanted[1] > MAX_PIXELS:
         return None
     view = View.of(grid.resampled(planes, (width, height), wanted))
-    places = Places(keys, *view.clipping.shape)
-    for header, *_ in reading.headers(Slots.of(view, places), places):
-        exact = header.width, header.height
-        near = all(1 / _NEAR < a / b < _NEAR for a, b in zip(exact, wanted, strict=True))
-        if near and (found := _read(grid.resampled(planes, (width, height), exact), keys)):
-            return found
+    for seen in prints:
+        for header, *_ in reading.headers(view, Places(keys, *view.clipping.shape, seen=seen)):
+            exact = header.width, header.height
+            near = all(1 / _NEAR < a / b < _NEAR for a, b in zip(exact, wanted, strict=True))
+            if near and (found := _read(grid.resampled(planes, (width, height), exact), [seen], keys)):
+                return found
     return None
 
 
-def _score(planes: Float32, width: int, height: int, scale: float, places: Places) -> float:
-    """How much pilots stand out at a scale, in the top left of the picture, by places of that; 0 if they do not."""
+def _score(planes: Float32, width: int, height: int, scale: float, among: Sequence[Places]) -> float:
+    """How much pilots stand out at a scale, in the top left of the picture, by some places; 0 if they do not."""
     wanted = round(width * scale), round(height * scale)
     chroma = planes[: grid.PLANES]
     coefficients = grid.of_planes(grid.resampled(chroma, (width, height), wanted, _SEARCHED * grid.CELL // 2))
     whole = -(-wanted[1] // grid.CELL), -(-wanted[0] // grid.CELL)
     rows, columns = coefficients.shape[:2]
-    places = places.first(rows, columns, whole)
-    return max((sync.score for sync in reading.syncs(places.slotted(coefficients), places)), default=0.0)
+    parts = [places.first(rows, columns, whole) for places in among]
+    return max((sync.score for part in parts for sync in reading.syncs(coefficients, part)), default=0.0)
