@@ -263,6 +263,9 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
     def sealed(key: Keys) -> bytes:
         return envelope.seal(envelope.pack(payload), key)
 
+    def compactly(key: Keys) -> bytes:
+        return compact.seal(envelope.pack(payload), key)
+
     def luma_altered(codec: str) -> UInt8:
         rgb = carried(codec, payload, original)
         rgb[0, 0] += 1  # all three channels: one gray level more
@@ -275,6 +278,8 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
         return rgba
 
     def stream_short(codec: str) -> UInt8:
+        if load_codec(codec).envelope is compact:
+            return painted(codec, original, lambda key: compactly(key)[:-1])
         return painted(codec, original, lambda key: forged(b"abc", size=9000, key=key))
 
     def exact_mask(change: Callable[..., bytes]) -> UInt8:
@@ -309,7 +314,7 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
         """A header that is masked in another way; `change` gets the right way and what is to be masked."""
         masked = layerheader.masked
         with mock.patch.object(layerheader, "masked", lambda *header: change(masked, *header)):
-            return painted("stealth", original, sealed)
+            return painted("stealth", original, compactly)
 
     def stealth_colour() -> UInt8:
         """A body pixel is the host's own again, with another lowest bit of its label: an early bit of the stream."""

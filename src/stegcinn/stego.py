@@ -356,7 +356,7 @@ def expected_size(source: Source, suffix: str, *, codec: str | None = None, wish
 def usual_suffix(source: Source) -> str:
     """Of the file in which to hide in this source: a JPEG stays one where it can; ImageError if nothing can be."""
     each, host = hosts(source)[0]
-    return each.formats[0] if each.limit(host) > envelope.OVERHEAD else LOSSLESS[0]
+    return each.formats[0] if each.limit(host) > each.envelope.OVERHEAD else LOSSLESS[0]
 
 
 def suffixes(codec: str | None = None) -> tuple[str, ...]:

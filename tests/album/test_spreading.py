@@ -13,9 +13,8 @@ from stegcinn.album.spreading import NO_SPARE, Spare, Spread, pooled, spread
 from stegcinn.codecs.base import SAFE, Grades
 from stegcinn.errors import CapacityError, UsageError
 from stegcinn.sealing import sharing
-from stegcinn.sealing.envelope import OVERHEAD
 
-ADDED = OVERHEAD + 10  # bytes of a stream that are none of the payload's: here numbers have two bytes or one
+ADDED = 10  # bytes that are sealed and none of the payload's: here numbers have two bytes or one
 
 
 def photo(most: int, top: float, header: float = 0.1) -> Grades:
@@ -44,7 +43,7 @@ def test_what_is_spread_fits_and_may_be_lost(photos, size, spare, options):
     assert holds(found, size, spare)
     for number, each in enumerate(grades):
         if found.symbols[number]:
-            carried = found.bytes_of(number) + found.header + OVERHEAD
+            carried = found.bytes_of(number) + found.header
             assert carried <= each.sizes[-1]
             assert each.at(carried) <= found.level * 1.0001 + 1e-6
     if "safe" in options:

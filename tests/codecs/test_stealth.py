@@ -29,8 +29,8 @@ from stegcinn.codecs.stealth.moves import LAYERS
 from stegcinn.codecs.stealth.pricing import LOAD
 from stegcinn.coding import layered, layerheader, stc
 from stegcinn.errors import CapacityError, RevealError, SelfCheckError
-from stegcinn.sealing import envelope, keys
-from stegcinn.sealing.envelope import OVERHEAD, Payload
+from stegcinn.sealing import compact, envelope, keys
+from stegcinn.sealing.envelope import Payload
 
 PUBLIC = keys.derive(None, bytes(range(32)))
 OTHER = keys.derive(None, bytes(range(1, 33)))
@@ -360,9 +360,9 @@ def test_the_golden_container():
 
 
 def test_envelopes_end_where_the_stream_ends(stealth):
-    stream = envelope.seal(envelope.pack(Payload(b"x" * 50)), PUBLIC)
-    assert len(stream) <= OVERHEAD + 50
+    stream = compact.seal(envelope.pack(Payload(b"x" * 50)), PUBLIC)
+    assert len(stream) <= compact.OVERHEAD + 50
     container = embedded(stealth, photo(), stream)
-    extraction = stealth.extract(container, PUBLIC, partial(envelope.stream_size, keys=PUBLIC))
+    extraction = stealth.extract(container, PUBLIC, partial(compact.stream_size, keys=PUBLIC))
     assert extraction.stream == stream
-    assert envelope.unseal(extraction.stream, PUBLIC).data == b"x" * 50
+    assert compact.unseal(extraction.stream, PUBLIC).data == b"x" * 50

@@ -733,6 +733,8 @@ def read_jpeg(file, password):
 
 def open_compact(data, key):
     """-> (name, payload); 4.1."""
+    if key.version == 1:
+        return open_envelope_1(data, key)
     secret = stream(key, "compact envelope", 64)
     if len(data) < 17:
         raise RefusedError("envelope")
@@ -1007,7 +1009,7 @@ def reveal(file, password=None, codecs=tuple(CODECS), versions=VERSIONS):
     last = RefusedError("no codec")
     if "jpeg" in codecs and 2 in versions:
         try:
-            return "jpeg", *open_envelope(*read_jpeg(file, password))
+            return "jpeg", *open_compact(*read_jpeg(file, password))
         except RefusedError as error:
             last = error
         if last.layer != "jpeg file" and "robust" not in codecs:
@@ -1027,7 +1029,8 @@ def reveal(file, password=None, codecs=tuple(CODECS), versions=VERSIONS):
         key = key_of(luma, password, version)
         for codec in (each for each in codecs if each in LOSSLESS):
             try:
-                return codec, *open_envelope(LOSSLESS[codec](rgb, luma, seen, key), key)
+                opened = open_compact if codec == "stealth" else open_envelope
+                return codec, *opened(LOSSLESS[codec](rgb, luma, seen, key), key)
             except RefusedError as error:
                 last = error
     raise last

@@ -82,7 +82,7 @@ class Plan:
         found: dict[int, float | None] = {}
         for number in self.spread.used:
             photo = self.photos[number]
-            size = envelope.OVERHEAD + self.spread.header + self.spread.bytes_of(number)
+            size = self.spread.header + self.spread.bytes_of(number)
             known = photo.grades is not None and photo.told
             found[number] = photo.grades.at(size) if photo.grades and known else None
         return found

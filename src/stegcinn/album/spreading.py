@@ -18,7 +18,6 @@ import numpy.typing as npt
 from stegcinn.codecs.base import SAFE, Grades
 from stegcinn.errors import CapacityError, UsageError
 from stegcinn.sealing import sharing
-from stegcinn.sealing.envelope import OVERHEAD
 
 LEAST, MOST, STEP = 0.05, 1000.0, 1.05  # disturbances between which a common one is found, and how far apart
 REFINEMENTS = 16  # of the one that is found
@@ -85,8 +84,9 @@ def spread(
 ) -> Spread:
     """The least disturbance at which `size` bytes find room in the photos, `spare` ones being lost.
 
-    `photos`: what their codecs tell, None for those that take nothing. `safe`: with a disturbance of SAFE at most.
-    `full`: with one of SAFE at least, so that what the payload leaves is for losses. CapacityError if they do not fit.
+    `photos`: what their codecs tell of what is sealed, None for those that take nothing. `safe`: with a disturbance of
+    SAFE at most. `full`: with one of SAFE at least, so that what the payload leaves is for losses. CapacityError if it
+    does not fit.
     """
     table = _Table(photos)
     top = table.index(SAFE) if safe else table.last
@@ -128,7 +128,7 @@ class _Table:
         self.levels = np.concatenate([[0.0], np.unique(np.append(levels, SAFE))])
         nothing = np.full(len(self.levels), NOTHING)
         rows = [np.interp(self.levels, *_rising(each), left=NOTHING) if each else nothing for each in photos]
-        self.bytes = np.array(rows, np.float32).reshape(-1, len(self.levels)) - OVERHEAD
+        self.bytes = np.array(rows, np.float32).reshape(-1, len(self.levels))
         self.bytes[:, 0] = NOTHING
         self.tops = np.array([each.disturbances[-1] if each else 0.0 for each in photos])
         self.last = len(self.levels) - 1

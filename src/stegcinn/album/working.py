@@ -19,7 +19,6 @@ from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import Codec, Graded, Grades, Wish, silent
 from stegcinn.errors import ImageError, MachineError, RevealError
 from stegcinn.results import Container
-from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
 from stegcinn.sealing.keys import VERSION, Keyring
 
@@ -136,12 +135,13 @@ def _usual(suffix: str, channel: str | None) -> Codec[Any]:
 
 
 def _grades(codec: Codec[Any], carrier: Any, wish: Wish) -> tuple[Grades | None, bool]:
-    """What the codec expects; where it cannot tell, every photo is to be as full as others."""
+    """What the codec expects of sealed contents; where it cannot tell, every photo is to be as full as others."""
     if isinstance(codec, Graded):
-        return codec.grades(carrier, silent), True
-    most = codec.capacity(carrier, wish, silent).most
-    most += (envelope.OVERHEAD - codec.envelope.OVERHEAD) * bool(most)  # as what is spread counts on the usual one
-    return Grades((0, most), (0.0, FULL)) if most else None, False
+        grades, told = codec.grades(carrier, silent), True
+    else:
+        most = codec.capacity(carrier, wish, silent).most
+        grades, told = Grades((0, most), (0.0, FULL)) if most else None, False
+    return grades and grades.less(codec.envelope.OVERHEAD), told
 
 
 FULL = 100.0  # stands for the disturbance of a full photo, where that is not known

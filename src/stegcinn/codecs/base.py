@@ -203,6 +203,10 @@ class Grades:
         sizes, disturbances = zip(*sorted(dict(pairs).items()), strict=True)
         return cls(sizes, tuple(np.maximum.accumulate(disturbances).tolist()))
 
+    def less(self, overhead: int) -> Grades:
+        """As the contents of an envelope tell it that has so many bytes more."""
+        return Grades(tuple(size - overhead for size in self.sizes), self.disturbances)
+
     def at(self, size: int) -> float:
         """The disturbance of a stream of so many bytes, between those that are known."""
         return float(np.interp(size, self.sizes, self.disturbances))

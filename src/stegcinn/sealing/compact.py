@@ -4,6 +4,8 @@
 
 The IV is a tag over all of it, and makes the keystream: no salt is carried, and none can come twice. There is no size:
 a codec that has this envelope knows where its streams end. OVERHEAD is what it adds.
+
+In format version 1 all codecs had the same envelope, which is still opened.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from stegcinn.errors import RevealError
+from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import NAMED, SHARE, ZSTD, Packed, Payload, unpack
 from stegcinn.sealing.keys import Keys
 
@@ -30,6 +33,8 @@ def seal(packed: Packed, keys: Keys) -> bytes:
 
 def unseal(stream: bytes, keys: Keys) -> Payload:
     """Open the envelope that `stream` is, to its last byte; RevealError unless it is authentic."""
+    if keys.version == 1:
+        return envelope.unseal(stream, keys)
     if len(stream) < OVERHEAD:
         raise RevealError
     try:
@@ -43,7 +48,7 @@ def unseal(stream: bytes, keys: Keys) -> Payload:
 
 def stream_size(start: bytes, keys: Keys) -> int:
     """How many bytes an envelope has at least: its beginning does not tell more."""
-    return max(OVERHEAD, len(start))
+    return envelope.stream_size(start, keys) if keys.version == 1 else max(OVERHEAD, len(start))
 
 
 def _box(keys: Keys) -> AESSIV:

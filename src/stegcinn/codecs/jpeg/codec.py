@@ -25,7 +25,7 @@ from stegcinn.codecs.jpeg.coefficients import LAYERS, MODES, Coefficients
 from stegcinn.coding import layered, layerheader
 from stegcinn.errors import CapacityError, ImageError, RevealError, SelfCheckError
 from stegcinn.runtime.arrays import Int8, Int16, UInt8, UInt32
-from stegcinn.sealing import envelope
+from stegcinn.sealing import compact
 from stegcinn.sealing.envelope import Envelope
 from stegcinn.sealing.keys import KEY_SIZE, VERSION, Keys, Keystream
 
@@ -55,7 +55,7 @@ class JpegCodec:
     auto = True
     first_version = 2
     formats = (".jpg",)
-    envelope: Envelope = envelope
+    envelope: Envelope = compact
     shared_salt = False
 
     def ready(self) -> None:

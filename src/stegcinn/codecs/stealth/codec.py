@@ -25,6 +25,8 @@ from stegcinn.coding import layered, layerheader
 from stegcinn.errors import CapacityError
 from stegcinn.runtime.arrays import Float32
 from stegcinn.runtime.native import in_parts
+from stegcinn.sealing import compact
+from stegcinn.sealing.envelope import Envelope
 from stegcinn.sealing.keys import Keys
 
 PRICING_SHARE = 0.4  # of the work of `embed`
@@ -37,6 +39,7 @@ class StealthCodec(LumaLocked):
     name = "stealth"
     label = "stealth: small changes"
     auto = True
+    envelope: Envelope = compact
     max_bpp = LOAD
 
     def __init__(self, model: Callable[[], NoiseModel]) -> None:
