@@ -322,8 +322,12 @@ def test_what_is_no_channel_is_refused_in_a_line(text):
 
 def test_channels_of_ones_own(tmp_path):
     file = tmp_path / "mine.toml"
-    file.write_text('[forum]\nlong_edge = 1000\nquality = 80\nlabel = "the forum"\n[bad]\nqualty = 3\n')
+    file.write_text(
+        '[forum]\nlong_edge = 1000\nquality = 80\nlabel = "the forum"\n[bad]\nqualty = 3\n'
+        "[board]\nquality = 80\nwhole = false\n[shrinks]\nquality = 80\nresize = 0.5\n"
+    )
     assert parse(f"{file}#forum") == Channel("forum", 80, 1000, label="the forum")
+    assert [parse(f"{file}#{name}").whole for name in ("forum", "board", "shrinks")] == [True, False, False]
     for name in ("bad", "other"):
         with pytest.raises(UsageError):
             parse(f"{file}#{name}")
