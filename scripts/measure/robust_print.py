@@ -21,7 +21,7 @@ from PIL import Image
 
 from stegcinn.codecs.robust import lumaprint
 
-LEAST = 300  # pixels of the short edge
+LEAST = 240  # pixels of the short edge
 
 
 def saved(image: Image.Image, kind: str, quality: int, scale: float = 1.0, kernel: int = 3) -> Image.Image:

@@ -279,10 +279,17 @@ def test_prints_near_what_is_seen_are_tried_in_order_of_doubt():
     assert lumaprint.likely(seen, 8) == prints[:8]
 
 
+def test_a_plain_photo_takes_nothing_that_must_arrive_whole():
+    plain = np.random.default_rng(0).integers(125, 132, (600, 900, 3)).astype(np.uint8)
+    assert stegcinn.capacity(plain, channel="quality=70").bytes == 0
+    assert stegcinn.capacity(plain, channel="quality>=70").bytes > 0
+    with pytest.raises(SelfCheckError, match="too plain"):
+        stegcinn.hide(plain, PAYLOAD, channel="quality=70")
+
+
 def test_what_loses_its_print_on_the_way_is_not_handed_out(monkeypatch):
-    monkeypatch.setattr(lumaprint, "likely", lambda *_: [-1])
-    monkeypatch.setattr(lumaprint, "of", lambda _: 1)
-    with pytest.raises(SelfCheckError, match="does not surely survive"):
+    monkeypatch.setattr(codec, "print_of", lambda *_: 1)
+    with pytest.raises(SelfCheckError, match="the payload does not surely survive"):
         hidden("quality=70")
 
 
@@ -322,8 +329,12 @@ def test_what_is_no_channel_is_refused_in_a_line(text):
 
 def test_channels_of_ones_own(tmp_path):
     file = tmp_path / "mine.toml"
-    file.write_text('[forum]\nlong_edge = 1000\nquality = 80\nlabel = "the forum"\n[bad]\nqualty = 3\n')
+    file.write_text(
+        '[forum]\nlong_edge = 1000\nquality = 80\nlabel = "the forum"\n[bad]\nqualty = 3\n'
+        "[board]\nquality = 80\nwhole = false\n[shrinks]\nquality = 80\nresize = 0.5\n"
+    )
     assert parse(f"{file}#forum") == Channel("forum", 80, 1000, label="the forum")
+    assert [parse(f"{file}#{name}").whole for name in ("forum", "board", "shrinks")] == [True, False, False]
     for name in ("bad", "other"):
         with pytest.raises(UsageError):
             parse(f"{file}#{name}")

@@ -131,4 +131,4 @@ def _channel(name: str, entry: dict[str, Any]) -> Channel:
     if wrong or "quality" not in entry or entry.get("kind", "jpeg") not in ("jpeg", "webp"):
         problem = f"{', '.join(wrong)} is not understood" if wrong else "it needs a quality, and kind is jpeg or webp"
         raise UsageError(f"channel {name}: {problem}; it may have {', '.join(kinds)}")
-    return Channel(name, **entry)
+    return Channel(name, **{"whole": "resize" not in entry, **entry})

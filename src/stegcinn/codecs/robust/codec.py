@@ -138,7 +138,7 @@ class RobustCodec:
     def capacity(self, picture: Picture, wish: Wish, progress: Progress) -> Room:
         """What the best strength takes, by trials."""
         most = 0
-        if self.refusal(wish) is None and _has_room(picture):
+        if self.refusal(wish) is None and _has_room(picture) and _keeps_print(picture):
             for trial in self._trials(picture, progress):
                 found = trial.most()
                 if found < most:  # it is past the best, and gets worse
@@ -163,7 +163,7 @@ class RobustCodec:
             raise CapacityError(size, 0)
         if size > self.limit(picture):
             raise CapacityError(size, self.capacity(picture, wish, progress).most)
-        seen = lumaprint.of(lumaprint.thumbnail(np.asarray(host.image()))) if picture.channel.whole else None
+        seen = print_of(host, picture.channel)
         places, fits, fresh = Places(keys, *picture.blocks, seen=seen), False, list[Trial]()
         for number, trial in enumerate(self._trials(picture, lambda share: progress(0.9 * share)), start=1):
             fresh.append(trial)
@@ -242,6 +242,34 @@ class RobustCodec:
 def _has_room(picture: Picture) -> bool:
     rows, columns = picture.blocks
     return rows * columns * grid.PLANES >= LEAST_BLOCKS
+
+
+def print_of(host: Host, channel: Channel) -> int | None:
+    """What the places of a host depend on besides the key, if anything.
+
+    SelfCheckError if that is lost on the way.
+    """
+    if not channel.whole:
+        return None
+    image = host.image()
+    seen = lumaprint.of(lumaprint.thumbnail(np.asarray(image)))
+    _, rgb = choosing.sent(image, channel.kind, *channel.trips[0])
+    if seen not in lumaprint.likely(lumaprint.thumbnail(rgb), lumaprint.SURE):
+        raise SelfCheckError(
+            f"a payload does not surely survive {channel.name} in this photo, as its gray-scale is too plain; "
+            "hide in another one"
+        )
+    return seen
+
+
+def _keeps_print(picture: Picture) -> bool:
+    if picture.host is None or picture.channel is None:
+        raise ValueError("this is no host")
+    try:
+        print_of(picture.host, picture.channel)
+    except SelfCheckError:
+        return False
+    return True
 
 
 def _scaled(photo: Photo, long_edge: int | None) -> Photo:

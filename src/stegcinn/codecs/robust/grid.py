@@ -140,7 +140,9 @@ def _waves() -> Float32:
 
 def _clipped(rgb: UInt8) -> Float32:
     """The share of each 2x2 pixels that are at an end of a channel, but for those that a picture of odd size lacks."""
-    ends = ((rgb <= LOWEST) | (rgb >= HIGHEST)).any(axis=2)
+    red, green, blue = (rgb[..., channel] for channel in range(3))
+    darkest, brightest = np.minimum(np.minimum(red, green), blue), np.maximum(np.maximum(red, green), blue)
+    ends = (darkest <= LOWEST) | (brightest >= HIGHEST)
     ends = np.pad(ends, ((0, ends.shape[0] % 2), (0, ends.shape[1] % 2)), mode="edge")
     number = sum(ends[down::2, across::2].astype(np.float32) for down in (0, 1) for across in (0, 1))
     share: Float32 = np.asarray(number, np.float32) / np.float32(4)
