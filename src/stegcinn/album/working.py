@@ -12,8 +12,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
+
 from stegcinn import stego
-from stegcinn.carriers.base import ImageSource, Readable, Source
+from stegcinn.carriers.base import JPEG_SIGNATURE, ImageSource, Readable, Source
+from stegcinn.carriers.jpegfile.metadata import stripped
 from stegcinn.carriers.photo import is_photo
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import Codec, Graded, Grades, Wish, silent
@@ -60,6 +63,7 @@ class Hiding:
     digest: str
     share: bytes = field(repr=False)
     password: str | None = field(repr=False)
+    strip_metadata: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,8 @@ def hidden(task: Hiding) -> Container:
     source = Source(task.host)
     if digest(source) != task.digest:
         raise ImageError(f"{source.name} has changed meanwhile; begin anew, in a new folder")
-    payload = Payload(task.share, share=True)
-    return stego.conceal(source, payload, password=task.password, codec=task.codec, suffix=task.suffix)
+    payload, wish = Payload(task.share, share=True), Wish(strip_metadata=task.strip_metadata)
+    return stego.conceal(source, payload, password=task.password, codec=task.codec, wish=wish, suffix=task.suffix)
 
 
 def found(task: Finding) -> Payload | MachineError | None:
@@ -108,6 +112,19 @@ def found(task: Finding) -> Payload | MachineError | None:
         return error
     except (ImageError, RevealError):
         return None
+
+
+def without_metadata(file: bytes) -> bytes:
+    """The file of a photo that carries nothing, as bare as containers are if it is a JPEG file.
+
+    ImageError if its picture would not be the same.
+    """
+    if not file.startswith(JPEG_SIGNATURE):
+        return file
+    bare = stripped(file)
+    if not np.array_equal(Source(bare).photo().rgb, Source(file).photo().rgb):
+        raise ImageError("its metadata cannot be told from its picture")
+    return bare
 
 
 def kept(image: ImageSource) -> ImageSource:
