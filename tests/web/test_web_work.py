@@ -174,7 +174,9 @@ def test_what_is_sent_through_a_channel_is_seen_as_large_as_that_leaves_it() -> 
     assert (facts["width"], facts["height"], facts["codec"]) == (1280, 512, "robust")
     assert len(outcome.files["container"]) == pytest.approx(told["file_bytes"], rel=0.1)
     assert facts["same_gray"] == 1  # as the JPEG that would be sent anyway
-    assert facts["survival"].startswith("the payload survives Telegram, as a photo: tried through JPEG of quality 84 to ")
+    assert facts["survival"].startswith(
+        "the payload survives Telegram, as a photo: tried through JPEG of quality 84 to "
+    )
     assert facts["survival"] not in facts["notes"]
     assert picture(outcome.files["host-whole"]).shape == (512, 1280, 3)
     assert stegcinn.reveal(outcome.files["container"]) == b"secret"

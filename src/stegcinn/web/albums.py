@@ -16,6 +16,7 @@ from stegcinn.album.listing import output_names, unlike
 from stegcinn.album.spreading import Spare
 from stegcinn.album.working import Measuring
 from stegcinn.carriers.base import Source
+from stegcinn.carriers.formats import FRAGILE, FRAGILE_JPEG
 from stegcinn.codecs.base import SAFE, Progress
 from stegcinn.errors import ImageError, SharesError
 from stegcinn.sealing import envelope
@@ -53,7 +54,7 @@ def hide_album(
     """Hide a payload in several photos; file: the `album`, a ZIP archive of all of them under the hosts' names.
 
     Photos that carry nothing are in it as they are, as `stegcinn album` copies them. Its `notes` are those of the
-    album but for what `judgement` and `encrypted` tell.
+    album but for what `judgement` and `encrypted` tell, and what is true of all.
     """
     check_new(password)
     asked = Asked(password, spare=Spare.read(spare), strip_metadata=strip_metadata)
@@ -75,7 +76,7 @@ def hide_album(
                 notes.append(f"{output} is copied with its metadata: {error}")
         files[str(output)] = file
         photos.append({"name": str(output), "bytes": album.bytes[number], "file_bytes": len(file)})
-    told = (album.judgement.reason, stego.PUBLIC)
+    told = (album.judgement.reason, stego.PUBLIC, FRAGILE, FRAGILE_JPEG)
     facts = {
         "bytes": len(payload),
         "photos": photos,
