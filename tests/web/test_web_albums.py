@@ -92,6 +92,12 @@ def test_too_few_photos_say_so_in_words_of_their_own(client: Client) -> None:
     assert (nothing.partition(":")[0], code) == ("no payload found", 4)
 
 
+@pytest.mark.parametrize("names", [[], ["a.png"], ["a.png", "b.png", "c.png"]])
+def test_photos_without_a_name_get_one(client: Client, names: list[str]) -> None:
+    files = hidden(client, [png(), png(seed=1)], names=names, spare="1")[1]
+    assert list(files) == [*names, "photo.png", "photo-2.png"][:2]
+
+
 def test_a_whole_payload_among_several_is_found(client: Client) -> None:
     container = client.done("hide", host=client.upload(png()), payload=client.upload(b"whole"))
     images = [client.upload(client.file(container, "container")), client.upload(png(seed=1))]
@@ -156,9 +162,8 @@ def test_progress_is_told_and_time_is_limited(client: Client) -> None:
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"names": ["a"]}, "there must be as many names as hosts"),
-        ({"hosts": []}, "as many names as hosts"),
-        ({"hosts": [], "names": []}, "1 to 200 photos at once, not 0"),
+        ({"names": ["a", 1]}, "names must be a list of texts"),
+        ({"hosts": []}, "1 to 200 photos at once, not 0"),
         ({"hosts": "a"}, "hosts must be a list of texts"),
         ({"hosts": [1, 2]}, "hosts must be a list of texts"),
         ({"spare": 1}, "spare must be text"),

@@ -60,7 +60,7 @@ def hide_album(
     asked = Asked(password, spare=Spare.read(spare), strip_metadata=strip_metadata)
     share = 1 - PACKING_SHARE
     plan, album = hiding.conceal(hosts, Payload(payload, name), asked, lambda done: progress(share * done))
-    unlike_names = unlike(PurePath(envelope.safe_name(each) or UNNAMED) for each in names)
+    unlike_names = unlike(PurePath(each) for each in _safe(names, len(hosts)))
     used = [number for number, container in enumerate(album.containers) if container]
     kept = [number for number, photo in enumerate(plan.photos) if photo.is_photo and number not in set(used)]
     made = output_names([(unlike_names[n], plan.photos[n].suffix) for n in used], [unlike_names[n] for n in kept])
@@ -89,6 +89,12 @@ def hide_album(
         "notes": [note for note in notes if note not in told],
     }
     return Outcome(facts, {"album": archive(files)})
+
+
+def _safe(names: Sequence[str], count: int) -> list[str]:
+    """As many names that are safe for files."""
+    every = [*names[:count], *[""] * (count - len(names))]
+    return [envelope.safe_name(name) or UNNAMED for name in every]
 
 
 def reveal_album(progress: Progress, *, images: Sequence[bytes], password: str | None, thorough: bool) -> Outcome:

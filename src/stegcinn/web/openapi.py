@@ -80,9 +80,13 @@ def document(choices: Mapping[str, Sequence[str]], *, max_upload: int, max_album
         "hide_album": (
             "Hide a payload in several photos; file: the `album`, a ZIP archive of them.",
             _object(
-                ["hosts", "names", "payload"],
+                ["hosts", "payload"],
                 hosts=several,
-                names={"type": "array", "items": TEXT, "description": "of the photos, as many, in the same order"},
+                names={
+                    "type": "array",
+                    "items": TEXT,
+                    "description": "of the photos, in their order; others are called photo",
+                },
                 payload=ID,
                 name=name,
                 password=PASSWORD,

@@ -78,16 +78,12 @@ class Survey:
 @dataclass(frozen=True)
 class HideAlbum:
     hosts: list[str]
-    names: list[str]
     payload: str
+    names: list[str] = dataclasses.field(default_factory=list)
     name: str | None = None
     password: str | None = dataclasses.field(default=None, repr=False)
     spare: str = "0"
     strip_metadata: bool = False
-
-    def __post_init__(self) -> None:
-        if len(self.names) != len(self.hosts):
-            raise RefusedError(400, "there must be as many names as hosts")
 
 
 @dataclass(frozen=True)
