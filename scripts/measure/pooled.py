@@ -42,9 +42,8 @@ def main() -> None:
     safe = sum(each.size_at(SAFE) for each in grades if each)
     covers = np.array([rich.features(host.rgb) for host in hosts], np.float32)
     print(f"{len(hosts)} photos, {safe:,.0f} bytes are safe", flush=True)
-    titles = [f"{name}, {bag}" for bag in BAGS for name in pooled.NAMES]
-    print("| bytes | strategy | photos | deflection | " + " | ".join(titles) + " |", flush=True)
-    print("|---" * (4 + len(titles)) + "|", flush=True)
+    print(f"| bytes | strategy | photos used | deflection | bag | {' | '.join(pooled.NAMES)} |", flush=True)
+    print("|---" * (5 + len(pooled.NAMES)) + "|", flush=True)
     for times in arguments.times:
         for strategy in STRATEGIES:
             spread = np.array(sizes(strategy, grades, int(times * safe)))
@@ -55,10 +54,10 @@ def main() -> None:
                 stegos[number] = rich.features(codec.embed(hosts[number], stream, key, Wish(), silent).carrier.rgb)
             deflections = [each.at(size) for each, size in zip(grades, spread, strict=True) if each and size]
             found = pooled.attacked(covers, stegos, spread > 0, BAGS, range(arguments.splits))
-            cells = [found[bag][name] for bag in BAGS for name in pooled.NAMES]
-            told = " | ".join(f"{100 * each.mean:.1f} ± {100 * each.half:.1f}" for each in cells)
             used, whole = np.count_nonzero(spread), np.linalg.norm(deflections)
-            print(f"| {spread.sum():,} | {strategy} | {used} | {whole:.1f} | {told} |", flush=True)
+            for bag, accuracies in found.items():
+                told = " | ".join(f"{100 * each.mean:.1f} ± {100 * each.half:.1f}" for each in accuracies.values())
+                print(f"| {spread.sum():,} | {strategy} | {used} | {whole:.1f} | {bag} | {told} |", flush=True)
 
 
 if __name__ == "__main__":
