@@ -16,6 +16,7 @@ from PIL import Image
 from fakes import pixels
 from jpegs import picture, saved
 from stegcinn.album import folder as album_folder
+from stegcinn.album import working
 from stegcinn.album.folder import STATE
 from stegcinn.sealing import keys
 
@@ -79,6 +80,36 @@ def test_a_folder_becomes_an_album_and_gives_the_file_back(album: Run, run: Run,
     assert run("reveal", "out").code == 0
     assert Path("secret.bin").read_bytes() == SECRET
     one_error(run("reveal", "out"), 2, "secret.bin already exists")
+
+
+def test_metadata_are_left_out_of_containers_and_copies(album: Run, run: Run, photos: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "a maker"
+    for name in ("5.JPG", "6.jpg"):
+        (photos / name).write_bytes(saved(picture(300, 300), quality=90, subsampling=0, exif=exif))
+    (photos / "gray.jpg").write_bytes(saved(picture(300, 300)[..., 0], quality=90, exif=exif))
+    (photos / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe1\xff")
+    jpegs = {"5.JPG", "6.jpg", "gray.jpg"}
+    kept, bare = (
+        album(*options, "--codec", "jpeg", out=out) for out, options in (("a", ()), ("b", ("--strip-metadata",)))
+    )
+    assert (kept.code, bare.code) == (0, 0)
+    assert {name for name, file in files("a").items() if b"a maker" in file} == jpegs
+    assert not any(b"a maker" in file for file in files("b").values())
+    assert "gray.jpg" in files("b")
+    assert np.array_equal(np.asarray(Image.open("b/gray.jpg")), np.asarray(Image.open(photos / "gray.jpg")))
+    assert run("reveal", "b", "-o", "got").code == 0
+    assert Path("got").read_bytes() == SECRET
+
+
+def test_a_copy_that_cannot_be_bare_is_told(album: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = saved(picture(64, 64), quality=90)
+    (photos / "black.jpg").write_bytes(saved(np.zeros((64, 64, 3), np.uint8), quality=90))
+    monkeypatch.setattr(working, "stripped", lambda file: other)
+    made = album("--strip-metadata")
+    assert made.code == 0
+    assert "black.jpg is copied with its metadata: " in made.err
+    assert files("out")["black.jpg"] == files(photos)["black.jpg"]
 
 
 def test_files_may_be_lost_renamed_shuffled_and_put_among_others(album: Run, run: Run) -> None:

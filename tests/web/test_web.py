@@ -29,7 +29,7 @@ from stegcinn.carriers.evidence.search import as_decoded
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import COLORS, judge, judge_disturbance
 from stegcinn.sealing.envelope import Payload
-from stegcinn.web import api, work
+from stegcinn.web import api, orders, work
 
 pytest.importorskip("starlette")
 
@@ -153,7 +153,7 @@ def test_options_are_the_libraries(client: Client) -> None:
     assert [f".{name}" for name in options["formats"]] == list(stego.suffixes())
 
 
-@pytest.mark.parametrize("kind", api.choices()["format"])
+@pytest.mark.parametrize("kind", orders.choices()["format"])
 def test_every_format_is_written(client: Client, kind: str) -> None:
     job = hidden(client, b"x", format=kind)
     names = {"tif": "TIFF", "jpg": "JPEG"}

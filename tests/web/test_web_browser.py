@@ -562,9 +562,6 @@ def test_no_file_is_swallowed(tabs: Opener, quick: Client, small: Path, tmp_path
     tab.drop("hide-payload-step", {"a.txt": b"a", "b.txt": b"b", "c.txt": b"c"})
     expect(tab["hide-file-text"]).to_have_text("a.txt")
     expect(tab["stray"]).to_have_text("b.txt, c.txt were not taken: one file at a time; several go into a ZIP archive.")
-    tab.drop("hide-photo-step", {"p.png": small.read_bytes(), "q.png": b"q"})
-    expect(tab["hide-photo-name"]).to_have_text("p.png")
-    expect(tab["stray"]).to_have_text("q.png was not taken: one photo at a time.")
     tab.drop("version", {"r.png": b"r"})
     expect(tab["stray"]).to_have_text("r.png was not taken: drop it on Photo or on What to hide.")
     tab.drop("hide-payload-step", {"d.txt": b"dd"})
@@ -699,6 +696,138 @@ def test_a_jpeg_stays_a_jpeg(tabs: Opener, client: Client, tmp_path: Path, downl
     expect(tab["hide-outcome"]).to_contain_text("photo-hidden.png, about 4")
     tab.reveal(container, "a password").revealed()
     expect(tab["reveal-text"]).to_have_text("x")
+
+
+# several photos
+
+
+def album_of(folder: Path, count: int) -> list[Path]:
+    paths = [folder / f"{number}.png" for number in range(count)]
+    for number, path in enumerate(paths):
+        path.write_bytes(png(seed=number))
+    return paths
+
+
+def test_several_photos_are_an_album(tabs: Opener, quick: Client, tmp_path: Path, downloads: Path) -> None:
+    photos, secret = album_of(tmp_path, 5), tmp_path / "report.bin"
+    secret.write_bytes(os.urandom(1500))
+    tab = tabs(quick).ready()
+    tab["hide-photo"].set_input_files(photos[:4])
+    expect(tab["hide-album-title"]).to_have_text(re.compile(r"4 photos, \d+ kB"))
+    expect(tab["hide-photo-drop"]).to_be_hidden()
+    expect(tab["hide-channel"]).to_be_hidden()  # albums are sent as files
+    lines = tab["hide-album-list"].locator("li")
+    expect(lines).to_have_count(4)
+    for line in lines.all():
+        expect(line).to_have_text(re.compile(r"\d\.png\d+ bytes quiet"))
+        expect(line.locator("img")).to_have_js_property("naturalWidth", 96)
+    tab.choose(file=secret)
+    quiet = r"Fits: 1,500 bytes, of about [\d,]+ bytes that stay quiet\."
+    expect(tab["hide-fit-text"]).to_have_text(re.compile(quiet))
+    tab["hide-spare"].select_option("50%")
+    few = r"1,500 bytes are more than the about [\d,]+ bytes that stay quiet: if they fit at all, they may be noticed\."
+    expect(tab["hide-fit-text"]).to_have_text(re.compile(few))
+    expect(tab["hide-start"]).to_be_enabled()
+    tab["hide-spare"].select_option("1")
+    tab.drop("hide-photo-step", {photos[4].name: photos[4].read_bytes()})  # comes to the others
+    expect(lines).to_have_count(5)
+    tab.hide("correct horse battery")
+    expect(tab["hide-album-result-title"]).to_be_focused(timeout=LONG)
+    expect(tab["hide-album-verdict"]).to_have_attribute("data-verdict", "safe")
+    expect(tab["hide-album-facts"]).to_contain_text("report.bin, 1,500 bytes")
+    expect(tab["hide-album-facts"]).to_contain_text(re.compile(r"any \d of the \d may be missing"))
+    expect(tab["hide-album-table"].locator("tr")).to_have_count(5)
+    file = tab.download("hide-album-download", downloads)
+    assert file.name == "photos-hidden.zip"
+    shutil.unpack_archive(file, tmp_path / "out")
+    made = sorted((tmp_path / "out").iterdir())
+    assert [path.name for path in made] == [f"{number}.png" for number in range(5)]
+    carrying = [path for path in made if path.read_bytes() != (tmp_path / path.name).read_bytes()]
+
+    tab["tab-reveal"].click()
+    tab["reveal-image"].set_input_files(carrying[:2])
+    expect(tab["reveal-album-list"].locator("li")).to_have_count(2)
+    tab["reveal-password"].fill("correct horse battery")
+    tab["reveal-start"].click()
+    words = f"these are 2 of the {len(carrying)} photos of an album, too few: "
+    expect(tab["reveal-error"]).to_contain_text(words, timeout=LONG)
+    tab["reveal-image"].set_input_files(carrying[1:])  # those that are there already are not taken twice
+    expect(tab["reveal-error"]).to_be_hidden()
+    expect(tab["reveal-album-list"].locator("li")).to_have_count(len(carrying))
+    tab["reveal-start"].click()
+    tab.revealed()
+    expect(tab["reveal-result-title"]).to_have_text("report.bin")
+    expect(tab["reveal-result-text"]).to_have_text(
+        f"1,500 bytes, put together from {len(carrying)} of {len(carrying)} photos"
+    )
+    assert tab.download("reveal-download", downloads).read_bytes() == secret.read_bytes()
+
+    tab["reveal-album-other"].click()
+    expect(tab["reveal-result"]).to_be_hidden()
+    expect(tab["reveal-image-drop"]).to_be_visible()
+    tab["tab-hide"].click()
+    tab["hide-album-other"].click()
+    expect(tab["hide-album"]).to_be_hidden()
+    expect(tab["hide-channel"]).to_be_visible()
+    tab.choose(photos[0])
+
+
+def test_what_is_no_photo_is_left_out_of_an_album(tabs: Opener, quick: Client, tmp_path: Path) -> None:
+    tab = tabs(quick).ready()
+    tab["hide-photo"].set_input_files([*album_of(tmp_path, 1), __file__])
+    expect(tab["hide-album-list"]).to_contain_text("left out: the image is not a photo in a known format")
+    tab.choose(message="x").hide("a password")
+    expect(tab["hide-album-table"]).to_contain_text("0.png", timeout=LONG)
+    expect(tab["hide-album-table"].locator("tr")).to_have_count(1)
+    tab.page.evaluate("async () => (await import('./api.js')).setLimits({ max_album: 2, max_album_bytes: 1e9 })")
+    tab.drop("hide-photo-step", {"more.png": b"x"})
+    expect(tab["hide-album-error"]).to_have_text("2 photos at once at most: use stegcinn in a shell for more")
+    expect(tab["hide-album-list"].locator("li")).to_have_count(2)
+
+
+def test_an_album_is_cancelled(tabs: Opener, quick: Client, tmp_path: Path) -> None:
+    (tmp_path / "slow.png").write_bytes(png(SLOW))
+    tab = tabs(quick).ready().choose(message="x")
+    tab["hide-photo"].set_input_files([tmp_path / "slow.png", *album_of(tmp_path, 1)])
+    expect(tab["hide-album-title"]).to_contain_text("2 photos")
+    tab.hide("a password")
+    expect(tab["hide-cancel"]).to_be_focused()
+    expect(tab["hide-album-add"]).to_be_disabled()
+    tab["hide-cancel"].click()
+    expect(tab["hide-said"]).to_have_text("Cancelled: nothing was kept.")
+    expect(tab["hide-album-result"]).to_be_hidden()
+
+
+def test_a_photo_is_sent_through_a_channel(tabs: Opener, quick: Client, tmp_path: Path, downloads: Path) -> None:
+    photo = tmp_path / "coffee.png"
+    Image.fromarray(data.coffee()).save(photo)
+    tab = tabs(quick).ready()
+    assert tab["hide-channel"].locator("option").all_text_contents()[:2] == [
+        "as it is (no recompression)", "by Signal, standard quality"
+    ]  # fmt: skip
+    tab["hide-channel"].select_option("signal")
+    tab["hide-photo"].set_input_files(photo)
+    words = re.compile(r"Up to [\d,]+ bytes come through Signal, standard quality\.")
+    expect(tab["hide-capacity"]).to_have_text(words, timeout=LONG)
+    expect(tab["hide-outcome"]).to_contain_text("A JPEG of 600 × 400 pixels comes out, as small as it would arrive: ")
+    expect(tab["hide-legend"]).to_contain_text("comes through up to ")
+    tab.page.get_by_text("Advanced").click()
+    for name in ("hide-codec", "hide-colors", "hide-format", "hide-strip"):
+        expect(tab[name]).to_be_disabled()
+    tab.choose(message="through Signal").hide("a password")
+    container = tab.hidden(downloads)
+    assert container.name == "photo-hidden.jpg"
+    expect(tab["hide-result-text"]).to_contain_text("Send it as a photo by Signal, standard quality;")
+    expect(tab["hide-facts"]).to_contain_text("tried through JPEG of quality 67 to 85 at 600x400 pixels")
+    for name in ("compare-before", "compare-after"):
+        expect(tab[name]).to_have_js_property("naturalWidth", 600)
+    Image.open(container).save(downloads / "arrived.jpg", quality=70)
+    tab.reveal(downloads / "arrived.jpg", "a password").revealed()
+    expect(tab["reveal-text"]).to_have_text("through Signal")
+    tab["tab-hide"].click()
+    tab["hide-channel"].select_option("")
+    expect(tab["hide-capacity"]).to_contain_text("Takes", timeout=LONG)
+    expect(tab["hide-format"]).to_be_enabled()
 
 
 def test_where_a_photo_can_hide_is_shown_over_it(tabs: Opener, quick: Client, small: Path, tmp_path: Path) -> None:

@@ -95,6 +95,9 @@ def test_the_answers_to_real_orders_are_described(client: Client, loaded: Any) -
         client.done("chart", photo=photo),
         client.done("weigh", payload=payload),
         client.done("reveal", image=image),
+        client.done("survey", photo=photo),
+        client.done("hide_album", hosts=[photo, photo], names=["a.png", "a.png"], payload=payload),
+        client.done("reveal_album", images=[image, photo]),
     ]
     operation = loaded["/api/jobs/{id}"]["GET"]
     for job in jobs:

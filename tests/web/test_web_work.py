@@ -11,6 +11,7 @@ from PIL import Image
 from web_server import png
 
 import jpegs
+import stegcinn
 from fakes import RELEASED
 from stegcinn import stego
 from stegcinn.carriers import base, compare
@@ -113,8 +114,14 @@ def jpeg(**options: Any) -> bytes:
 
 
 def hide(host: bytes, format: str, **options: Any) -> work.Outcome:
-    chosen = {"name": None, "password": None, "codec": None, "colors": None, "halve": False, "strip_metadata": False}
-    return work.hide(lambda share: None, host=host, payload=b"secret", format=format, **(chosen | options))
+    nothing = dict.fromkeys(("name", "password", "codec", "colors", "channel"))
+    chosen = {**nothing, "halve": False, "strip_metadata": False} | options
+    return work.hide(lambda share: None, host=host, payload=b"secret", format=format, **chosen)
+
+
+def measure(photo: bytes, **options: Any) -> dict[str, Any]:
+    chosen = {"codec": None, "colors": None, "halve": False, "channel": None} | options
+    return work.measure(lambda share: None, photo=photo, **chosen).facts
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
@@ -157,12 +164,31 @@ def test_what_else_a_jpeg_tells_is_left_out_where_it_is_wished() -> None:
     assert b"from me" not in hide(told, "jpg", strip_metadata=True).files["container"]
 
 
+def test_what_is_sent_through_a_channel_is_seen_as_large_as_that_leaves_it() -> None:
+    host = jpegs.saved(jpegs.picture(1500, 600), quality=85)
+    told = measure(host, channel="telegram", format="jpg")
+    assert (told["width"], told["height"], told["codec"]) == (1280, 512, "robust")
+    assert (told["safe_bytes"], [each["up_to"] for each in told["judgements"]]) == (0, [told["bytes"]])
+    outcome = hide(host, "jpg", channel="telegram")
+    facts = outcome.facts
+    assert (facts["width"], facts["height"], facts["codec"]) == (1280, 512, "robust")
+    assert len(outcome.files["container"]) == pytest.approx(told["file_bytes"], rel=0.1)
+    assert facts["same_gray"] == 1  # as the JPEG that would be sent anyway
+    assert facts["survival"].startswith(
+        "the payload survives Telegram, as a photo: tried through JPEG of quality 84 to "
+    )
+    assert facts["survival"] not in facts["notes"]
+    assert picture(outcome.files["host-whole"]).shape == (512, 1280, 3)
+    assert stegcinn.reveal(outcome.files["container"]) == b"secret"
+    assert hide(host, "jpg").facts["survival"] is None
+
+
 @pytest.mark.parametrize("halve", [False, True])
 @pytest.mark.parametrize("format", ["jpg", "png", "webp", "tif", "bmp"])
 def test_how_large_the_file_will_be_is_told_before(format: str, halve: bool) -> None:
     rgb = np.asarray(Image.fromarray(jpegs.picture(300, 300)).resize((300, 700)))  # more rows than are looked at
     host = jpegs.saved(rgb, quality=85)
-    room = work.measure(lambda share: None, photo=host, codec=None, colors=None, halve=halve, format=format).facts
+    room = measure(host, halve=halve, format=format)
     made = hide(host, format, halve=halve)
     assert room["file_bytes"] == pytest.approx(len(made.files["container"]), rel=0.1)
     assert [note for note in room["notes"] if "halved" in note] == room["notes"]

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fakes import LsbCodec
+from fakes import GradedLsbCodec, LsbCodec
 from stegcinn import stego
+from stegcinn.album import working
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import load_codec
-from stegcinn.codecs.base import Codec, Embedding, Progress, Room, Wish
+from stegcinn.codecs.base import Codec, Embedding, Grades, Progress, Room, Wish, silent
 from stegcinn.runtime.arrays import Float32
 from stegcinn.sealing.keys import Keys
 from stegcinn.web import api, server
@@ -42,6 +43,8 @@ class PageCodec(LsbCodec):
         self.name, self.auto = name, name not in ("cinn", "robust")
 
     def refusal(self, wish: Wish) -> str | None:
+        if wish.channel is not None:
+            return "nothing of it survives"
         return "it keeps the colours" if self.name == "stealth" and wish.colors == "generate" else None
 
     def capacity(self, photo: Photo, wish: Wish, progress: Progress) -> Room:
@@ -67,15 +70,25 @@ class PageCodec(LsbCodec):
             raise MemoryError
 
 
+class GradedPageCodec(PageCodec, GradedLsbCodec):
+    """One that albums are made with."""
+
+    def grades(self, photo: Photo, progress: Progress = silent) -> Grades | None:
+        self._trouble(photo, progress)
+        return super().grades(photo, progress)
+
+
 def load_page(name: str) -> Codec[Any]:
     """PageCodec in the place of the codec called `name`; JPEG files keep theirs."""
-    return load_codec(name) if name == "jpeg" else PageCodec(name)
+    if name in ("jpeg", "robust"):
+        return load_codec(name)
+    return GradedPageCodec(name) if name == "stealth" else PageCodec(name)
 
 
 def install() -> None:
     """Put the codec in place, in a process of the server, and let it write no file from here on."""
     global forbid_writing
-    stego.load_codec = load_page
+    stego.load_codec = working.load_codec = load_page
     sys.dont_write_bytecode = True
     Image.init()  # loads its plugins, some of which open what they find
     forbid_writing = True

@@ -18,7 +18,7 @@ from stegcinn.album.listing import output_names, photos_in
 from stegcinn.album.spreading import Spread
 from stegcinn.album.working import Finding, Measured
 from stegcinn.codecs.base import Grades, Progress, silent
-from stegcinn.errors import UsageError
+from stegcinn.errors import ImageError, UsageError
 from stegcinn.files import shown, write_atomic
 from stegcinn.sealing import envelope, sharing
 from stegcinn.sealing.envelope import Payload
@@ -61,7 +61,8 @@ def hide_in_folder(
     hosts = [folder / name for name in names]
     options = {
         "codec": asked.codec, "channel": asked.channel, "spare": vars(asked.spare), "safe": asked.safe,
-        "full": asked.full, "only_used": only_used, "photos": [name.as_posix() for name in names],
+        "full": asked.full, "strip_metadata": asked.strip_metadata, "only_used": only_used,
+        "photos": [name.as_posix() for name in names],
     }  # fmt: skip
     state = _read_state(out)
     if state is None:
@@ -85,7 +86,7 @@ def hide_in_folder(
     for number in outputs.keys() - shares.keys():
         copy = out / outputs[number]
         if not copy.exists():
-            _write(copy, hosts[number].read_bytes())
+            _write(copy, _copied(hosts[number], asked, note))
     (out / STATE).unlink()
     placed = tuple(
         Placed(
@@ -109,6 +110,16 @@ def check_folders(folder: Path, out: Path) -> None:
     # Hidden files may be what a write left that was killed, on systems without files that have no name.
     if out.exists() and not (out / STATE).exists() and any(not path.name.startswith(".") for path in out.iterdir()):
         raise UsageError(f"{shown(out)} is not empty; name a new folder")
+
+
+def _copied(host: Path, asked: Asked, note: Note) -> bytes:
+    """What is written of a photo that carries nothing."""
+    file = host.read_bytes()
+    try:
+        return working.without_metadata(file) if asked.strip_metadata else file
+    except ImageError as error:
+        note(f"{shown(host)} is copied with its metadata: {error}")
+        return file
 
 
 def _outputs(names: Sequence[Path], plan: Plan, only_used: bool) -> dict[int, PurePath]:

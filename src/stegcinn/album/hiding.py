@@ -26,7 +26,6 @@ from stegcinn.sealing import envelope, sharing
 from stegcinn.sealing.envelope import Packed, Payload
 
 MEASURING = 0.3  # of the work
-_OPTION = ": leave out"  # the remedy of a note, as an album has no such option
 
 Skipped = Callable[[ImageSource, str], None]
 
@@ -42,6 +41,7 @@ class Asked:
     full: bool = False  # fill all photos up to SAFE: what the payload leaves is spare
     jobs: int = 1  # processes
     channel: str | None = None  # that each photo has to come through, see `stego.hide`
+    strip_metadata: bool = False  # leave out what JPEG files tell besides their pictures
 
     def __post_init__(self) -> None:
         if self.safe and self.full:
@@ -122,7 +122,8 @@ class Album(Spreading):
 def hide_album(
     hosts: str | os.PathLike[str] | Iterable[ImageSource], payload: bytes | bytearray | memoryview, *,
     password: str | None = None, codec: str | None = None, spare: int | str = 0, safe: bool = False,
-    full: bool = False, channel: str | None = None, jobs: int = 1, skipped: Skipped | None = None,
+    full: bool = False, channel: str | None = None, strip_metadata: bool = False, jobs: int = 1,
+    skipped: Skipped | None = None,
     progress: Progress | None = None,
 ) -> Album:  # fmt: skip
     """Hide one payload in several photos, each as much as disturbs all of them alike.
@@ -131,9 +132,10 @@ def hide_album(
     PNG, where `codec` does not ask for another. `spare`: how many of the photos used may be lost without loss, or which
     part of them, as in "20%". `safe`: raise CapacityError rather than disturb a photo noticeably; `full`: fill all
     photos as far as that is as good as unseen, so that as many as possible may be lost. `channel`: what each container
-    has to come through, as for `hide`: all are JPEG files then, made of the photos as the channel does it. `jobs`:
-    processes; with more than one, a script needs `if __name__ == "__main__"`. `skipped(host, reason)` is called for
-    those that take nothing, `progress` with the share of the work done.
+    has to come through, as for `hide`: all are JPEG files then, made of the photos as the channel does it.
+    `strip_metadata`: leave EXIF, with the place where a photo was taken, comments and thumbnails out of JPEG files.
+    `jobs`: processes; with more than one, a script needs `if __name__ == "__main__"`. `skipped(host, reason)` is called
+    for those that take nothing, `progress` with the share of the work done.
 
     Warns with StegcinnWarning of all that is in the album's `notes`. Raises CapacityError, UsageError, SelfCheckError.
     """
@@ -143,21 +145,28 @@ def hide_album(
         photos: list[ImageSource] = [Path(hosts) / name for name in photos_in(Path(hosts))]
     else:
         photos = [working.kept(host) for host in hosts]
-    asked, progress = Asked(password, codec, Spare.read(spare), safe, full, jobs, channel), progress or silent
-    plan = planned(photos, Payload(bytes(payload)), asked, lambda share: progress(MEASURING * share))
+    asked = Asked(password, codec, Spare.read(spare), safe, full, jobs, channel, strip_metadata)
+    plan, album = conceal(photos, Payload(bytes(payload)), asked, progress or silent)
     for host, photo in zip(photos, plan.photos, strict=True):
         if photo.reason and skipped:
             skipped(host, photo.reason)
+    for note in album.notes:
+        warnings.warn(note, StegcinnWarning, stacklevel=2)
+    return album
+
+
+def conceal(
+    photos: Sequence[ImageSource], payload: Payload, asked: Asked, progress: Progress = silent
+) -> tuple[Plan, Album]:
+    """`hide_album` of a payload with its name, and what was found out of each photo."""
+    plan = planned(photos, payload, asked, lambda share: progress(MEASURING * share))
     containers: list[Container | None] = [None] * len(photos)
     shares, notes = plan.shares, list[str]()
     for done, (number, container) in enumerate(concealed(plan, photos, shares, list(shares), asked), start=1):
         containers[number] = container
         notes += notes_of(container)
         progress(1 - (1 - MEASURING) * (1 - done / len(shares)))
-    facts = told(plan, notes)
-    for note in facts.notes:
-        warnings.warn(note, StegcinnWarning, stacklevel=2)
-    return Album(**vars(facts), containers=tuple(containers))
+    return plan, Album(**vars(told(plan, notes)), containers=tuple(containers))
 
 
 def planned(
@@ -206,10 +215,13 @@ def concealed(
     tasks = []
     for number in numbers:
         photo = plan.photos[number]
-        share, host = shares[number], photos[number]
-        tasks.append(Hiding(host, photo.codec, photo.suffix, photo.digest, share, asked.password, asked.channel))
-    for task, container in working.each_of(working.hidden, tasks, asked.jobs):
-        yield numbers[task], container
+        task = Hiding(
+            photos[number], photo.codec, photo.suffix, photo.digest, shares[number], asked.password, asked.channel,
+            asked.strip_metadata,
+        )  # fmt: skip
+        tasks.append(task)
+    for place, container in working.each_of(working.hidden, tasks, asked.jobs):
+        yield numbers[place], container
 
 
 def told(plan: Plan, notes: Iterable[str]) -> Spreading:
@@ -238,5 +250,5 @@ def told(plan: Plan, notes: Iterable[str]) -> Spreading:
 
 
 def notes_of(container: Container) -> list[str]:
-    """Those that are not on how much it is disturbed; without remedies by options that albums do not have."""
-    return [note.partition(_OPTION)[0] for note in container.notes if note != container.judgement.reason]
+    """Those that are not on how much it is disturbed."""
+    return [note for note in container.notes if note != container.judgement.reason]

@@ -44,6 +44,16 @@ def output_names(hosts: Iterable[tuple[PurePath, str]], kept: Iterable[PurePath]
     return found
 
 
+def unlike(names: Iterable[PurePath]) -> list[PurePath]:
+    """The same names, but for those that another has already, whatever its case: name-2, name-3, ..."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        found.append(_free(name, taken))
+        taken.add(_folded(found[-1]))
+    return found
+
+
 def _has(name: PurePath, suffix: str) -> bool:
     here = name.suffix.lower()
     return here == suffix or (suffix == ".jpg" and here in JPEG_NAMES)

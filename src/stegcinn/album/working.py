@@ -12,8 +12,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
+
 from stegcinn import stego
-from stegcinn.carriers.base import ImageSource, Readable, Source
+from stegcinn.carriers.base import JPEG_SIGNATURE, ImageSource, Readable, Source
+from stegcinn.carriers.jpegfile.metadata import stripped
 from stegcinn.carriers.photo import is_photo
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import Codec, Graded, Grades, Wish, silent
@@ -63,6 +66,7 @@ class Hiding:
     share: bytes = field(repr=False)
     password: str | None = field(repr=False)
     channel: str | None = None
+    strip_metadata: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,8 @@ def hidden(task: Hiding) -> Container:
     source = Source(task.host)
     if digest(source) != task.digest:
         raise ImageError(f"{source.name} has changed meanwhile; begin anew, in a new folder")
-    payload, wish = Payload(task.share, share=True), Wish(channel=task.channel)
+    payload = Payload(task.share, share=True)
+    wish = Wish(channel=task.channel, strip_metadata=task.strip_metadata)
     return stego.conceal(source, payload, password=task.password, codec=task.codec, wish=wish, suffix=task.suffix)
 
 
@@ -114,6 +119,19 @@ def found(task: Finding) -> Payload | MachineError | None:
         return error
     except (ImageError, RevealError):
         return None
+
+
+def without_metadata(file: bytes) -> bytes:
+    """The file of a photo that carries nothing, as bare as containers are if it is a JPEG file.
+
+    ImageError if its picture would not be the same.
+    """
+    if not file.startswith(JPEG_SIGNATURE):
+        return file
+    bare = stripped(file)
+    if not np.array_equal(Source(bare).photo().rgb, Source(file).photo().rgb):
+        raise ImageError("its metadata cannot be told from its picture")
+    return bare
 
 
 def kept(image: ImageSource) -> ImageSource:

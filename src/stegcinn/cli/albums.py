@@ -30,7 +30,7 @@ def album(args: argparse.Namespace, codec: str | None) -> None:
     spare = Spare.read(args.spare)
     folder.check_folders(photos, out)
     password = console.password(args, twice=True)
-    asked = Asked(password, codec, spare, args.safe, args.full, args.jobs, args.channel)
+    asked = Asked(password, codec, spare, args.safe, args.full, args.jobs, args.channel, args.strip_metadata)
     payload = console.read_payload(args)
     started = time.monotonic()
     with console.in_order(), status.progress("hiding") as progress:

@@ -197,6 +197,8 @@ def parser() -> argparse.ArgumentParser:
     load.add_argument("--safe", action="store_true", help="refuse to disturb any photo so much that it may be noticed")
     full = "fill all photos as far as that is as good as unseen: what the payload leaves is spare"
     load.add_argument("--full", action="store_true", help=full)
+    bare = "leave EXIF, place, comments and thumbnail out of JPEG files, copies among them"
+    album.add_argument("--strip-metadata", action="store_true", help=bare)
     album.add_argument("--only-used", action="store_true", help="write no copies of photos that carry nothing")
     jobs = "processes (default: %(default)s, one for each core)"
     album.add_argument("--jobs", metavar="N", type=whole_number(1), default=cores(), help=jobs)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import json
 import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,21 +18,26 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from stegcinn import __version__, stego
+from stegcinn import __version__
 from stegcinn.carriers.photo import MAX_PIXELS, MIN_SIDE
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import COLORS
+from stegcinn.codecs.robust.channels import channels
 from stegcinn.errors import describe
-from stegcinn.web import openapi, work
+from stegcinn.web import albums, openapi, orders, work
 from stegcinn.web.guard import refusal
 from stegcinn.web.jobs import BusyError, Job, Pool, Work
+from stegcinn.web.orders import RefusedError
 from stegcinn.web.shelf import Shelf
 
 MAX_UPLOAD = 256 << 20  # bytes of one file
 MAX_REQUEST = 64 << 10  # bytes of JSON
 UPLOADS_AT_ONCE = 4
 MAX_SHELF = 1 << 30  # bytes of uploads, and of results, before the oldest go
-MAX_THINGS = 64  # uploads, and jobs
+MAX_JOBS = 64
+MAX_ALBUM = 200  # photos at once
+MAX_ALBUM_BYTES = 512 << 20  # of them together
+MAX_UPLOADS = 2 * MAX_ALBUM + 64
 SHELF_SECONDS = 600.0  # browsers let a page in the background ask once a minute
 TRIM_SECONDS = 30.0
 QUICK = 1  # processes for what takes a moment
@@ -45,73 +47,11 @@ MAX_WAITING = 8  # jobs in line for each
 STALLED_SECONDS = 20.0  # after which an upload that does not go on is given up
 UPLOAD_SECONDS = 600.0  # after which one that does is
 
-SCRIPTS = ("app", "api", "compare", "dom", "hide", "result", "reveal", "room", "strength")
+SCRIPTS = ("album", "api", "app", "compare", "dom", "hide", "photos", "result", "reveal", "room", "strength")
 PAGE = {*(f"{name}.js" for name in SCRIPTS), "style.css", "icon.svg"}
 _MEDIA_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 
 T = TypeVar("T")
-
-
-class RefusedError(Exception):
-    """A request that is answered with an error."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-@dataclass(frozen=True)
-class Look:
-    photo: str
-
-
-@dataclass(frozen=True)
-class Measure:
-    photo: str
-    codec: str | None = None
-    colors: str | None = None
-    halve: bool = False
-    format: str = "png"
-
-
-@dataclass(frozen=True)
-class Chart:
-    photo: str
-
-
-@dataclass(frozen=True)
-class Weigh:
-    payload: str
-
-
-@dataclass(frozen=True)
-class Hide:
-    host: str
-    payload: str
-    name: str | None = None
-    password: str | None = dataclasses.field(default=None, repr=False)
-    codec: str | None = None
-    colors: str | None = None
-    halve: bool = False
-    format: str = "png"
-    strip_metadata: bool = False
-
-
-@dataclass(frozen=True)
-class Reveal:
-    image: str
-    password: str | None = dataclasses.field(default=None, repr=False)
-    thorough: bool = False
-
-
-UPLOADED = {"photo", "payload", "host", "image"}  # fields that name an upload
-
-
-@cache
-def choices() -> dict[str, tuple[str, ...]]:
-    """What may be chosen for fields with a choice; the codecs say in which formats they save."""
-    formats = tuple(suffix.removeprefix(".") for suffix in stego.suffixes())
-    return {"codec": CODECS, "colors": COLORS, "format": formats}
 
 
 def application(
@@ -129,12 +69,15 @@ def application(
         Route("/api/options", _options),
         Route("/api/uploads", desk.upload, methods=["POST"]),
         Route("/api/uploads/{id}", desk.drop_upload, methods=["DELETE"]),
-        Route("/api/look", desk.order(Look, work.look, desk.quick), methods=["POST"]),
-        Route("/api/measure", desk.order(Measure, work.measure, desk.measuring), methods=["POST"]),
-        Route("/api/chart", desk.order(Chart, work.chart, desk.heavy), methods=["POST"]),
-        Route("/api/weigh", desk.order(Weigh, work.weigh, desk.quick), methods=["POST"]),
-        Route("/api/hide", desk.order(Hide, work.hide, desk.heavy), methods=["POST"]),
-        Route("/api/reveal", desk.order(Reveal, work.reveal, desk.heavy), methods=["POST"]),
+        Route("/api/look", desk.order(orders.Look, work.look, desk.quick), methods=["POST"]),
+        Route("/api/measure", desk.order(orders.Measure, work.measure, desk.measuring), methods=["POST"]),
+        Route("/api/chart", desk.order(orders.Chart, work.chart, desk.heavy), methods=["POST"]),
+        Route("/api/weigh", desk.order(orders.Weigh, work.weigh, desk.quick), methods=["POST"]),
+        Route("/api/survey", desk.order(orders.Survey, albums.survey, desk.measuring), methods=["POST"]),
+        Route("/api/hide_album", desk.order(orders.HideAlbum, albums.hide_album, desk.heavy), methods=["POST"]),
+        Route("/api/reveal_album", desk.order(orders.RevealAlbum, albums.reveal_album, desk.heavy), methods=["POST"]),
+        Route("/api/hide", desk.order(orders.Hide, work.hide, desk.heavy), methods=["POST"]),
+        Route("/api/reveal", desk.order(orders.Reveal, work.reveal, desk.heavy), methods=["POST"]),
         Route("/api/jobs/{id}", desk.job, methods=["GET"]),
         Route("/api/jobs/{id}", desk.drop_job, methods=["DELETE"]),
         Route("/api/jobs/{id}/files/{file}", desk.file, methods=["GET"]),
@@ -152,8 +95,8 @@ class _Desk:
     """What the server has at hand: uploads, jobs, and the processes for them."""
 
     def __init__(self, prepare: Callable[[], None] | None, warm: bool, time_limit: float) -> None:
-        self.uploads: Shelf[bytes] = Shelf(len, limit=MAX_SHELF, count=MAX_THINGS, discard=lambda data: None)
-        self.jobs: Shelf[Job] = Shelf(lambda job: job.size, limit=MAX_SHELF, count=MAX_THINGS, discard=Job.cancel)
+        self.uploads: Shelf[bytes] = Shelf(len, limit=MAX_SHELF, count=MAX_UPLOADS, discard=lambda data: None)
+        self.jobs: Shelf[Job] = Shelf(lambda job: job.size, limit=MAX_SHELF, count=MAX_JOBS, discard=Job.cancel)
         self.quick = Pool(QUICK, MAX_WAITING, prepare, seconds=time_limit)
         self.measuring = Pool(MEASURING, MAX_WAITING, prepare, seconds=time_limit)
         self.heavy = Pool(HEAVY, MAX_WAITING, prepare, seconds=time_limit)
@@ -198,10 +141,9 @@ class _Desk:
 
         async def endpoint(request: Request) -> Response:
             arguments = dataclasses.asdict(await _order(request, kind))
-            for field in UPLOADED & set(arguments):
-                if (data := self.uploads.get(arguments[field])) is None:
-                    raise RefusedError(404, "no such upload")
-                arguments[field] = data
+            for field in orders.UPLOADED & set(arguments):
+                named = arguments[field]
+                arguments[field] = self._all(named) if isinstance(named, list) else self._one(named)
             job = Job(function, arguments)
             try:
                 pool.submit(job)
@@ -211,6 +153,19 @@ class _Desk:
             return JSONResponse(_told(job), 202)
 
         return endpoint
+
+    def _one(self, name: str) -> bytes:
+        if (data := self.uploads.get(name)) is None:
+            raise RefusedError(404, "no such upload")
+        return data
+
+    def _all(self, names: list[str]) -> list[bytes]:
+        if not 1 <= len(names) <= MAX_ALBUM:
+            raise RefusedError(400, f"1 to {MAX_ALBUM} photos at once, not {len(names)}: use the shell for more")
+        found = [self._one(name) for name in names]
+        if sum(map(len, found)) > MAX_ALBUM_BYTES:
+            raise RefusedError(400, f"the photos have more than {MAX_ALBUM_BYTES} bytes in all: use the shell for them")
+        return found
 
     async def job(self, request: Request) -> Response:
         return JSONResponse(_told(self._job(request)))
@@ -255,27 +210,7 @@ def _told(job: Job) -> dict[str, Any]:
 async def _order(request: Request, kind: type[T]) -> T:
     """Read an order from the body of a request."""
     _expect(request, "application/json")
-    body = await _body(request, MAX_REQUEST, f"the request is larger than {MAX_REQUEST} bytes")
-    try:
-        values = json.loads(body)
-    except (ValueError, RecursionError):
-        raise RefusedError(400, "the request is not JSON") from None
-    if not isinstance(values, dict):
-        raise RefusedError(400, "the request is not a JSON object")
-    types = get_type_hints(kind)
-    if unknown := sorted(set(values) - set(types)):
-        raise RefusedError(400, f"unknown field {unknown[0]!r}")
-    for name, value in values.items():
-        if not isinstance(value, get_args(types[name]) or types[name]):
-            raise RefusedError(400, f"{name} must be {'true or false' if types[name] is bool else 'text'}")
-        allowed = choices().get(name)
-        if isinstance(value, str) and allowed and value not in allowed:
-            raise RefusedError(400, f"unknown {name} {value!r}; choose one of {', '.join(allowed)}")
-    try:
-        return kind(**values)
-    except TypeError:
-        missing = next(f.name for f in dataclasses.fields(kind) if f.name not in values)  # type: ignore[arg-type]
-        raise RefusedError(400, f"{missing} is missing") from None
+    return orders.parse(await _body(request, MAX_REQUEST, f"the request is larger than {MAX_REQUEST} bytes"), kind)
 
 
 def _expect(request: Request, media_type: str) -> None:
@@ -325,8 +260,11 @@ async def _options(request: Request) -> Response:
             "codecs": CODECS,
             "labels": {name: load_codec(name).label for name in CODECS},
             "colors": COLORS,
-            "formats": choices()["format"],
+            "formats": orders.choices()["format"],
+            "channels": {each.name: each.label for each in channels()},
             "max_upload": MAX_UPLOAD,
+            "max_album": MAX_ALBUM,
+            "max_album_bytes": MAX_ALBUM_BYTES,
             "min_side": MIN_SIDE,
             "max_pixels": MAX_PIXELS,
         }
@@ -334,7 +272,7 @@ async def _options(request: Request) -> Response:
 
 
 async def _openapi(request: Request) -> Response:
-    return JSONResponse(openapi.document(CODECS, COLORS, choices()["format"], max_upload=MAX_UPLOAD))
+    return JSONResponse(openapi.document(orders.choices(), max_upload=MAX_UPLOAD, max_album=MAX_ALBUM))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stegcinn import __version__
@@ -21,10 +21,15 @@ PASSWORD: Json = {
 }
 
 
-def document(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str], *, max_upload: int) -> Json:
-    """The whole description, for the choices that this version offers."""
+def document(choices: Mapping[str, Sequence[str]], *, max_upload: int, max_album: int) -> Json:
+    """The whole description, for the choices that this version offers, by field."""
+    codecs, colors, formats = choices["codec"], choices["colors"], choices["format"]
     codec: Json = {"enum": [*codecs, None], "description": "how bits become colours; null chooses"}
     color: Json = {"enum": [*colors, None], "description": "null: keep, but generate for a gray photo"}
+    through = "what the container has to come through, in a JPEG of that size; null: it is sent as it is"
+    channel: Json = {"enum": [*choices["channel"], None], "description": through}
+    several: Json = {"type": "array", "items": ID, "minItems": 1, "maxItems": max_album}
+    name: Json = {"type": ["string", "null"], "description": "of the payload; what is unsafe is taken off"}
     halved = "scale the photo down to half first; edges are drawn anew each time, so room differs a little"
     halve: Json = {"type": "boolean", "description": halved}
     stripped = "leave out what a JPEG tells besides its picture; other files never keep it"
@@ -33,7 +38,15 @@ def document(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
         "look": ("Read a photo: its size, the format to hide in it, and a `thumbnail`.", _object(photo=ID)),
         "measure": (
             "Measure how much a photo takes.",
-            _object(["photo"], photo=ID, codec=codec, colors=color, halve=halve, format={"enum": list(formats)}),
+            _object(
+                ["photo"],
+                photo=ID,
+                codec=codec,
+                colors=color,
+                halve=halve,
+                channel=channel,
+                format={"enum": list(formats)},
+            ),
         ),
         "chart": (
             "Draw where a photo can hide; file: the `map`, as large as the thumbnail.",
@@ -46,11 +59,12 @@ def document(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
                 ["host", "payload"],
                 host=ID,
                 payload=ID,
-                name={"type": ["string", "null"], "description": "of the payload; what is unsafe is taken off"},
+                name=name,
                 password=PASSWORD,
                 codec=codec,
                 colors=color,
                 halve=halve,
+                channel=channel,
                 format={"enum": list(formats)},
                 strip_metadata={"type": "boolean", "description": stripped},
             ),
@@ -58,6 +72,31 @@ def document(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
         "reveal": (
             "Reveal a payload; file: `payload`.",
             _object(["image"], image=ID, password=PASSWORD, thorough=thorough),
+        ),
+        "survey": (
+            "Look at a photo that may be one of an album: a `thumbnail`, and how much it carries unseen.",
+            _object(photo=ID),
+        ),
+        "hide_album": (
+            "Hide a payload in several photos; file: the `album`, a ZIP archive of them.",
+            _object(
+                ["hosts", "payload"],
+                hosts=several,
+                names={
+                    "type": "array",
+                    "items": TEXT,
+                    "description": "of the photos, in their order; others are called photo",
+                },
+                payload=ID,
+                name=name,
+                password=PASSWORD,
+                spare={**TEXT, "description": 'how many photos may be lost, or which part of them: "1", "20%"'},
+                strip_metadata={"type": "boolean", "description": stripped},
+            ),
+        ),
+        "reveal_album": (
+            "Reveal what several images hold together, in any order; file: `payload`.",
+            _object(["images"], images=several, password=PASSWORD, thorough=thorough),
         ),
     }
     return {
@@ -130,12 +169,13 @@ def document(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
                     "description": "what follows # in the address that stegcinn serve prints",
                 }
             },
-            "schemas": _schemas(codecs, colors, formats),
+            "schemas": _schemas(choices, tuple(orders)),
         },
     }
 
 
-def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str]) -> Json:
+def _schemas(choices: Mapping[str, Sequence[str]], kinds: Sequence[str]) -> Json:
+    codecs, colors, formats = choices["codec"], choices["colors"], choices["format"]
     notes: Json = {"type": "array", "items": TEXT}
     chosen = {"codec": {"enum": list(codecs)}, "colors": {"enum": list(colors)}}
     size = {"width": COUNT, "height": COUNT}
@@ -144,7 +184,11 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
         key: {"type": "array", "items": {"enum": list(values)}}
         for key, values in {"codecs": codecs, "colors": colors, "formats": formats}.items()
     }
-    limits = {"max_upload": COUNT, "min_side": COUNT, "max_pixels": COUNT}
+    labels = {
+        field: _object(**dict.fromkeys(choices[of], TEXT))
+        for field, of in (("labels", "codec"), ("channels", "channel"))
+    }
+    limits = dict.fromkeys(("max_upload", "max_album", "max_album_bytes", "min_side", "max_pixels"), COUNT)
     preview: Json = {
         "oneOf": [
             _object(kind={"const": "text"}, text=TEXT, whole={"type": "boolean"}),
@@ -154,6 +198,9 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
     }
     why: Json = {"type": ["string", "null"], "description": "why any change can be proved, if so"}
     route = _object(codec=TEXT, suffix=TEXT, bytes=COUNT, safe_bytes=COUNT, evidence=why)
+    revealed: dict[str, Json] = {
+        "name": {"type": ["string", "null"]}, "bytes": COUNT, "preview": preview, "notes": notes,
+    }  # fmt: skip
     facts = [
         {"type": "null"},
         _object(
@@ -169,6 +216,7 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
         ),
         _object(),
         _object(
+            **size,
             bytes=COUNT,
             bpp=NUMBER,
             **chosen,
@@ -194,21 +242,35 @@ def _schemas(codecs: Sequence[str], colors: Sequence[str], formats: Sequence[str
             encrypted={"type": "boolean"},
             same_gray=SHARE,
             amplified=COUNT,
+            survival={"type": ["string", "null"], "description": "what it comes through on the way, if anything"},
             notes=notes,
         ),
-        _object(name={"type": ["string", "null"]}, bytes=COUNT, preview=preview, notes=notes),
+        _object(**revealed),
+        _object(**size, safe_bytes=COUNT, evidence=why, takes={"type": "boolean"}),
+        _object(
+            bytes=COUNT,
+            photos={"type": "array", "items": _object(name=TEXT, bytes=COUNT, file_bytes=COUNT)},
+            left_out={"type": "array", "items": TEXT},
+            spare={**COUNT, "description": "how many of the photos that carry something may be lost"},
+            needed={**COUNT, "description": "how many of the bytes in them give the payload back"},
+            disturbance={"type": ["number", "null"], "minimum": 0, "description": "of all photos together"},
+            judgement=_object(**judged),
+            encrypted={"type": "boolean"},
+            notes=notes,
+        ),
+        _object(**revealed, shares=COUNT, of=COUNT),
     ]
     error = _object(
         message={**TEXT, "description": "one line for people"},
         code={**COUNT, "description": "the exit code of stegcinn for the same"},
     )
     return {
-        "Options": _object(version=TEXT, labels=_object(**dict.fromkeys(codecs, TEXT)), **names, **limits),
+        "Options": _object(version=TEXT, **labels, **names, **limits),
         "Upload": _object(id=ID, bytes=COUNT),
         "Error": _object(error=error),
         "Job": _object(
             id=ID,
-            kind={"enum": ["look", "measure", "chart", "weigh", "hide", "reveal"]},
+            kind={"enum": list(kinds)},
             state={"enum": ["waiting", "running", "done", "failed", "cancelled"]},
             progress=SHARE,
             error={"oneOf": [{"type": "null"}, error]},
@@ -239,6 +301,7 @@ def _upload_links() -> Json:
         "weigh": ["payload"],
         "hide": ["host", "payload"],
         "reveal": ["image"],
+        "survey": ["photo"],
     }
     links: Json = {
         name: {"operationId": name, "requestBody": dict.fromkeys(fields, "$response.body#/id")}

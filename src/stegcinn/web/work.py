@@ -19,7 +19,7 @@ from stegcinn.carriers.heatmap import heated
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import Colors, Progress, Wish
-from stegcinn.errors import ImageError, MachineError, UsageError
+from stegcinn.errors import ImageError, MachineError, SharesError, StegcinnError, UsageError
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import envelope
 from stegcinn.sealing.envelope import Payload
@@ -70,7 +70,7 @@ def look(progress: Progress, *, photo: bytes) -> Outcome:
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     format = "jpg" if too_large and is_jpeg else stego.usual_suffix(source)[1:]
     told = {"gray": image.is_gray, "jpeg": is_jpeg, "too_large": too_large, "format": format}
-    return Outcome({**_size(image), **told, "notes": source.notes}, {"thumbnail": _png(small)})
+    return Outcome({**_size(image), **told, "notes": source.notes}, {"thumbnail": as_png(small)})
 
 
 def _halved(source: Source, error: ImageError) -> Source:
@@ -86,14 +86,21 @@ def _opened(photo: bytes, halve: bool) -> Source:
 
 
 def measure(
-    progress: Progress, *, photo: bytes, codec: str | None, colors: str | None, halve: bool, format: str
-) -> Outcome:
-    """Measure how much a photo takes, what an attacker makes of payloads up to which size, and what comes out."""
-    source, wish, suffix = _opened(photo, halve), Wish(cast(Colors | None, colors)), f".{format}"
+    progress: Progress, *, photo: bytes, codec: str | None, colors: str | None, halve: bool, channel: str | None,
+    format: str,
+) -> Outcome:  # fmt: skip
+    """Measure how much a photo takes, what an attacker makes of payloads up to which size, and what comes out.
+
+    With a channel: how much of it comes through that, and in a picture of which size.
+    """
+    source, suffix = _opened(photo, halve), f".{format}"
+    wish = Wish(cast(Colors | None, colors), channel=channel)
     room = stego.measure(source, codec=codec, wish=wish, suffix=suffix, progress=progress)
     sizes = sorted({room.safe_bytes, room.bytes} - {0})
+    sent = source if channel is None else stego.blank(source, suffix, codec=codec, wish=wish)
     facts = {
         **room.to_json(),
+        **_size(sent.photo()),
         "judgements": [{"up_to": size, **asdict(room.judge(size))} for size in sizes],
         "file_bytes": stego.expected_size(source, suffix, codec=codec, wish=wish),
         "notes": source.notes,
@@ -107,7 +114,7 @@ def chart(progress: Progress, *, photo: bytes) -> Outcome:
     levels = stego.noisiness(source, progress)
     image = Image.fromarray(heated(source.photo().luma, levels))
     image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    return Outcome({}, {"map": _png(image)})
+    return Outcome({}, {"map": as_png(image)})
 
 
 def weigh(progress: Progress, *, payload: bytes) -> Outcome:
@@ -118,15 +125,16 @@ def weigh(progress: Progress, *, payload: bytes) -> Outcome:
 
 def hide(
     progress: Progress, *, host: bytes, payload: bytes, name: str | None, password: str | None, codec: str | None,
-    colors: str | None, halve: bool, format: str, strip_metadata: bool,
+    colors: str | None, halve: bool, channel: str | None, format: str, strip_metadata: bool,
 ) -> Outcome:  # fmt: skip
     """Hide a payload; files: the `container`, and pictures of host and container side by side.
 
-    Its `notes` are those of the container but for what `judgement` and `encrypted` tell.
+    With a channel, both are as large as that leaves them. Its `notes` are those of the container but for what
+    `judgement`, `encrypted` and `survival` tell.
     """
     check_new(password)
     source, suffix = _opened(host, halve), f".{format}"
-    wish = Wish(cast(Colors | None, colors), strip_metadata=strip_metadata)
+    wish = Wish(cast(Colors | None, colors), strip_metadata=strip_metadata, channel=channel)
     container = stego.conceal(
         source, Payload(payload, name), password=password, codec=codec, wish=wish, suffix=suffix,
         progress=lambda share: progress(HIDING_SHARE * share),
@@ -136,6 +144,7 @@ def hide(
     after = View(saved, as_stored=saved.is_jpeg)
     photo = before.photo
     times = amplification(before.channels, after.channels)
+    told = (container.judgement.reason, stego.PUBLIC, container.survival)
     facts = {
         **_size(photo),
         "bytes": len(payload),
@@ -149,7 +158,8 @@ def hide(
         "encrypted": password is not None,
         "same_gray": float(np.mean(before.gray == after.gray)),
         "amplified": times,
-        "notes": [note for note in container.notes if note not in (container.judgement.reason, stego.PUBLIC)],
+        "survival": container.survival,
+        "notes": [note for note in container.notes if note not in told],
     }
     return Outcome(facts, {"container": container.file, **pictures(before, after, times)})
 
@@ -157,15 +167,34 @@ def hide(
 def reveal(progress: Progress, *, image: bytes, password: str | None, thorough: bool) -> Outcome:
     """Reveal a payload; files: the `payload`. Its name is safe, and only a suggestion."""
     source = Source(image)
-    payload = stego.uncover(source, password=password, thorough=thorough, progress=progress)
+    try:
+        payload = stego.uncover(source, password=password, thorough=thorough, progress=progress)
+    except SharesError as error:
+        raise TooFewError(error) from None
+    return revealed(payload, source.notes)
+
+
+def revealed(payload: Payload, notes: list[str]) -> Outcome:
+    """A payload as the page gets it."""
     if len(payload.data) > MAX_REVEALED:
         raise UsageError(
             f"the payload has {len(payload.data):,} bytes, too many for the page: use stegcinn reveal in a shell"
         )
-    facts = {
-        "name": payload.name, "bytes": len(payload.data), "preview": preview(payload.data), "notes": source.notes,
-    }  # fmt: skip
+    facts = {"name": payload.name, "bytes": len(payload.data), "preview": preview(payload.data), "notes": notes}
     return Outcome(facts, {"payload": payload.data})
+
+
+class TooFewError(StegcinnError):
+    """SharesError in the words of the page."""
+
+    exit_code = SharesError.exit_code
+
+    def __init__(self, error: SharesError) -> None:
+        found = f"these are {error.found:,} of the {error.count:,} photos of an album"
+        if error.found == 1:
+            found = f"this is one of the {error.count:,} photos of an album"
+        missing = f"{error.missing:,} bytes are still missing"
+        super().__init__(f"{found}, too few: {missing}; drop more of its photos here, all at once")
 
 
 def preview(data: bytes) -> dict[str, Any]:
@@ -221,12 +250,12 @@ def pictures(host: View, container: View, times: int) -> dict[str, bytes]:
         filter = Image.Resampling.NEAREST if name == "difference" else Image.Resampling.BOX
         factor = min(1, VIEW_SIDE / max(plane.size))
         size = (max(1, round(plane.width * factor)), max(1, round(plane.height * factor)))
-        files[f"{name}-whole"] = _png(plane.resize(size, filter) if factor < 1 else plane)
+        files[f"{name}-whole"] = as_png(plane.resize(size, filter) if factor < 1 else plane)
     height, width = host.gray.shape
     if max(height, width) > DETAIL_SIDE:
         left, top = most_changed(host.channels, container.channels)
         box = (left, top, min(left + DETAIL_SIDE, width), min(top + DETAIL_SIDE, height))
-        files |= {f"{name}-detail": _png(plane.crop(box)) for name, plane in planes.items()}
+        files |= {f"{name}-detail": as_png(plane.crop(box)) for name, plane in planes.items()}
     return files
 
 
@@ -245,7 +274,8 @@ def most_changed(host: UInt8, container: UInt8) -> tuple[int, int]:
     return left, top
 
 
-def _png(image: Image.Image) -> bytes:
+def as_png(image: Image.Image) -> bytes:
+    """The file of a picture."""
     buffer = io.BytesIO()
     profile = image.info.get("icc_profile")
     image.save(buffer, "PNG", compress_level=1, icc_profile=profile)  # quick: it travels no further than this machine

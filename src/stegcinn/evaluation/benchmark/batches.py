@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from stegcinn.album.spreading import NO_SPARE, spread
 from stegcinn.codecs.base import SAFE, Grades
 from stegcinn.errors import CapacityError
 from stegcinn.runtime.arrays import Float64
+from stegcinn.sealing import envelope
 
 STEPS = 40  # of the search for what all photos have in common
+CORRECTIONS = 4
 
 
 def sizes(strategy: str, photos: Sequence[Grades | None], total: int) -> list[int]:
@@ -18,7 +21,7 @@ def sizes(strategy: str, photos: Sequence[Grades | None], total: int) -> list[in
 
     `photos`: what their codec tells, None for those that take nothing. Strategies: `equal-bytes`; `one-full`, as few
     photos as can be, those that take most; `equal-disturbance`; `hardest-half`, the same in the half of the photos
-    that carry most unseen.
+    that carry most unseen; `album`, what `hide_album` does: the same in as many photos as disturbs least in all.
     """
     return STRATEGIES[strategy](photos, total)
 
@@ -48,11 +51,22 @@ def _hardest_half(photos: Sequence[Grades | None], total: int) -> list[int]:
     return _equal_disturbance([each if number in hard else None for number, each in enumerate(photos)], total)
 
 
+def _album(photos: Sequence[Grades | None], total: int) -> list[int]:
+    size, found = total, [0]
+    for _ in range(CORRECTIONS):  # of the payload: what shares and envelopes add depends on how it is spread
+        each = spread(photos, size, NO_SPARE)
+        added = envelope.OVERHEAD + each.header
+        found = [each.bytes_of(n) + added if each.symbols[n] else 0 for n in range(len(photos))]
+        size += total - sum(found)
+    return found
+
+
 STRATEGIES: dict[str, Callable[[Sequence[Grades | None], int], list[int]]] = {
     "equal-bytes": _equal_bytes,
     "one-full": _one_full,
     "equal-disturbance": _equal_disturbance,
     "hardest-half": _hardest_half,
+    "album": _album,
 }
 
 

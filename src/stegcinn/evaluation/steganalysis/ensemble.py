@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from stegcinn.runtime.arrays import Bool, Float32, Float64, Int64
 
@@ -38,43 +39,54 @@ def cross_validated(covers: Float32, stegos: Float32, seed: int) -> Bool:
     return right
 
 
-def cross_validated_votes(covers: Float32, stegos: Float32, carrying: Bool, seed: int) -> Float64:
-    """Votes on covers and stegos, (2, photos), -1 to 1, by rules trained on those of the other photos that carry.
-
-    `carrying` (photos,): whose stegos are no copies.
-    """
-    rng = np.random.default_rng(seed)
-    found = np.zeros((2, len(covers)))
-    order = rng.permutation(len(covers))
+def cross_validated_margins(covers: Float32, stegos: Float32, carrying: Bool, known: Int64, rng: Generator) -> Float64:
+    """`margins` of the photos `known`, (2, len(known)), each by a rule trained on the others of them that carry."""
+    found = np.zeros((2, len(known)))
+    order = rng.permutation(len(known))
     for fold in range(FOLDS):
         test = order[fold::FOLDS]
-        train = np.setdiff1d(np.flatnonzero(carrying), test)
-        found[:, test] = votes(covers, stegos, train, test, rng) / LEARNERS
+        others = np.setdiff1d(order, test)
+        found[:, test] = margins(covers, stegos, known[others[carrying[known[others]]]], known[test])
     return found
 
 
-def classified(covers: Float32, stegos: Float32, train: Int64, test: Int64, rng: np.random.Generator) -> Bool:
+def margins(covers: Float32, stegos: Float32, train: Int64, test: Int64) -> Float64:
+    """How far covers and stegos of the photos `test` are on the stegos' side of one rule, (2, len(test)).
+
+    The rule is trained on the photos `train`; distances are in standard deviations of its covers.
+    """
+    (cover, stego, *tested), _ = _standardised(covers, stegos, train, test)
+    weights, threshold = _discriminant(cover, stego)
+    spread = float((cover @ weights).std()) + TINY
+    return np.stack([(part @ weights - threshold) / spread for part in tested]).astype(np.float64)
+
+
+def classified(covers: Float32, stegos: Float32, train: Int64, test: Int64, rng: Generator) -> Bool:
     """Which covers and stegos of the photos `test` are classified right, (2, len(test)), trained on `train`."""
     found = votes(covers, stegos, train, test, rng)
     found += rng.choice((-0.5, 0.5), found.shape)  # ties
     return np.stack([found[0] < 0, found[1] > 0])
 
 
-def votes(covers: Float32, stegos: Float32, train: Int64, test: Int64, rng: np.random.Generator) -> Float64:
+def votes(covers: Float32, stegos: Float32, train: Int64, test: Int64, rng: Generator) -> Float64:
     """How many more learners take covers and stegos of the photos `test` for stegos than do not, (2, len(test))."""
+    (cover, stego, cover_test, stego_test), features = _standardised(covers, stegos, train, test)
+    found = np.zeros((2, len(test)))
+    for _ in range(LEARNERS):
+        chosen = rng.choice(features, min(SUBSPACE, features), replace=False)
+        weights, threshold = _discriminant(cover[:, chosen], stego[:, chosen])
+        found += np.sign(np.stack([part[:, chosen] @ weights for part in (cover_test, stego_test)]) - threshold)
+    return found
+
+
+def _standardised(covers: Float32, stegos: Float32, train: Int64, test: Int64) -> tuple[list[Float32], int]:
+    """Covers and stegos to train and to test on, in units of what is trained on; how many features vary there."""
     x = np.concatenate([covers[train], stegos[train]])
     scale = x.std(0)
     live = np.flatnonzero(scale > TINY)
     centre, scale = x[:, live].mean(0), scale[live]
-    cover, stego, cover_test, stego_test = (
-        (part[:, live] - centre) / scale for part in (covers[train], stegos[train], covers[test], stegos[test])
-    )
-    found = np.zeros((2, len(test)))
-    for _ in range(LEARNERS):
-        chosen = rng.choice(len(live), min(SUBSPACE, len(live)), replace=False)
-        weights, threshold = _discriminant(cover[:, chosen], stego[:, chosen])
-        found += np.sign(np.stack([part[:, chosen] @ weights for part in (cover_test, stego_test)]) - threshold)
-    return found
+    parts = (covers[train], stegos[train], covers[test], stegos[test])
+    return [(part[:, live] - centre) / scale for part in parts], len(live)
 
 
 def _discriminant(cover: Float32, stego: Float32) -> tuple[Float32, float]:

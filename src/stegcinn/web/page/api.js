@@ -28,8 +28,9 @@ async function request(path, { method = "GET", body, type, signal, keepalive } =
 
 export const options = async () => (await request("options")).json();
 
-let limits = { max_upload: Infinity };
-export const setLimits = (found) => { limits = found; };
+let known = { max_upload: Infinity, max_album: Infinity, max_album_bytes: Infinity };
+export const setLimits = (found) => { known = found; };
+export const limits = () => known;
 
 /** A file for the server, sent when it is first needed, and again should the server have forgotten it. */
 export class Upload {
@@ -41,8 +42,8 @@ export class Upload {
 
   async id() {
     // Checked here, too: a server that stops reading halfway looks like one that is gone.
-    if (this.blob.size > limits.max_upload) {
-      throw new Trouble(`the file is larger than ${limits.max_upload} bytes: use the shell for it`);
+    if (this.blob.size > known.max_upload) {
+      throw new Trouble(`the file is larger than ${known.max_upload} bytes: use the shell for it`);
     }
     this.#id ??= this.#send();
     try {
@@ -79,7 +80,7 @@ export class Upload {
 
 const sent = new Set(); // names of uploads and jobs that the server keeps for us
 
-/** Have a job done and return it with its files. `signal` cancels it, on the server too. */
+/** Have a job done, of uploads or lists of them by field; return it with its files. `signal` cancels it, on the server too. */
 export async function run(kind, uploads, choices, { signal, report = () => {} } = {}) {
   let job = await order(kind, uploads, choices, signal);
   sent.add(`jobs/${job.id}`);
@@ -104,16 +105,27 @@ export async function run(kind, uploads, choices, { signal, report = () => {} } 
 
 async function order(kind, uploads, choices, signal) {
   for (let attempt = 1; ; attempt++) {
-    const ids = await Promise.all(Object.entries(uploads).map(async ([name, upload]) => [name, await upload.id()]));
+    const ids = [];
+    for (const [name, each] of Object.entries(uploads)) ids.push([name, Array.isArray(each) ? await sentAll(each, signal) : await each.id()]);
     signal?.throwIfAborted();
     const body = JSON.stringify({ ...choices, ...Object.fromEntries(ids) });
     try {
       return await (await request(kind, { method: "POST", body, type: "application/json" })).json();
     } catch (error) {
       if (error.status !== 404 || attempt > 1) throw error;
-      Object.values(uploads).forEach((upload) => upload.forget()); // kept for a while only: send it again
+      Object.values(uploads).flat().forEach((upload) => upload.forget()); // kept for a while only: send it again
     }
   }
+}
+
+/** One after another: the server takes few at once, and a browser has few connections for all that it asks. */
+async function sentAll(uploads, signal) {
+  const ids = [];
+  for (const upload of uploads) {
+    signal?.throwIfAborted();
+    ids.push(await upload.id());
+  }
+  return ids;
 }
 
 function pause(ms, signal) {

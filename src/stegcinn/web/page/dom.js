@@ -65,15 +65,15 @@ export function left(files, reason) {
   if (files.length) announce($("stray").textContent);
 }
 
-/** A file input with a place to drop on. `onFile` gets the file chosen or dropped; `single` says why only the first. */
-export function dropzone(zone, input, onFile, single) {
+/** A file input with a place to drop on. `onFiles` gets those chosen or dropped; `single` says why only the first, if so. */
+export function dropzone(zone, input, onFiles, single = null) {
   const take = (files) => {
     if (!files.length) return;
-    left([...files].slice(1), single);
-    onFile(files[0]);
+    left(single ? files.slice(1) : [], single);
+    onFiles(single ? files.slice(0, 1) : files);
   };
   input.addEventListener("change", () => {
-    take(input.files);
+    take([...input.files]); // a copy, as the list is emptied with the input
     input.value = ""; // the same file may be chosen again
   });
   let inside = 0; // dragenter and dragleave come for every element within, too
@@ -88,7 +88,7 @@ export function dropzone(zone, input, onFile, single) {
     event.stopPropagation(); // what is dropped beside is told elsewhere
     mark(-inside);
     if (zone.closest("fieldset").disabled) left(event.dataTransfer.files, "wait until this is done, or cancel it");
-    else take(event.dataTransfer.files);
+    else take([...event.dataTransfer.files]);
   });
 }
 

@@ -1,5 +1,7 @@
-// Hide: a photo, a payload, a password; then the work. room.js has the words for what a photo takes, result.js those after.
+// Hide: a photo, a payload, a password; then the work. room.js has the words for what a photo takes, result.js those after;
+// album.js is there for several photos.
 
+import * as album from "./album.js";
 import { Upload, run } from "./api.js";
 import * as compare from "./compare.js";
 import { $, Addresses, Working, about, announce, bytes, dropzone, element, list, options as fill, percent, say, show } from "./dom.js";
@@ -9,7 +11,8 @@ import { strength } from "./strength.js";
 
 const WEIGH_AFTER_MS = 400; // of quiet, while a message is typed
 const STEPS = ["hide-photo-step", "hide-payload-step", "hide-password-step"];
-const CHOICES = ["hide-codec", "hide-colors", "hide-size", "hide-format"]; // what measuring depends on
+const CHOICES = ["hide-codec", "hide-colors", "hide-size", "hide-format", "hide-channel"]; // what measuring depends on
+const AS_FILE = ["hide-codec", "hide-colors", "hide-format", "hide-strip"]; // no choice for what is to come through a channel
 const MAP = "Where it can hide";
 const thumbnails = new Addresses();
 const working = new Working("hide", "Hiding");
@@ -22,10 +25,13 @@ let measuring = null;
 let charting = null;
 let weighing = null; // { timer, gone }
 let hiding = null;
+let channels = {}; // words by name
 let formatChosen = false; // by hand; else a JPEG stays a JPEG, and others become PNG
 
 const choice = (id) => $(id).value || null;
 const halve = () => $("hide-size").value === "half";
+const format = () => choice("hide-channel") ? "jpg" : $("hide-format").value;
+const through = () => choice("hide-channel") && channels[$("hide-channel").value];
 const kind = () => document.querySelector('input[name="payload-kind"]:checked').value;
 
 export function setup(found) {
@@ -35,14 +41,23 @@ export function setup(found) {
   }
   fill($("hide-format"), found.formats.map((name) => [name, name.toUpperCase()]));
 
-  dropzone($("hide-photo-step"), $("hide-photo"), takePhoto, "one photo at a time");
-  dropzone($("hide-payload-step"), $("hide-file"), takeFile, "one file at a time; several go into a ZIP archive");
-  $("hide-photo-other").addEventListener("click", () => $("hide-photo").click());
+  channels = found.channels;
+  fill($("hide-channel"), [["", "as it is (no recompression)"], ...Object.entries(channels).map(([name, words]) => [name, `by ${words}`])]);
+  album.setup(weighed);
+
+  dropzone($("hide-photo-step"), $("hide-photo"), takePhotos);
+  dropzone($("hide-payload-step"), $("hide-file"), ([taken]) => takeFile(taken), "one file at a time; several go into a ZIP archive");
+  for (const id of ["hide-photo-other", "hide-album-add"]) $(id).addEventListener("click", () => $("hide-photo").click());
+  $("hide-album-other").addEventListener("click", startOver);
   $("hide-message").addEventListener("input", () => takeMessage(WEIGH_AFTER_MS));
   for (const radio of document.querySelectorAll('input[name="payload-kind"]')) radio.addEventListener("change", changeKind);
   $("hide-format").addEventListener("change", () => { formatChosen = true; });
   $("hide-halve").addEventListener("change", () => setHalve($("hide-halve").checked));
   for (const id of CHOICES) $(id).addEventListener("change", measure);
+  $("hide-channel").addEventListener("change", () => {
+    for (const id of AS_FILE) $(id).disabled = Boolean(through());
+    show("hide-channel-hint", Boolean(through()));
+  });
   $("hide-map-show").addEventListener("click", chart);
   $("hide-password").addEventListener("input", rate);
   $("hide-form").addEventListener("submit", (event) => {
@@ -50,7 +65,7 @@ export function setup(found) {
     hide();
   });
   $("hide-cancel").addEventListener("click", () => hiding?.abort());
-  $("hide-again").addEventListener("click", again);
+  for (const id of ["hide-again", "hide-album-again"]) $(id).addEventListener("click", again);
   $("hide-halved").addEventListener("click", () => {
     setHalve(true);
     hide();
@@ -61,19 +76,42 @@ export function setup(found) {
 
 // The photo
 
-async function takePhoto(taken) {
+/** One is a host by itself; several are an album, as are all that come to them. */
+function takePhotos(taken) {
+  if (taken.length === 1 && !album.isOpen()) {
+    takePhoto(taken[0]);
+    return;
+  }
+  dropPhoto();
+  show("hide-photo-drop", false);
+  album.add(taken);
+}
+
+function startOver() {
+  album.close();
+  show("hide-photo-drop");
+  weighed();
+  $("hide-photo").focus();
+}
+
+/** Forget the photo, and all that is shown of it. */
+function dropPhoto() {
   photo?.gone.abort();
   photo?.upload.drop();
   measuring?.abort();
   closeMap();
-  photo = { upload: new Upload(taken), name: taken.name, size: taken.size, jpeg: false, notes: [], gone: new AbortController() };
-  room = null;
+  photo = room = null;
   result.close();
   thumbnails.release();
   for (const id of ["hide-photo-error", "hide-error", "hide-said", "hide-photo-size", "hide-capacity", "hide-outcome"]) say(id, "");
-  for (const id of ["hide-advice", "hide-room", "hide-map-show"]) show(id, false);
-  if ($("hide-halve").disabled) $("hide-size").value = ""; // only the last one had to be halved
+  for (const id of ["hide-advice", "hide-room", "hide-map-show", "hide-photo-chosen"]) show(id, false);
   list("hide-photo-notes", []);
+}
+
+async function takePhoto(taken) {
+  dropPhoto();
+  photo = { upload: new Upload(taken), name: taken.name, size: taken.size, jpeg: false, notes: [], gone: new AbortController() };
+  if ($("hide-halve").disabled) $("hide-size").value = ""; // only the last one had to be halved
   const mine = photo;
   say("hide-photo-name", taken.name);
   say("hide-photo-size", "Reading …");
@@ -103,6 +141,12 @@ async function takePhoto(taken) {
   }
 }
 
+/** Codec, colours and file format, which are not free for what is to come through a channel. */
+function chosen() {
+  const channel = choice("hide-channel");
+  return channel ? { channel, format: format() } : { codec: choice("hide-codec"), colors: choice("hide-colors"), format: format() };
+}
+
 function setHalve(is) {
   $("hide-size").value = is ? "half" : "";
   measure();
@@ -120,8 +164,8 @@ async function measure() {
   weighed();
   announce("Measuring how much the photo takes.");
   try {
-    const format = $("hide-format").value;
-    const choices = { codec: choice("hide-codec"), colors: choice("hide-colors"), halve: halve(), format };
+    const [made, way] = [format(), through()];
+    const choices = { ...chosen(), halve: halve() };
     const report = (job) => {
       const share = job.progress > 0 ? ` ${percent(job.progress)}` : "";
       $("hide-capacity").textContent = `Measuring how much it takes …${share}`;
@@ -129,9 +173,9 @@ async function measure() {
     const { facts } = await run("measure", { photo: photo.upload }, choices, { signal: mine.signal, report });
     if (measuring !== mine) return;
     room = facts;
-    say("hide-capacity", takes(room));
-    say("hide-outcome", room.bytes ? comesOut(room, photo, format, halve()) : "");
-    say("hide-advice-text", advice(room, photo, format));
+    say("hide-capacity", takes(room, way));
+    say("hide-outcome", room.bytes ? comesOut(room, photo, made, halve(), way) : "");
+    say("hide-advice-text", advice(room, photo, made));
     $("hide-advice").classList.toggle("amber", Boolean(room.evidence));
     show("hide-advice", Boolean(room.evidence) || halve());
     list("hide-photo-notes", [...new Set([...photo.notes, ...room.notes])]);
@@ -234,7 +278,12 @@ async function weigh(mine, signal) {
 
 /** Say whether the payload fits; what cannot fit cannot be hidden. */
 function weighed() {
-  const { fits, known } = draw(room, payload, { photo, format: $("hide-format").value });
+  if (album.isOpen()) {
+    album.draw(payload);
+    $("hide-start").disabled = false;
+    return;
+  }
+  const { fits, known } = draw(room, payload, { photo, format: format(), through: through() });
   $("hide-start").disabled = known && !fits;
 }
 
@@ -253,24 +302,24 @@ function rate() {
 async function hide() {
   for (const id of ["hide-error", "hide-said"]) say(id, "");
   if (hiding) return;
-  if (!photo) return missing("choose a photo first", "hide-photo");
+  if (!photo && !album.isOpen()) return missing("choose a photo first", "hide-photo");
   if (!payload) {
     return kind() === "file" ? missing("choose a file to hide, or type a message", "hide-file")
       : missing("type a message to hide", "hide-message");
   }
   const mine = hiding = new AbortController();
-  const job = { payload, format: $("hide-format").value, halved: halve() };
-  const choices = {
-    name: payload.name, password: $("hide-password").value || null, codec: choice("hide-codec"),
-    colors: choice("hide-colors"), halve: job.halved, format: job.format, strip_metadata: $("hide-strip").checked,
-  };
+  const job = { payload, format: format(), halved: halve(), through: through() };
+  const password = $("hide-password").value || null;
+  const choices = { ...chosen(), name: payload.name, password, halve: job.halved, strip_metadata: $("hide-strip").checked && !job.through };
   result.close();
+  album.closeResult();
   working.start("Sending …");
   busy(true);
   try {
-    const report = (told) => working.report(told);
-    const found = await run("hide", { host: photo.upload, payload: payload.upload }, choices, { signal: mine.signal, report });
-    result.open(job, room, found); // neither photo nor choices could change
+    const watch = { signal: mine.signal, report: (told) => working.report(told) };
+    // Neither photos nor choices can change meanwhile.
+    if (album.isOpen()) album.openResult(payload, await album.hide(payload, password, watch));
+    else result.open(job, room, await run("hide", { host: photo.upload, payload: payload.upload }, choices, watch));
   } catch (error) {
     if (mine.signal.aborted) working.cancelled("Cancelled: nothing was kept.");
     else say("hide-error", error.message);
@@ -280,8 +329,8 @@ async function hide() {
     busy(false);
   }
   // Last, as a control that is disabled or hidden cannot be focused.
-  if ($("hide-result").hidden) $("hide-start").focus();
-  else $("hide-result-title").focus();
+  const done = ["hide-result", "hide-album-result"].find((id) => !$(id).hidden);
+  $(done ? `${done}-title` : "hide-start").focus();
 }
 
 function missing(text, id) {
@@ -297,6 +346,7 @@ function busy(is) {
 
 function again() {
   result.close();
+  album.closeResult();
   file = null;
   setPayload(null);
   $("hide-message").value = "";
@@ -305,5 +355,5 @@ function again() {
   say("hide-file-name", "");
   rate();
   scrollTo({ top: 0 });
-  $("hide-photo-other").focus();
+  $(album.isOpen() ? "hide-album-add" : "hide-photo-other").focus();
 }

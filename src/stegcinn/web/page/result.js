@@ -7,13 +7,14 @@ import { fileName, sentence } from "./room.js";
 const WORDS = { safe: "Quiet.", noticeable: "May be noticed.", provable: "Can be proved." };
 const addresses = new Addresses();
 
-/** `job`: { payload, format, halved }; `room`: what measuring the photo found, if it has ended. */
+/** `job`: { payload, format, halved, through }; `room`: what measuring the photo found, if it has ended. */
 export function open(job, room, { facts, files }) {
   const { verdict, reason } = facts.judgement;
   const link = $("hide-download");
   link.href = addresses.of(files.container);
   link.download = fileName(job.format);
-  say("hide-result-text", `${link.download}, ${about(files.container.size)}. Send it as it is; keep the original to yourself.`);
+  const how = job.through ? `Send it as a photo by ${job.through}` : "Send it as it is";
+  say("hide-result-text", `${link.download}, ${about(files.container.size)}. ${how}; keep the original to yourself.`);
   $("hide-verdict").dataset.verdict = verdict;
   $("hide-verdict-word").textContent = WORDS[verdict];
   $("hide-verdict-reason").textContent = sentence(reason);
@@ -22,6 +23,7 @@ export function open(job, room, { facts, files }) {
     ["Hidden", `${job.payload.name ? `${job.payload.name}, ` : ""}${bytes(facts.bytes)}`],
     ["Encrypted", facts.encrypted ? "with your password" : "no: anyone with stegcinn can read it"],
     ["Size", `${facts.width} × ${facts.height} pixels`],
+    ...(facts.survival ? [["On the way", sentence(facts.survival)]] : []),
   ]));
   compare.open(files, { ...facts, jpeg: job.format === "jpg" });
   const all = room?.per_codec[facts.codec]; // may not be known yet

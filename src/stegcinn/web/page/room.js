@@ -2,6 +2,7 @@
 
 import { $, about, bytes, element, facts, percent, show } from "./dom.js";
 
+const CHANNEL_ZONE = "comes through up to";
 const ZONES = { safe: "quiet up to", noticeable: "may be noticed up to", provable: "any change can be proved, up to" };
 
 /** A container's name says nothing of the host's, so that nobody takes one for the other. */
@@ -9,7 +10,12 @@ export const fileName = (format) => `photo-hidden.${format}`;
 
 export const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
-export function takes(room) {
+/** `through`: the words for the channel that it is sent by, if so. */
+export function takes(room, through) {
+  if (through) {
+    return room.bytes ? `Up to ${bytes(room.bytes)} come through ${through}.`
+      : `Nothing in it comes through ${through}; try a larger or more colourful photo.`;
+  }
   if (!room.bytes) return "Takes nothing; try a larger or more colourful photo.";
   const all = `Takes up to ${bytes(room.bytes)}`;
   if (room.evidence) return `${all}, but any change can be proved.`;
@@ -17,7 +23,8 @@ export function takes(room) {
 }
 
 /** `host`: { jpeg, size }, whether it is a JPEG file, and of how many bytes. */
-export function comesOut(room, host, format, halved) {
+export function comesOut(room, host, format, halved, through) {
+  if (through) return `A JPEG of ${room.width} × ${room.height} pixels comes out, as small as it would arrive: ${fileName(format)}, about ${about(room.file_bytes)}.`;
   const what = format !== "jpg" ? `A ${format.toUpperCase()} comes out, which loses nothing`
     : host.jpeg && !halved ? "A JPEG comes out, the file that it was but for some colours" : "A JPEG comes out, made of the photo";
   const [size, was] = [about(room.file_bytes), about(host.size)];
@@ -45,19 +52,19 @@ const judged = (room, size) => room.judgements.find((each) => size <= each.up_to
 const place = (room, size) => Math.sqrt(Math.min(1, size / room.bytes));
 
 /** Draw the bar and say whether the payload fits. Returns { fits, known }. */
-export function draw(room, payload, { photo, format }) {
+export function draw(room, payload, { photo, format, through }) {
   show("hide-fit", Boolean(payload || room?.bytes));
   const needed = payload?.needed ?? payload?.size;
   // It surely fits if it would uncompressed; else its weight decides.
   const known = Boolean(payload && room && (payload.needed !== null || payload.size <= room.bytes));
   const fits = known && needed <= room.bytes;
   $("hide-fit").dataset.fits = known ? String(fits) : "unknown";
-  zones(room, known ? needed : null);
-  $("hide-fit-text").textContent = payload ? words(room, payload, { needed, known, fits, photo, format }) : "";
+  zones(room, known ? needed : null, through);
+  $("hide-fit-text").textContent = payload ? words(room, payload, { needed, known, fits, photo, format, through }) : "";
   return { fits, known };
 }
 
-function zones(room, needed) {
+function zones(room, needed, through) {
   show("hide-zones", Boolean(room?.bytes));
   show("hide-legend", Boolean(room?.bytes));
   if (!room?.bytes) return;
@@ -76,17 +83,18 @@ function zones(room, needed) {
   }
   $("hide-zones").replaceChildren(...parts);
   $("hide-legend").replaceChildren(...room.judgements.map(({ up_to: size, verdict }) => {
-    const line = element("li", `${ZONES[verdict]} ${bytes(size)}`);
+    const line = element("li", `${through ? CHANNEL_ZONE : ZONES[verdict]} ${bytes(size)}`);
     line.dataset.verdict = verdict;
     return line;
   }));
 }
 
-function words(room, payload, { needed, known, fits, photo, format }) {
+function words(room, payload, { needed, known, fits, photo, format, through }) {
   const size = payload.needed !== null && needed < payload.size
     ? `${bytes(payload.size)}, ${bytes(needed)} compressed` : bytes(payload.size);
   if (!known) return room ? `${size}. Compressing it …` : `${size}.${photo ? "" : " Choose a photo to see whether it fits."}`;
+  if (!fits && through) return `Does not fit: ${size}, and ${bytes(room.bytes)} come through ${through}.`;
   if (!fits) return `Does not fit: ${size}, and the photo takes ${bytes(room.bytes)}${format === "jpg" ? " as JPEG; a PNG takes more (File format under Advanced)" : ""}.`;
-  const share = `Fits: ${size}, ${percent(needed / room.bytes)} of what the photo takes.`;
+  const share = `Fits: ${size}, ${percent(needed / room.bytes)} of what ${through ? "comes through" : "the photo takes"}.`;
   return room.evidence ? share : `${share} ${sentence(judged(room, named(payload, needed)).reason)}`; // that is told of the photo
 }
