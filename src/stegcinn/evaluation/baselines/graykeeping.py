@@ -27,6 +27,7 @@ STEPS = range(1, 16)  # by how much errors are shifted to make room; errors from
 STEP_BITS, COUNT_BITS, REST_BITS = 4, 28, 6  # of the header: the step, pixels that were changed, the rest's length ...
 REST = 2**REST_BITS - 1  # ... and the rest, which no pixel carries
 HEADER = STEP_BITS + COUNT_BITS + REST_BITS + REST
+PATIENCE = 0.75  # of the rate that is needed: the second half of the pixels is rougher, and carries less
 RED_WEIGHT, GREEN_WEIGHT, BLUE_WEIGHT = LUMA_WEIGHTS
 HALF = 1 << 15
 
@@ -53,12 +54,7 @@ def hide(image: UInt8, payload: Bits) -> UInt8:
         stack = payload.tolist()
         for at in head:
             canvas.keep(at, stack)
-        count = 0
-        for at in canvas.order(head):
-            if len(stack) <= REST:
-                break
-            canvas.write(at, step, stack)
-            count += 1
+        count = canvas.fill(canvas.order(head), step, stack)
         if len(stack) <= REST:
             fields = ((step, STEP_BITS), (count, COUNT_BITS), (len(stack), REST_BITS))
             bits = [value >> place & 1 for value, length in fields for place in range(length)] + stack
@@ -144,65 +140,75 @@ class _Canvas:
         order: list[int] = (first + np.argsort(windows.var((-2, -1)).ravel()[first:], kind="stable")).tolist()
         return order
 
-    def predicted(self, channel: list[int], at: int) -> int:
-        """The pixel's gray, and what its neighbours above, below and beside differ from theirs."""
-        column, last = at % self.width, len(channel) - self.width
-        near = [at - self.width] if at >= self.width else []
-        near += [at + self.width] if at < last else []
-        near += [at - 1] if column else []
-        near += [at + 1] if column < self.width - 1 else []
-        difference = sum(channel[n] - self.gray[n] for n in near)
-        return min(255, max(0, self.gray[at] + (2 * difference + len(near)) // (2 * len(near))))
+    def fill(self, order: Sequence[int], step: int, stack: list[int]) -> int:
+        """Write in pixels until the stack is nearly empty, or there is no hope of that; how many were written."""
+        begun = len(stack)
+        for count, at in enumerate(order):
+            hopeless = count == len(order) // 2 and begun - len(stack) < PATIENCE * begun / 2
+            if len(stack) <= REST or hopeless:
+                return count
+            self.write(at, step, stack)
+        return len(order)
 
-    def expandable(self, at: int, step: int, red: int, blue: int) -> bool:
-        """Whether all that these errors may become are colours with a green."""
-        before = self.predicted(self.red, at), self.predicted(self.blue, at)
-        reds, blues = (
-            [guess + _expanded(value - guess, step, bit) for bit in (0, 1)]
-            for value, guess in zip((red, blue), before, strict=True)
+    def predicted(self, at: int) -> tuple[int, int]:
+        """Red and blue: the pixel's gray, and what its neighbours above, below and beside differ from theirs."""
+        gray, width, column = self.gray, self.width, at % self.width
+        near = [at - width] if at >= width else []
+        near += [at + width] if at < len(gray) - width else []
+        near += [at - 1] if column else []
+        near += [at + 1] if column < width - 1 else []
+        count, light = len(near), sum([gray[n] for n in near])
+        red, blue = (
+            gray[at] + (2 * (sum([channel[n] for n in near]) - light) + count) // (2 * count)
+            for channel in (self.red, self.blue)
         )
-        return (
-            min(*reds, *blues) >= 0 and max(*reds, *blues) <= 255
-            and all(self.greens(at, r, b) for r in set(reds) for b in set(blues))
-        )  # fmt: skip
+        return min(255, max(0, red)), min(255, max(0, blue))
+
+    def expandable(self, at: int, step: int, guess: tuple[int, int]) -> bool:
+        """Whether all that the errors of red and blue may become are colours with a green."""
+        reds, blues = (
+            {before + _expanded(channel[at] - before, step, bit) for bit in (0, 1)}
+            for channel, before in zip((self.red, self.blue), guess, strict=True)
+        )
+        return all(
+            0 <= red <= 255 and 0 <= blue <= 255 and bool(self.greens(at, red, blue)) for red in reds for blue in blues
+        )
 
     def write(self, at: int, step: int, stack: list[int]) -> None:
         """Pop what the pixel carries, and push what it takes to undo it."""
-        red, blue = self.red[at], self.blue[at]
-        if not self.expandable(at, step, red, blue):
+        guess = self.predicted(at)
+        if not self.expandable(at, step, guess):
             stack.append(1)
             return
-        greens = self.greens(at, red, blue)
+        greens = self.greens(at, self.red[at], self.blue[at])
         place = greens.index(self.green[at])
-        for channel in (self.red, self.blue):
-            guess = self.predicted(channel, at)
-            error = channel[at] - guess
-            channel[at] = guess + _expanded(error, step, stack.pop() if -step <= error < step else 0)
+        for channel, before in zip((self.red, self.blue), guess, strict=True):
+            error = channel[at] - before
+            channel[at] = before + _expanded(error, step, stack.pop() if -step <= error < step else 0)
         after = self.greens(at, self.red[at], self.blue[at])
         self.green[at] = after[min(place, len(after) - 1)]
         if len(greens) > len(after):
             stack.append(place)
-        if not self.expandable(at, step, self.red[at], self.blue[at]):
+        if not self.expandable(at, step, guess):
             stack.append(0)
 
     def read(self, at: int, step: int, stack: list[int]) -> None:
         """Undo `write`."""
-        red, blue, green = self.red[at], self.blue[at], self.green[at]
-        if not self.expandable(at, step, red, blue) and stack.pop():
+        guess = self.predicted(at)
+        if not self.expandable(at, step, guess) and stack.pop():
             return
-        after = self.greens(at, red, blue)
+        after = self.greens(at, self.red[at], self.blue[at])
         carried = []
-        for channel in (self.red, self.blue):
-            guess = self.predicted(channel, at)
-            error = channel[at] - guess
+        for channel, before in zip((self.red, self.blue), guess, strict=True):
+            error = channel[at] - before
             if -2 * step <= error < 2 * step:
                 carried.append(error & 1)
                 error >>= 1
             else:
                 error += -step if error > 0 else step
-            channel[at] = guess + error
+            channel[at] = before + error
         greens = self.greens(at, self.red[at], self.blue[at])
-        place = stack.pop() if len(greens) > len(after) else min(after.index(green), len(greens) - 1)
+        place = stack.pop() if len(greens) > len(after) else min(after.index(self.green[at]), len(greens) - 1)
         self.green[at] = greens[place]
         stack += carried[::-1]
 
