@@ -61,6 +61,10 @@ def test_detections_with_interval_proof_and_reason() -> None:
     head, row, _ = tables.detections_table([DETECTION, colour], "natural-cover")
     assert dict(zip(head, row, strict=True))["proof, %"] == "93.0"
     assert accuracies([DETECTION], "synthetic-cover") == []
+    known = DETECTION | {"both": 0.71, "both_ci95": 0.02}
+    shown = [dict(zip(head, line, strict=True))["gray or colour, %"] for line in
+             tables.detections_table([DETECTION, known], "natural-cover")[1:]]  # fmt: skip
+    assert shown == ["-", "71.0 ± 2.0"]
 
 
 def test_the_papers_detections_stand_where_they_were_measured_alike() -> None:

@@ -70,7 +70,7 @@ def test_from_photos_to_tables_and_on_again(photos: Path, tmp_path: Path, monkey
     monkeypatch.setattr(protocol, "cached_statistics", there)
     content = run.run(photos, out, TINY, report=lines.append)
     assert lines[0] == f"reading photos of {photos}"  # before anything that takes long
-    assert [line.partition(": ")[0] for line in lines[2:5]] == ["1 of 7", "2 of 7", "3 of 7"]
+    assert [line.partition(": ")[0] for line in lines[2:5]] == ["1 of 12", "2 of 12", "3 of 12"]
     assert json.loads((out / "results.json").read_text()) == content
     rows = {row["name"]: row for row in content["rows"]}
     assert {name: (row["method"], row["preset"]) for name, row in rows.items()} == {
@@ -131,6 +131,9 @@ def test_statistics_are_asked_for_once_for_all_cells_that_share_them(tmp_path: P
     assert [(images.images.max(), attacker) for images, attacker in found] == [
         (0, "code-length"), (1, "code-length"), (2, "code-length"),
     ]  # fmt: skip
+    both = [Cell("exact@full", "rich-model", planes, 0) for planes in ("colour", "gray")]
+    shapes = [images.images.shape for images, _ in attacked(both, hosts, tmp_path, TINY)]
+    assert shapes == [(2, 8, 8, 3), (2, 8, 8, 3), (2, 8, 8, 1), (2, 8, 8, 1)]
 
 
 @pytest.mark.usefixtures("smallest")
@@ -164,7 +167,16 @@ def test_all_methods_at_the_loads_that_suit_them() -> None:
         names = [str(embedder) for embedder in embedders_of(plan)]
         assert names[0] == PROOF
         assert len(set(names)) == len(names)
-        assert {"hill@0.4", "hill@1.0", "lsb@0.4", "exact@0.4", "exact@1.0", "exact@full", "cinn@full"} <= set(names)
+        assert {
+            "hill@0.4",
+            "hill@1.0",
+            "hou@0.4",
+            "lsb@0.4",
+            "exact@0.4",
+            "exact@1.0",
+            "exact@full",
+            "cinn@full",
+        } <= set(names)
         assert "cinn@0.4" not in names
         assert all(Embedder.parse(name) for name in names)
 
@@ -175,7 +187,11 @@ def test_every_cell_once_and_three_seeds_of_each() -> None:
         assert len({cell.name for cell in cells}) == len(cells)
         groups = Counter((c.protocol, c.embedder, c.detector, c.planes) for c in cells)
         natural = {c.embedder for c in cells if c.protocol == "natural-cover" and c.detector == "xunet"}
-        assert natural == {*LEARNT, *(str(embedder) for embedder in embedders_of(plan))}
+        attacked = {c.embedder for c in cells if c.protocol == "natural-cover" and c.detector == "rich-model"}
+        assert attacked == {*LEARNT, *(str(embedder) for embedder in embedders_of(plan))}
+        assert natural == {each for each in attacked if each.partition("@")[0] not in plan.attacked_only}
+        assert ("natural-cover", "hill@0.4", "rich-model", "gray") in groups
+        assert ("natural-cover", "exact@full", "code-length", "gray") not in groups
         for (_, _, detector, _), count in groups.items():
             assert count == (1 if name == "small" and detector in PLANS[name].heavy_on else 3)
         for detector in ("xunet", "yedroudjnet", "kenet"):

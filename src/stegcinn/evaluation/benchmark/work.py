@@ -18,6 +18,7 @@ from stegcinn.evaluation.benchmark.learnt import trained
 from stegcinn.evaluation.benchmark.plans import BenchmarkPlan
 from stegcinn.evaluation.benchmark.protocol import Cell, run_cell, start_of
 from stegcinn.evaluation.benchmark.synthetic import synthetic_pairs
+from stegcinn.evaluation.steganalysis.trainer import planes_of
 
 
 def read_sets(folder: Path, out: Path, plan: BenchmarkPlan, *, begun: bool) -> tuple[ImageSet, ImageSet]:
@@ -84,7 +85,7 @@ def attacked(cells: list[Cell], hosts: ImageSet, out: Path, plan: BenchmarkPlan)
     seen = set()
     for cell in dict.fromkeys(replace(cell, seed=0) for cell in cells if cell.detector in ATTACKERS):
         names, *both = paired(*_sets(cell, hosts, out, plan))
-        for images in (ImageSet(names, each) for each in both):
+        for images in (ImageSet(names, planes_of(each, cell.planes)) for each in both):
             key = images.digest, cell.detector
             if key not in seen:
                 seen.add(key)
