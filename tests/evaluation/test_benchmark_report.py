@@ -41,6 +41,9 @@ def test_methods_beside_the_papers_figures() -> None:
     assert found["failed"] == "3 of 40"
     assert found["BRISQUE (host)"] == "21.0 [49.97] (20.0)"
     assert found["HyperIQA"] == "-"
+    assert found["naturalness (host)"] == "- (-)"
+    _, _, seen = cells(tables.markdown(tables.methods_table([ROW | {"naturalness": 7.5, "naturalness_host": 3.734}])))
+    assert dict(zip(head, seen, strict=True))["naturalness (host)"] == "7.50 (3.73)"
 
 
 def test_methods_that_found_little_room_or_none() -> None:

@@ -59,9 +59,12 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 
 def methods_table(rows: list[dict[str, Any]]) -> Table:
-    """Load, accuracy and quality of each method; the paper's accuracy and BRISQUE in brackets."""
+    """Load, accuracy and quality of each method; the paper's accuracy and BRISQUE in brackets.
+
+    BRISQUE and our own naturalness are the lower the better.
+    """
     table = [["method", "bpp", "net bpp", "unrounded, %", "rounded, %", "after BCH, %", "failed", "PSNR", "SSIM",
-              "CIEDE2000", "BRISQUE (host)", "HyperIQA", "fine chroma (host)"]]  # fmt: skip
+              "CIEDE2000", "BRISQUE (host)", "naturalness (host)", "HyperIQA", "fine chroma (host)"]]  # fmt: skip
     for row in rows:
         paper = PAPER.get(row["name"], UNKNOWN).figures
 
@@ -77,6 +80,7 @@ def methods_table(rows: list[dict[str, Any]]) -> Table:
             f"{row['failed_files']} of {row['files']}{room}", _number(row.get("psnr"), 1), _number(row.get("ssim"), 4),
             _number(row.get("ciede2000")),
             f"{beside(_number(row.get('brisque'), 1), 'brisque')} ({_number(row.get('brisque_host'), 1)})",
+            f"{_number(row.get('naturalness'))} ({_number(row.get('naturalness_host'))})",
             _number(row.get("hyperiqa"), 1),
             f"{_number(row.get('chroma_energy'))} ({_number(row.get('chroma_energy_host'))})",
         ])  # fmt: skip
