@@ -32,6 +32,23 @@ def test_red_and_blue_go_with_green() -> None:
             assert least < (found[both, channel] == found[both, gina.GREEN]).mean() < most
 
 
+def test_neighbours_go_the_same_way_in_every_channel() -> None:
+    for embed, least in ((gina.embed, 0.004), (hill.embed, -0.002)):
+        found = steps(HOST, embed=embed).astype(float)
+        products = (found[1:] * found[:-1]).mean((0, 1))
+        assert products.min() > least
+        assert (products.max() < 0.002) == (embed is hill.embed)
+
+
+def test_red_and_blue_do_not_go_with_each_other_but_by_green() -> None:
+    """Where green stays, and neighbours do not matter: of both ways, half."""
+    flat = np.random.default_rng(0).integers(100, 140, (192, 192, 3), np.uint8)
+    found = steps(flat, 0.15)
+    both = (found[..., gina.GREEN] == 0) & (found[..., gina.RED] != 0) & (found[..., gina.BLUE] != 0)
+    together = (found[both, gina.RED] == found[both, gina.BLUE]).mean()
+    assert 0.3 < together < 0.7
+
+
 def test_rough_channels_carry_more() -> None:
     """As the bits are given out by the costs of all channels together."""
     host = HOST.copy()
