@@ -23,7 +23,10 @@ pytestmark = pytest.mark.usefixtures("workplace")
 def benchmark_run(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     module = types.SimpleNamespace(calls=[], error=None, PLANS={"small": "a small plan", "paper": "all"})
 
-    def run(*arguments: object, report: Callable[[str], None], **options: object) -> None:
+    def run(
+        *arguments: object, report: Callable[[str], None], working: Callable[[str], None], **options: object
+    ) -> None:
+        working("stage 1 of 4")
         report("hill@0.4: stegos made")
         if module.error:
             raise module.error
@@ -39,7 +42,7 @@ def benchmark_run(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
 def test_benchmark(run: Run, benchmark_run: types.SimpleNamespace) -> None:
     Path("photos").mkdir()
     outcome = run("benchmark", "photos", "-o", "out", "--jobs", "2", "--hyperiqa", "koniq.pkl", "--vgg", "vgg.pth")
-    lines = "stegcinn: hill@0.4: stegos made\nstegcinn: results are in out/results.json and out/tables.md\n"
+    lines = "stegcinn: hill@0.4: stegos made\nstegcinn: results are in out/results.json and out/report.html\n"
     assert outcome == Outcome(0, b"", lines)
     options = {"jobs": 2, "hyperiqa": Path("koniq.pkl"), "vgg": Path("vgg.pth")}
     assert benchmark_run.calls == [(Path("photos"), Path("out"), "a small plan", options)]

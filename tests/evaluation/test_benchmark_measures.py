@@ -19,7 +19,7 @@ from stegcinn.evaluation.benchmark.learnt import LearntPlan, bch_accuracy, net_s
 from stegcinn.evaluation.benchmark.paper import PaperPlan
 from stegcinn.evaluation.benchmark.quality import appearance, codec_row, unrounded_accuracy
 from stegcinn.evaluation.benchmark.synthetic import synthetic_pairs
-from stegcinn.evaluation.steganalysis.linear import accuracy
+from stegcinn.evaluation.steganalysis.linear import accuracy, judged
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -166,6 +166,13 @@ def test_code_lengths_move_with_what_is_drawn(hosts) -> None:
         statistics("tea leaves", hosts.images[0])
 
 
+def test_who_needs_colours_is_told_so(hosts) -> None:
+    gray = luma_of(hosts.images)[..., None]
+    assert statistics("rich-model", gray[0]).shape != statistics("rich-model", hosts.images[0]).shape
+    with pytest.raises(UsageError, match="code-length needs colours"):
+        statistics("code-length", gray[0])
+
+
 def test_statistics_are_computed_once(hosts, tmp_path, monkeypatch) -> None:
     first = cached_statistics(hosts, "z-histogram", tmp_path)
     monkeypatch.setattr(attacker, "statistics", None)
@@ -181,6 +188,19 @@ def test_a_logistic_regression_decides() -> None:
     assert accuracy(covers, shifted, train, test) == pytest.approx(0.84, abs=0.06)
     assert accuracy(covers, stegos + 20, train, test) == 1
     assert accuracy(1e-6 * covers, 1e-6 * shifted, train, test) == accuracy(covers, shifted, train, test)
+
+
+def test_validation_is_known_before_the_test() -> None:
+    """It is near the accuracy, and does not depend on the test hosts."""
+    rng = np.random.default_rng(0)
+    covers, stegos = rng.normal(0, 1, (400, 5)), rng.normal(0, 1, (400, 5)) + np.array([2.0, 0, 0, 0, 0])
+    train, test = np.arange(300), np.arange(300, 400)
+    found, validation = judged(covers, stegos, train, test)
+    assert found == accuracy(covers, stegos, train, test)
+    assert validation == pytest.approx(0.84, abs=0.05)
+    assert judged(covers, np.concatenate([stegos[:300], covers[300:]]), train, test) == (
+        pytest.approx(0.5), validation,
+    )  # fmt: skip
 
 
 # synthetic covers

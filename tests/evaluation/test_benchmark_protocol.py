@@ -126,7 +126,17 @@ def test_embedders_by_name() -> None:
     assert Embedder.parse("hill@0.4") == Embedder("hill", 0.4)
     assert Embedder.parse("exact@full") == Embedder("exact", FULL)
     assert Embedder.parse("stealth@safe") == Embedder("stealth", SAFE)
-    for name in ("lsb@1.0", "lsb-coded@0.1", "cinn@full", "stealth@safe", "exact@1.5"):
+    for name in (
+        "lsb@1.0",
+        "lsb-coded@0.1",
+        "hill-gina@0.4",
+        "suniward@1.0",
+        "mipod@0.2",
+        "hou@0.4",
+        "cinn@full",
+        "stealth@safe",
+        "exact@1.5",
+    ):
         assert str(Embedder.parse(name)) == name
     for bad in ("hill", "hill@", "hill@full", "hill@safe", "wow@0.4", "hill@-1", "hill@x"):
         with pytest.raises(UsageError):
@@ -254,3 +264,31 @@ def test_every_detection_has_its_detectors_own_proof() -> None:
     assert not table["exact", "colour"]["identical"]
     assert detections([row("exact@full", 0.5, 0), row("exact@full", 0.5, 1)])[0]["identical"]
     assert not detections([row("exact@full", 0.5, 0), row("exact@full", 0.6, 1)])[0]["identical"]
+
+
+def test_an_analyst_takes_what_validates_better_whatever_the_test_says() -> None:
+    def row(planes: str, seed: int, validation: float, accuracy: float, detector: str = "xunet") -> dict:
+        return {"protocol": "natural-cover", "embedder": "hill@0.4", "detector": detector, "planes": planes,
+                "seed": seed, "validation": validation, "accuracy": accuracy, "identical": False}  # fmt: skip
+
+    rows = [row("gray", 0, 0.7, 0.6), row("colour", 0, 0.6, 0.9), row("gray", 1, 0.5, 0.5), row("colour", 1, 0.8, 0.7)]
+    for line in detections(rows):
+        assert line["both"] == 0.65
+        assert line["both_ci95"] == pytest.approx(interval([0.6, 0.7])[1], abs=1e-4)
+    assert all(line["both"] is None for line in detections(rows[:3]))  # gray was run for another seed too
+    assert detections(rows[:1])[0]["both"] is None
+    unknown = {name: value for name, value in rows[0].items() if name != "validation"}
+    assert detections([unknown, rows[1]])[0]["both"] is None
+    others = [row("gray", 0, 0.5, 0.5, "rich-model"), row("colour", 0, 0.6, 0.55, "rich-model")]
+    found = {line["detector"]: line["both"] for line in detections([*rows, *others])}
+    assert found == {"xunet": 0.65, "rich-model": 0.55}
+
+
+def test_attackers_without_a_network_in_gray(tmp_path) -> None:
+    hosts = image_set()
+    stegos = make_stegos(hosts, Embedder("lsb", 1.0), seed=0)
+    row = run_cell(Cell("lsb@1.0", "rich-model", "gray", 0), hosts, stegos, None, cache=tmp_path)
+    assert not row["identical"]
+    assert 0 <= row["validation"] <= 1
+    kept = [np.load(path).shape[1] for path in tmp_path.glob("*-rich-model.npy")]
+    assert kept == [178, 178]

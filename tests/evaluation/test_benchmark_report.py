@@ -41,6 +41,9 @@ def test_methods_beside_the_papers_figures() -> None:
     assert found["failed"] == "3 of 40"
     assert found["BRISQUE (host)"] == "21.0 [49.97] (20.0)"
     assert found["HyperIQA"] == "-"
+    assert found["naturalness (host)"] == "- (-)"
+    _, _, seen = cells(tables.markdown(tables.methods_table([ROW | {"naturalness": 7.5, "naturalness_host": 3.734}])))
+    assert dict(zip(head, seen, strict=True))["naturalness (host)"] == "7.50 (3.73)"
 
 
 def test_methods_that_found_little_room_or_none() -> None:
@@ -61,6 +64,10 @@ def test_detections_with_interval_proof_and_reason() -> None:
     head, row, _ = tables.detections_table([DETECTION, colour], "natural-cover")
     assert dict(zip(head, row, strict=True))["proof, %"] == "93.0"
     assert accuracies([DETECTION], "synthetic-cover") == []
+    known = DETECTION | {"both": 0.71, "both_ci95": 0.02}
+    shown = [dict(zip(head, line, strict=True))["gray or colour, %"] for line in
+             tables.detections_table([DETECTION, known], "natural-cover")[1:]]  # fmt: skip
+    assert shown == ["-", "71.0 ± 2.0"]
 
 
 def test_the_papers_detections_stand_where_they_were_measured_alike() -> None:

@@ -20,6 +20,7 @@ from stegcinn.evaluation.benchmark.containers import Embedder
 from stegcinn.evaluation.benchmark.hosts import ImageSet, read_hosts
 from stegcinn.evaluation.benchmark.learnt import LEARNT, LearntPlan
 from stegcinn.evaluation.benchmark.plans import PLANS, BenchmarkPlan, cells_of, embedders_of
+from stegcinn.evaluation.benchmark.progress import Progress, Stage
 from stegcinn.evaluation.benchmark.protocol import PROOF, Cell
 from stegcinn.evaluation.benchmark.work import attacked, read_sets, stegos_path
 from stegcinn.evaluation.spreading import spread
@@ -61,16 +62,23 @@ def smallest(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("smallest")
 def test_from_photos_to_tables_and_on_again(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out, lines = tmp_path / "out", []
+    out, lines, where = tmp_path / "out", [], []
 
     def there(images: ImageSet, attacker: str, cache: Path) -> np.ndarray:
         assert (cache / f"{images.digest}-{attacker}.npy").exists()  # else cells side by side would all compute it
         return cached_statistics(images, attacker, cache)
 
     monkeypatch.setattr(protocol, "cached_statistics", there)
-    content = run.run(photos, out, TINY, report=lines.append)
+    content = run.run(photos, out, TINY, report=lines.append, working=where.append)
     assert lines[0] == f"reading photos of {photos}"  # before anything that takes long
-    assert [line.partition(": ")[0] for line in lines[2:5]] == ["1 of 7", "2 of 7", "3 of 7"]
+    assert lines[1].startswith("stage 1 of 4, stegos, and networks that do not ship: 0 of 12, about ")
+    assert [line.rpartition("(")[2].partition(", about")[0] for line in lines[2:5]] == [
+        f"stage 1 of 4, stegos, and networks that do not ship: {done} of 12" for done in (1, 2, 3)
+    ]  # fmt: skip
+    count = len(list(cells_of(TINY)))
+    assert any(f"stage 3 of 4, trainings and attacks: {count} of {count}, about " in line for line in lines)
+    assert f"({where[-1]})" in lines[-1]
+    assert "about 0:00:00 left" in lines[-1]
     assert json.loads((out / "results.json").read_text()) == content
     rows = {row["name"]: row for row in content["rows"]}
     assert {name: (row["method"], row["preset"]) for name, row in rows.items()} == {
@@ -89,6 +97,9 @@ def test_from_photos_to_tables_and_on_again(photos: Path, tmp_path: Path, monkey
     assert "identical images" in (out / "tables.md").read_text()
     assert {"udh@0.25.png", "exact@full.png", "detection.png"} <= {p.name for p in (out / "figures").iterdir()}
     assert content["environment"]["torch"]
+    html = (out / "report.html").read_text()
+    assert html.count("data:image/png;base64,") == len(list((out / "figures").iterdir()))
+    assert content["environment"]["torch"] in html
 
     def never(*arguments: object, **options: object) -> None:
         raise AssertionError("this was done before")
@@ -131,15 +142,18 @@ def test_statistics_are_asked_for_once_for_all_cells_that_share_them(tmp_path: P
     assert [(images.images.max(), attacker) for images, attacker in found] == [
         (0, "code-length"), (1, "code-length"), (2, "code-length"),
     ]  # fmt: skip
+    both = [Cell("exact@full", "rich-model", planes, 0) for planes in ("colour", "gray")]
+    shapes = [images.images.shape for images, _ in attacked(both, hosts, tmp_path, TINY)]
+    assert shapes == [(2, 8, 8, 3), (2, 8, 8, 3), (2, 8, 8, 1), (2, 8, 8, 1)]
 
 
 @pytest.mark.usefixtures("smallest")
 def test_a_method_for_which_no_host_has_room(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "LEARNT", ())
-    monkeypatch.setattr(run, "embedders_of", lambda plan: [Embedder("exact", 200.0)])
     hosts = read_hosts(photos, count=2, size=64)
     results = protocol.Results(tmp_path / "results.json")
-    run._rows(results, hosts, hosts, tmp_path, TINY, None, None, lambda line: None)
+    progress = Progress([Stage("rows", 1, 0, 1.0)], 1, lambda line: None, lambda line: None)
+    run._rows(results, hosts, hosts, tmp_path, TINY, ["exact@200.0"], None, None, progress)
     (row,) = results.content["rows"]
     assert (row["name"], row["failed_files"], row["no_room"], row["net_bpp"]) == ("exact@200.0", 0, 2, 0)
     assert "psnr" not in row
@@ -153,10 +167,29 @@ def test_results_go_into_a_folder(photos: Path, tmp_path: Path) -> None:
 
 
 def test_too_few_photos(photos: Path, tmp_path: Path) -> None:
-    for path in sorted(photos.iterdir())[1:]:
-        path.unlink()
-    with pytest.raises(StegcinnError, match="too few"):
-        run.run(photos, tmp_path / "out", TINY)
+    with pytest.raises(StegcinnError, match="too few photos for a benchmark: 8 in colour and of at least 64x64 pixels"):
+        run.run(photos, tmp_path / "out", replace(TINY, hosts=4, photos=4))
+    with pytest.raises(StegcinnError, match="preset small is made for 60"):
+        run.run(photos, tmp_path / "other", replace(TINY, hosts=20, photos=40))
+
+
+def test_fewer_photos_than_the_plan_is_made_for_are_noted(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything that takes long; a test set of 3 hosts gives 6 decisions, 40 points from the truth at most."""
+
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    lines: list[str] = []
+    monkeypatch.setattr(run, "spread", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run.run(photos, tmp_path / "out", replace(TINY, hosts=16, photos=6), report=lines.append)
+    (note,) = [line for line in lines if line.startswith("note")]
+    assert note == (
+        "note: there are 11 photos, and the preset small is made for 22: 8 hosts instead of 16, so that each accuracy "
+        "may be 49 points from the truth and detectors learn less; 3 to train baselines instead of 6"
+    )
 
 
 def test_all_methods_at_the_loads_that_suit_them() -> None:
@@ -164,7 +197,16 @@ def test_all_methods_at_the_loads_that_suit_them() -> None:
         names = [str(embedder) for embedder in embedders_of(plan)]
         assert names[0] == PROOF
         assert len(set(names)) == len(names)
-        assert {"hill@0.4", "hill@1.0", "lsb@0.4", "exact@0.4", "exact@1.0", "exact@full", "cinn@full"} <= set(names)
+        assert {
+            "hill@0.4",
+            "hill@1.0",
+            "hou@0.4",
+            "lsb@0.4",
+            "exact@0.4",
+            "exact@1.0",
+            "exact@full",
+            "cinn@full",
+        } <= set(names)
         assert "cinn@0.4" not in names
         assert all(Embedder.parse(name) for name in names)
 
@@ -175,7 +217,11 @@ def test_every_cell_once_and_three_seeds_of_each() -> None:
         assert len({cell.name for cell in cells}) == len(cells)
         groups = Counter((c.protocol, c.embedder, c.detector, c.planes) for c in cells)
         natural = {c.embedder for c in cells if c.protocol == "natural-cover" and c.detector == "xunet"}
-        assert natural == {*LEARNT, *(str(embedder) for embedder in embedders_of(plan))}
+        attacked = {c.embedder for c in cells if c.protocol == "natural-cover" and c.detector == "rich-model"}
+        assert attacked == {*LEARNT, *(str(embedder) for embedder in embedders_of(plan))}
+        assert natural == {each for each in attacked if each.partition("@")[0] not in plan.attacked_only}
+        assert ("natural-cover", "hill@0.4", "rich-model", "gray") in groups
+        assert ("natural-cover", "exact@full", "code-length", "gray") not in groups
         for (_, _, detector, _), count in groups.items():
             assert count == (1 if name == "small" and detector in PLANS[name].heavy_on else 3)
         for detector in ("xunet", "yedroudjnet", "kenet"):

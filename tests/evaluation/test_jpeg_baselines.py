@@ -12,6 +12,7 @@ from jpegs import picture, saved
 from stegcinn.carriers.jpegfile import dct
 from stegcinn.carriers.jpegfile.file import JpegFile
 from stegcinn.errors import CapacityError
+from stegcinn.evaluation.baselines import wavelet
 from stegcinn.evaluation.baselines.jpeg import embed, juniward, uerd
 from stegcinn.runtime.arrays import Int16
 
@@ -66,10 +67,10 @@ def test_uerd_takes_blocks_beyond_the_border_for_the_nearest() -> None:
 
 
 def test_the_wavelet_is_orthonormal() -> None:
-    for taps in (juniward.HIGH, juniward.LOW):
+    for taps in (wavelet.HIGH, wavelet.LOW):
         assert (taps**2).sum() == pytest.approx(1)
-    assert juniward.HIGH.sum() == pytest.approx(0, abs=1e-6)
-    assert pytest.approx(0, abs=1e-6) == juniward.LOW @ juniward.HIGH
+    assert wavelet.HIGH.sum() == pytest.approx(0, abs=1e-6)
+    assert pytest.approx(0, abs=1e-6) == wavelet.LOW @ wavelet.HIGH
 
 
 def test_juniward_costs_are_relative_changes_of_wavelets() -> None:
@@ -79,7 +80,7 @@ def test_juniward_costs_are_relative_changes_of_wavelets() -> None:
     def wavelets(blocks: Int16) -> list[np.ndarray]:
         plane = dct.samples(blocks, component.quantisation).astype(np.float64)
         filtered = []
-        for down, along in juniward.BANDS:
+        for down, along in wavelet.BANDS:
             rows = np.stack([np.correlate(line, along) for line in plane])
             filtered.append(np.stack([np.correlate(line, down) for line in rows.T]).T)
         return filtered

@@ -76,3 +76,44 @@ def test_lsb_matching_is_seen() -> None:
     order = np.random.default_rng(0).permutation(len(hosts))
     assert accuracy(covers, stegos, order[:34], order[34:]) > 0.9
     assert accuracy(covers, covers, order[:34], order[34:]) == 0.5
+
+
+# the gray-scale
+
+
+def test_gray_counts_are_of_everything() -> None:
+    squares = np.square(rich.gray_features(photo(0)[..., 1]))
+    ends = np.cumsum([most + 1 for _, _, most in rich.FAMILIES])
+    for start, end in zip(ends - [most + 1 for _, _, most in rich.FAMILIES], ends, strict=True):
+        assert squares[start:end].sum() == pytest.approx(1)
+    assert squares.size == ends[-1] + 4 * 39 == 178
+
+
+def test_runs_by_hand() -> None:
+    """Of 125 runs, those that are one when read backwards or negated, counted one by one."""
+    along, down = np.random.default_rng(3).integers(0, 5, (2, 6, 7))
+    runs = [tuple(int(v) for v in along[y, x : x + 3] - 2) for y in range(6) for x in range(5)]
+    runs += [tuple(int(v) for v in down[y : y + 3, x] - 2) for y in range(4) for x in range(7)]
+
+    def alike(run: tuple[int, ...]) -> list[tuple[int, ...]]:
+        negated = tuple(-v for v in run)
+        return [run, run[::-1], negated, negated[::-1]]
+
+    kept = [run for run in itertools.product(range(-2, 3), repeat=3) if run == min(alike(run))]
+    expected = [sum(alike(other).count(run) for other in runs) / len(runs) for run in kept]
+    np.testing.assert_allclose(rich._runs(along, down), expected)
+
+
+def test_nothing_depends_on_how_a_gray_photo_is_held() -> None:
+    gray = photo(4)[..., 0]
+    for turned in (gray[::-1], gray[:, ::-1], gray.T, 255 - gray):
+        np.testing.assert_allclose(rich.gray_features(turned), rich.gray_features(gray), atol=1e-12)
+
+
+def test_lsb_matching_is_seen_in_gray() -> None:
+    image = skimage_data.astronaut()
+    covers = np.stack([image[y : y + 64, x : x + 64, 1] for y in range(0, 448, 64) for x in range(0, 448, 64)])
+    stegos = np.stack([lsb.embed(cover, 1.0, np.random.default_rng(i)) for i, cover in enumerate(covers)])
+    before, after = (np.stack([rich.gray_features(each) for each in images]) for images in (covers, stegos))
+    train, test = np.arange(0, 49, 2), np.arange(1, 49, 2)
+    assert accuracy(before, after, train, test) > 0.7

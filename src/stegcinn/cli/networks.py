@@ -139,19 +139,26 @@ def benchmark(args: argparse.Namespace) -> None:
             now("working on what is next")
 
         try:  # Ctrl-C passes: what is finished stays, and the same command goes on from there
-            (_channels if args.channels else _methods)(args, out, report)
+            if args.channels:
+                _channels(args, out, report)
+            else:
+                _methods(args, out, say, now)
         except (ValueError, FloatingPointError) as error:
             raise StegcinnError(str(error)) from error
-    say(f"results are in {out / 'results.json'} and {out / 'tables.md'}")
+    tables = out / ("tables.md" if args.channels else "report.html")
+    say(f"results are in {out / 'results.json'} and {tables}")
 
 
-def _methods(args: argparse.Namespace, out: Path, report: Callable[[str], None]) -> None:
+def _methods(
+    args: argparse.Namespace, out: Path, report: Callable[[str], None], working: Callable[[str], None]
+) -> None:
     """Capacity, exactness, likeness, detection, speed."""
     from stegcinn.evaluation.benchmark import run
     from stegcinn.evaluation.benchmark.plans import PLANS
 
     run.run(
-        args.photos, out, PLANS[args.preset], jobs=args.jobs, hyperiqa=args.hyperiqa, vgg=args.vgg, report=report
+        args.photos, out, PLANS[args.preset], jobs=args.jobs, hyperiqa=args.hyperiqa, vgg=args.vgg, report=report,
+        working=working,
     )  # fmt: skip
 
 

@@ -30,14 +30,14 @@ def probabilities(down: Float64, up: Float64, bits: float) -> tuple[Float64, Flo
         return np.zeros_like(down), np.zeros_like(up)
     finite = np.concatenate([cost[np.isfinite(cost)] for cost in (down, up)])
     scale = float(np.median(finite)) if finite.size else 1.0  # lambda is searched relative to it
-    room = _entropy(*_choices(down, up, 0.0))
+    room = entropy(*_choices(down, up, 0.0))
     if room < bits:
         raise CapacityError(int(np.ceil(bits / 8)), int(room // 8))
     low, high = -60.0, 60.0  # binary logarithms of lambda
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         choices = _choices(down, up, 2**middle / scale)
-        carried = _entropy(*choices)
+        carried = entropy(*choices)
         if abs(carried - bits) <= PRECISION * bits:
             break
         low, high = (middle, high) if carried > bits else (low, middle)
@@ -51,8 +51,8 @@ def _choices(down: Float64, up: Float64, strength: float) -> tuple[Float64, Floa
     return weights[0] / total, weights[1] / total
 
 
-def _entropy(down: Float64, up: Float64) -> float:
-    """Bits carried by independent choices among -1, 0 and +1."""
+def entropy(down: Float64, up: Float64) -> float:
+    """Bits carried by independent choices among -1 and +1, with these probabilities, and 0."""
     bits = 0.0
     for p in (down, up, 1 - down - up):
         inside = p[p > 0]

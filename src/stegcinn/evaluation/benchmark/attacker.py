@@ -1,10 +1,10 @@
 """Attackers who compute statistics of an image, from which a logistic regression decides.
 
-`rich-model` counts residuals of colours and knows nothing of how anything is hidden. The others have our public weights
-and compute what they say about an image: `code-length` is for `exact` and all that lean on its colour model: bits of
-each symbol under the image's own calibration and without any, and how much they scatter. `z-histogram` is for `cinn`:
-how the latents are distributed, the hole of Algorithm 1 at alpha above all. All are trained and tested by host like any
-detector.
+`rich-model` counts residuals of colours, or of the gray-scale, and knows nothing of how anything is hidden. The others
+have our public weights and compute what they say about an image: `code-length` is for `exact` and all that lean on its
+colour model: bits of each symbol under the image's own calibration and without any, and how much they scatter.
+`z-histogram` is for `cinn`: how the latents are distributed, the hole of Algorithm 1 at alpha above all. All are
+trained and tested by host like any detector.
 """
 
 from __future__ import annotations
@@ -32,11 +32,15 @@ from stegcinn.runtime.arrays import Float64, UInt8
 SIZES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5, 2.0, 3.0, np.inf)  # bins of |z|; alpha is 0.1
 
 
-def statistics(attacker: str, rgb: UInt8) -> Float64:
-    """What an attacker computes from one (H, W, 3) image."""
+def statistics(attacker: str, image: UInt8) -> Float64:
+    """What an attacker computes from one (H, W, 3) image, or from a gray (H, W, 1) one."""
     if attacker not in ATTACKERS:
         raise UsageError(f"no attacker {attacker!r}; choose from {', '.join(ATTACKERS)}")
-    return ATTACKERS[attacker](rgb)
+    if image.shape[-1] == 3:
+        return ATTACKERS[attacker](image)
+    if attacker not in GRAY:
+        raise UsageError(f"{attacker} needs colours; choose from {', '.join(GRAY)} for gray images")
+    return GRAY[attacker](image[..., 0])
 
 
 def _code_lengths(rgb: UInt8) -> Float64:
@@ -73,6 +77,7 @@ def _latent_sizes(rgb: UInt8) -> Float64:
 ATTACKERS: dict[str, Callable[[UInt8], Float64]] = {
     "rich-model": rich.features, "code-length": _code_lengths, "z-histogram": _latent_sizes,
 }  # fmt: skip
+GRAY: dict[str, Callable[[UInt8], Float64]] = {"rich-model": rich.gray_features}  # who sees gray images too
 
 
 def cached_statistics(images: ImageSet, attacker: str, cache: Path) -> Float64:
@@ -80,7 +85,7 @@ def cached_statistics(images: ImageSet, attacker: str, cache: Path) -> Float64:
     path = cache / f"{images.digest}-{attacker}.npy"
     if path.exists():
         return cast(Float64, np.load(path, allow_pickle=False))
-    found = np.stack([statistics(attacker, rgb) for rgb in images.images])
+    found = np.stack([statistics(attacker, image) for image in images.images])
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, found)
     return found

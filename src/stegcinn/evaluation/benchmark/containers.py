@@ -14,12 +14,15 @@ from stegcinn.carriers.base import Source
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import Wish, silent
 from stegcinn.errors import CapacityError, UsageError
-from stegcinn.evaluation.baselines import cmdc, hill, lsb
+from stegcinn.evaluation.baselines import cmdc, gina, graykeeping, hill, lsb, mipod, suniward
 from stegcinn.evaluation.benchmark.hosts import ImageSet
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import keys
 
-SIMULATED = {"lsb": lsb.embed, "lsb-coded": lsb.embed_coded, "hill": hill.embed, "hill-cmd": cmdc.embed}
+SIMULATED = {
+    "lsb": lsb.embed, "lsb-coded": lsb.embed_coded, "hill": hill.embed, "hill-cmd": cmdc.embed, "hill-gina": gina.embed,
+    "suniward": suniward.embed, "mipod": mipod.embed, "hou": graykeeping.embed,
+}  # fmt: skip
 FULL, SAFE = "full", "safe"
 KEEP = Wish("keep")
 Embed = Callable[[UInt8, np.random.Generator], UInt8]

@@ -22,6 +22,7 @@ from stegcinn.evaluation.benchmark.paper import Hide
 from stegcinn.evaluation.metrics.brisque import brisque
 from stegcinn.evaluation.metrics.fidelity import chroma_energy, colourfulness, fidelity
 from stegcinn.evaluation.metrics.hyperiqa import HyperIQA, hyperiqa
+from stegcinn.evaluation.metrics.naturalness import naturalness
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing.envelope import Payload
 
@@ -30,7 +31,9 @@ Judge = Callable[[UInt8], float]
 
 def no_reference_measures(hyperiqa_model: HyperIQA | None) -> dict[str, Judge]:
     """No-reference measures of one image by name; HyperIQA only where its weights are at hand."""
-    found: dict[str, Judge] = {"brisque": brisque, "colourfulness": colourfulness, "chroma_energy": chroma_energy}
+    found: dict[str, Judge] = {
+        "brisque": brisque, "naturalness": naturalness, "colourfulness": colourfulness, "chroma_energy": chroma_energy,
+    }  # fmt: skip
     if hyperiqa_model is not None:
         found["hyperiqa"] = lambda rgb: hyperiqa(hyperiqa_model, rgb, np.random.default_rng(0))
     return found

@@ -18,6 +18,10 @@ from stegcinn.evaluation.benchmark.learnt import trained
 from stegcinn.evaluation.benchmark.plans import BenchmarkPlan
 from stegcinn.evaluation.benchmark.protocol import Cell, run_cell, start_of
 from stegcinn.evaluation.benchmark.synthetic import synthetic_pairs
+from stegcinn.evaluation.steganalysis.trainer import planes_of
+
+LEAST = 8  # hosts: fewer leave a set of the split empty
+TEST, NORMAL = 0.25, 1.96  # share of the hosts that detectors are tested on; quantile of the normal distribution
 
 
 def read_sets(folder: Path, out: Path, plan: BenchmarkPlan, *, begun: bool) -> tuple[ImageSet, ImageSet]:
@@ -31,9 +35,24 @@ def read_sets(folder: Path, out: Path, plan: BenchmarkPlan, *, begun: bool) -> t
     every = ImageSet.load(path)
     # of a small folder both get their share
     count = round(len(every.names) * plan.hosts / (plan.hosts + plan.photos))
-    if len(every.names) - count < 1:
-        raise StegcinnError(f"{folder} holds too few photos for a benchmark")
+    if count < LEAST or len(every.names) - count < 1:
+        raise StegcinnError(
+            f"{folder} holds too few photos for a benchmark: {len(every.names)} in colour and of at least "
+            f"{plan.size}x{plan.size} pixels; add some, as the preset {plan.preset} is made for "
+            f"{plan.hosts + plan.photos:,}"
+        )
     return ImageSet(every.names[:count], every.images[:count]), ImageSet(every.names[count:], every.images[count:])
+
+
+def few(plan: BenchmarkPlan, hosts: int, photos: int) -> str:
+    """What it means that there are fewer photos than the plan is made for."""
+    wide = 100 * NORMAL * (0.25 / (2 * max(1, round(TEST * hosts)))) ** 0.5
+    return (
+        f"note: there are {hosts + photos:,} photos, and the preset {plan.preset} is made for "
+        f"{plan.hosts + plan.photos:,}: {hosts:,} hosts instead of {plan.hosts:,}, so that each accuracy may be "
+        f"{wide:.0f} points from the truth and detectors learn less; {photos:,} to train baselines instead of "
+        f"{plan.photos:,}"
+    )
 
 
 def _one_thread() -> None:
@@ -84,7 +103,7 @@ def attacked(cells: list[Cell], hosts: ImageSet, out: Path, plan: BenchmarkPlan)
     seen = set()
     for cell in dict.fromkeys(replace(cell, seed=0) for cell in cells if cell.detector in ATTACKERS):
         names, *both = paired(*_sets(cell, hosts, out, plan))
-        for images in (ImageSet(names, each) for each in both):
+        for images in (ImageSet(names, planes_of(each, cell.planes)) for each in both):
             key = images.digest, cell.detector
             if key not in seen:
                 seen.add(key)

@@ -22,13 +22,26 @@ def correct(covers: Float64, stegos: Float64, train: Int64, test: Int64) -> Bool
 
     The regression's ridge is the one that does best when each part of the training hosts is left out once.
     """
+    return _correct(covers, stegos, train, test, _best(covers, stegos, train)[0])
+
+
+def judged(covers: Float64, stegos: Float64, train: Int64, test: Int64) -> tuple[float, float]:
+    """`accuracy`, and the same on training hosts that were left out: what is known of the rule before any test."""
+    ridge, validation = _best(covers, stegos, train)
+    return float(_correct(covers, stegos, train, test, ridge).mean()), validation
+
+
+def _best(covers: Float64, stegos: Float64, train: Int64) -> tuple[float, float]:
+    """The ridge that does best when each part of the training hosts is left out once, and its accuracy."""
 
     def cross_validated(ridge: float) -> float:
         parts = [train[fold::FOLDS] for fold in range(min(FOLDS, len(train)))]
         scores = [_correct(covers, stegos, np.setdiff1d(train, part), part, ridge).mean() for part in parts]
         return float(np.mean(scores))
 
-    return _correct(covers, stegos, train, test, max(RIDGES, key=cross_validated))
+    scores = {ridge: cross_validated(ridge) for ridge in RIDGES}
+    best = max(RIDGES, key=scores.__getitem__)
+    return best, scores[best]
 
 
 def _correct(covers: Float64, stegos: Float64, train: Int64, test: Int64, ridge: float) -> Bool:

@@ -1,4 +1,4 @@
-"""A small rich model of colour: how residuals of the channels, and of their differences, are distributed.
+"""Small rich models: how residuals of the channels and of their differences, or of the gray-scale, are distributed.
 
 After the Spatial Rich Model (Fridrich, Kodovsky, TIFS 2012), whose residuals are quantised, truncated and counted, and
 its colour forms (Goljan, Fridrich, Cogranne, WIFS 2014), which count across channels. Differences of channels show what
@@ -21,7 +21,7 @@ CROSS = np.array([[0, -1, 0], [-1, 4, -1], [0, -1, 0]], np.float32)
 FAMILIES: tuple[tuple[tuple[Float32, ...], float, int], ...] = (
     ((SQUARE,), KV_SCALE / 2, 6), ((FIRST, FIRST.T), 1.0, 3), ((SECOND, SECOND.T), 1.0, 4), ((CROSS,), 2.0, 5),
 )  # fmt: skip
-NEIGHBOURS = 2  # last step of the pairs of neighbouring residuals
+NEIGHBOURS = 2  # last step of the pairs and runs of neighbouring residuals
 PAIRED = (1, 3, 4)  # planes whose pairs are counted: G, R - G, B - G
 
 
@@ -38,6 +38,41 @@ def features(rgb: UInt8) -> Float64:
     found += [_pairs(residuals[plane]) for plane in PAIRED]
     found.append(_signs(*residuals[:3]))
     return np.sqrt(np.concatenate(found))
+
+
+def gray_features(gray: UInt8) -> Float64:
+    """Square roots of relative frequencies of an (H, W) image, 8 pixels high and wide at least; (178,) float64.
+
+    Magnitudes of residuals, and runs of three neighbouring residuals of each family, as many whether turned, read
+    backwards or negated: what the gray-scale shows, of which there is but one plane.
+    """
+    plane = gray.astype(np.float32)
+    found = [_magnitudes(plane, *family) for family in FAMILIES]
+    for kernels, step, _ in FAMILIES:
+        along, down = (_steps(plane, kernel, step) for kernel in (kernels[0], kernels[-1]))
+        found.append(_runs(along, down))
+    return np.sqrt(np.concatenate(found))
+
+
+def _steps(plane: Float32, kernel: Float32, step: float) -> Int64:
+    """Residuals in steps, from 0 for -NEIGHBOURS and less."""
+    cut: Int64 = np.clip(np.rint(_filtered(plane, kernel) / step), -NEIGHBOURS, NEIGHBOURS).astype(np.int64)
+    return cut + NEIGHBOURS
+
+
+def _runs(along: Int64, down: Int64) -> Float64:
+    """Frequencies of the unlike runs of three neighbours, of one residual along the rows and one down the columns."""
+    side = 2 * NEIGHBOURS + 1
+    rows = side**2 * along[:, :-2] + side * along[:, 1:-1] + along[:, 2:]
+    columns = side**2 * down[:-2] + side * down[1:-1] + down[2:]
+    table = _frequencies(np.concatenate([rows.ravel(), columns.ravel()]), side**3).reshape(side, side, side)
+    table = table + table.transpose(2, 1, 0)
+    table = table + table[::-1, ::-1, ::-1]
+    first, middle, last = np.indices(table.shape)
+    places = side**2 * first + side * middle + last
+    kept: Float64 = table[(places <= places.transpose(2, 1, 0)) & (places <= places[::-1, ::-1, ::-1])
+                          & (places <= places[::-1, ::-1, ::-1].transpose(2, 1, 0))]  # fmt: skip
+    return kept
 
 
 def _filtered(plane: Float32, kernel: Float32) -> Float32:
