@@ -1,0 +1,47 @@
+"""How the shipped baselines were trained, `stegcinn train --preset hidden|ddh|udh`: stages, one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stegcinn.evaluation.baselines.training import HiderConfig
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training; it begins with the weights that the stage before ended with."""
+
+    load: str  # bits per pixel, as in the name METHOD@LOAD of the networks that it trains
+    config: HiderConfig
+
+
+@dataclass(frozen=True)
+class HiderPreset:
+    """The networks of a method at a width, and their stages; the last stage of each load is what ships."""
+
+    method: str
+    width: int
+    stages: tuple[Stage, ...]
+
+    @property
+    def loads(self) -> dict[str, int]:
+        """The number, from 1, of the last stage of each load."""
+        return {stage.load: number for number, stage in enumerate(self.stages, 1)}
+
+
+def _config(steps: int, batch: int, crop: int, **others: object) -> HiderConfig:
+    return HiderConfig(steps, batch, 1e-3, crop=crop, precision="bfloat16", **others)  # type: ignore[arg-type]
+
+
+PRESETS = {
+    # Message first: as long as the image counts, the way to a small loss is to send nothing
+    "hidden": HiderPreset("hidden", 32, (
+        Stage("0.0018", _config(2000, 16, 44, image=(0.0, 0.0), margin=6)),
+    )),
+    "udh": HiderPreset("udh", 16, (
+        Stage("1.0", _config(1500, 8, 64, first_moment=0.5)),
+    )),
+    "ddh": HiderPreset("ddh", 8, (
+        Stage("1.0", _config(1500, 8, 32)),
+    )),
+}  # fmt: skip
