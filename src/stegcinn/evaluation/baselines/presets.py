@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from stegcinn.evaluation.baselines.training import HiderConfig
 
@@ -29,19 +30,24 @@ class HiderPreset:
         return {stage.load: number for number, stage in enumerate(self.stages, 1)}
 
 
-def _config(steps: int, batch: int, crop: int, **others: object) -> HiderConfig:
-    return HiderConfig(steps, batch, 1e-3, crop=crop, precision="bfloat16", **others)  # type: ignore[arg-type]
+def _config(steps: int, batch: int, crop: int, rate: float = 1e-3, end: float = 1.0, **others: Any) -> HiderConfig:
+    return HiderConfig(steps, batch, rate, crop=crop, end=end, precision="bfloat16", **others)
 
 
 PRESETS = {
-    # Message first: as long as the image counts, the way to a small loss is to send nothing
+    # Message first: as long as the image counts, the shortest way to a small loss is to send nothing
     "hidden": HiderPreset("hidden", 32, (
-        Stage("0.0018", _config(2000, 16, 44, image=(0.0, 0.0), margin=6)),
+        Stage("0.0018", _config(1500, 16, 32, image=(0.0, 0.0))),
+        Stage("0.0018", _config(1200, 16, 32, image=(0.0, 1.0))),
+        Stage("0.0018", _config(800, 8, 64, 1e-3, 0.5)),
+        Stage("0.0018", _config(400, 4, 128, 5e-4, 0.1)),
     )),
-    "udh": HiderPreset("udh", 16, (
-        Stage("1.0", _config(1500, 8, 64, first_moment=0.5)),
+    "udh": HiderPreset("udh", 12, (
+        Stage("1.0", _config(1200, 3, 128, 1e-3, 0.1, first_moment=0.5)),
+        Stage("0.25", _config(400, 3, 128, 5e-4, 0.1, first_moment=0.5)),
     )),
     "ddh": HiderPreset("ddh", 8, (
-        Stage("1.0", _config(1500, 8, 32)),
+        Stage("1.0", _config(1500, 8, 32, 1e-3, 0.1)),
+        Stage("0.25", _config(500, 8, 32, 5e-4, 0.1)),
     )),
 }  # fmt: skip
