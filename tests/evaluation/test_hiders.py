@@ -1,25 +1,26 @@
-"""How baselines are trained by presets, released, and loaded: tiny networks on generated photos; and those that ship."""
+"""How baselines are trained by presets, released and loaded, as tiny networks on generated photos; and what ships."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from photos import crop
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from stegcinn.errors import StegcinnError, UsageError, WeightsError
 from stegcinn.evaluation.baselines import presets, release, run, training
 from stegcinn.evaluation.baselines.ddh import DDH
-from stegcinn.evaluation.baselines.deep import to_float
 from stegcinn.evaluation.baselines.hidden import BITS, HiDDeN
-from stegcinn.evaluation.baselines.hiders import HIDERS, RELEASES, build, shipped, to_ship
+from stegcinn.evaluation.baselines.hiders import HIDERS, RELEASES, shipped, to_ship
 from stegcinn.evaluation.baselines.presets import HiderPreset, Stage
-from stegcinn.evaluation.baselines.training import HiderConfig, hide_in, random_bits, train
+from stegcinn.evaluation.baselines.training import HiderConfig, random_bits, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -100,7 +101,7 @@ def test_a_stage_that_is_not_finished_is_not_released(photos: Path, tmp_path: Pa
 
     with pytest.raises(KeyboardInterrupt):
         run.begin(HiderPreset("ddh", 3, TINY.stages[:1]), [photos], tmp_path / "run", stop)
-    with pytest.raises(UsageError, match="stage 1 of .* is not finished"):
+    with pytest.raises(UsageError, match="is not finished"):
         release.release(tmp_path / "run", tmp_path / "ddh-9", [])
     assert not (tmp_path / "ddh-9").exists()
 
@@ -182,3 +183,22 @@ def test_hidden_begins_with_a_message_that_its_maps_can_move() -> None:
     maps = torch.randn(4, BITS, 64, 64).relu()  # of normalised maps
     assert torch.allclose(model.read(maps.mean((2, 3))), torch.full((4, BITS), 0.5), atol=0.1)
     assert torch.equal(model.read.weight, 2 * torch.eye(BITS))
+
+
+@pytest.mark.parametrize("name", HIDERS)
+def test_what_ships_hides_and_reads(name: str) -> None:
+    model = shipped(name)
+    images = np.stack([crop(which, 128, 128, 60, 150) for which in ("astronaut", "chelsea", "coffee")])
+    found = release.figures(model, images)
+    assert found["unrounded"] >= (98 if name.endswith("@1.0") else 99)
+    assert found["rounded"] >= 90
+    assert found["psnr"] >= {"hidden": 30, "ddh": 28, "udh": 28}[name.partition("@")[0]] - 1  # of three photos only
+
+
+def test_what_ships_is_small_and_as_its_preset_says() -> None:
+    assert sum(path.stat().st_size for path in WEIGHTS.rglob("*")) <= 4_200_000
+    assert set(RELEASES) == set(presets.PRESETS)
+    for method, folder in RELEASES.items():
+        config = json.loads((WEIGHTS / folder / "config.json").read_text())
+        plain = json.loads(json.dumps(asdict(presets.PRESETS[method])))
+        assert {"method": config["method"], "width": config["width"], "stages": config["stages"]} == plain
