@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from photos import crop
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from photos import crop
 from stegcinn.errors import StegcinnError, UsageError, WeightsError
 from stegcinn.evaluation.baselines import presets, release, run, training
 from stegcinn.evaluation.baselines.ddh import DDH
