@@ -43,11 +43,11 @@ PRESETS = {
         Stage("0.0018", _config(400, 4, 128, 5e-4, 0.1)),
     )),
     "udh": HiderPreset("udh", 12, (
-        Stage("1.0", _config(1200, 3, 128, 1e-3, 0.1, first_moment=0.5)),
-        Stage("0.25", _config(400, 3, 128, 5e-4, 0.1, first_moment=0.5)),
+        Stage("1.0", _config(700, 3, 128, 1e-3, 0.1, first_moment=0.5)),
+        Stage("0.25", _config(250, 3, 128, 5e-4, 0.1, first_moment=0.5)),
     )),
     "ddh": HiderPreset("ddh", 8, (
-        Stage("1.0", _config(1500, 8, 32, 1e-3, 0.1)),
-        Stage("0.25", _config(500, 8, 32, 5e-4, 0.1)),
+        Stage("1.0", _config(1200, 8, 32, 1e-3, 0.1)),
+        Stage("0.25", _config(300, 8, 32, 5e-4, 0.1)),
     )),
 }  # fmt: skip
