@@ -31,7 +31,7 @@ class Hider(Protocol):
     def loss(self, hosts: Tensor, bits: Tensor, image: float = 1.0, margin: int = 0) -> tuple[Tensor, Tensor]:
         """Training loss of the pair, and the containers.
 
-        The container's error weighs `image` times its published weight; 0 is for learning to read, with no adversary.
+        The container's error weighs `image` times its published weight; an adversary waits until that is 1.
         `margin` pixels are cut off each side of a container before it is read.
         """
 

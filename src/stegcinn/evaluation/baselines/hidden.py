@@ -80,11 +80,10 @@ class HiDDeN(nn.Module):
         """Squared error of the message, weighted squared error of the image, weighted verdict of the adversary."""
         containers = self.hide(hosts, bits)
         message = F.mse_loss(self.reveal(cut(containers, margin)), bits)
-        if image == 0:
-            return message, containers
-        error = F.mse_loss(2 * containers, 2 * hosts)
-        seen = F.softplus(self.adversary(2 * containers - 1)).mean()
-        return message + image * IMAGE_WEIGHT * error + ADVERSARY_WEIGHT * seen, containers
+        loss = message + image * IMAGE_WEIGHT * F.mse_loss(2 * containers, 2 * hosts)
+        if image >= 1:
+            loss = loss + ADVERSARY_WEIGHT * F.softplus(self.adversary(2 * containers - 1)).mean()
+        return loss, containers
 
     def adversary_loss(self, hosts: Tensor, containers: Tensor) -> Tensor:
         """Cross-entropy of hosts and containers."""

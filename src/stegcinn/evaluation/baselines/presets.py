@@ -38,9 +38,9 @@ PRESETS = {
     # Message first: as long as the image counts, the shortest way to a small loss is to send nothing
     "hidden": HiderPreset("hidden", 32, (
         Stage("0.0018", _config(1500, 16, 32, image=(0.0, 0.0))),
-        Stage("0.0018", _config(1200, 16, 32, image=(0.0, 1.0))),
-        Stage("0.0018", _config(800, 8, 64, 1e-3, 0.5)),
-        Stage("0.0018", _config(400, 4, 128, 5e-4, 0.1)),
+        Stage("0.0018", _config(700, 16, 32, image=(0.0, 0.99))),
+        Stage("0.0018", _config(500, 8, 64, 1e-3, 0.5)),
+        Stage("0.0018", _config(300, 4, 128, 5e-4, 0.1)),
     )),
     "udh": HiderPreset("udh", 12, (
         Stage("1.0", _config(700, 3, 128, 1e-3, 0.1, first_moment=0.5)),
