@@ -177,6 +177,31 @@ def test_ddh_begins_with_the_host() -> None:
     assert (DDH(1, 6).hide_image(hosts, secrets) - hosts).abs().mean() < 0.1
 
 
+def test_hidden_begins_with_the_host_and_something_added() -> None:
+    torch.manual_seed(0)
+    model = HiDDeN(12).train()
+    hosts = (0.5 + 0.25 * torch.randn(4, 3, 16, 16)).clamp(0, 1)
+    added = model.hide(hosts, torch.ones(4, BITS)) - hosts
+    same = torch.corrcoef(torch.stack([hosts.flatten(), (hosts + added).flatten()]))[0, 1]
+    assert same > 0.8
+    assert HiDDeN(6).last.weight[0].count_nonzero() == 6  # no room
+
+
+def test_normalisation_is_settled_before_the_first_step_and_then_stays(tmp_path) -> None:
+    torch.manual_seed(0)
+    model = HiDDeN(4)
+    photos = np.random.default_rng(0).integers(90, 110, (2, 16, 16, 3)).astype(np.uint8)
+    config = HiderConfig(2, 2, 1e-3, crop=16, settled=True)
+    train(model, model, photos, config, tmp_path)
+    norm = model.before[0][1]
+    batches = [training.draw(model, photos, config, 2 + n)[0] for n in range(training.SETTLING)]
+    torch.manual_seed(0)
+    first = HiDDeN(4).before[0][0]
+    means = [first(2 * hosts - 1).mean((0, 2, 3)) for hosts in batches]
+    assert torch.allclose(norm.running_mean, torch.stack(means).mean(0), atol=1e-5)
+    assert norm.num_batches_tracked == training.SETTLING  # not one more
+
+
 def test_hidden_begins_with_a_message_that_its_maps_can_move() -> None:
     torch.manual_seed(0)
     model = HiDDeN(8)

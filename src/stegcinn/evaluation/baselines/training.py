@@ -21,6 +21,7 @@ from stegcinn.runtime.arrays import UInt8
 from stegcinn.training import checkpoint
 
 REPORT_EVERY = 50  # steps
+SETTLING = 8  # batches
 SECOND_MOMENT = 0.999
 
 
@@ -39,6 +40,7 @@ class HiderConfig:
     # The published weight of the container's error times this, from the first step to the last, in a line
     image: tuple[float, float] = (1.0, 1.0)
     margin: int = 0  # pixels cut off each side of a container before it is read, lest bits hide in the edges of crops
+    settled: bool = False  # normalisation by averages over some crops, taken before the first step, not by each batch
     precision: Literal["float32", "bfloat16"] = "float32"  # of convolutions; weights stay float32
 
     def now(self, step: int) -> tuple[float, float]:
@@ -76,6 +78,12 @@ def train(
         capturable=pair[0].is_cuda,  # a checkpoint puts the step counts on the parameters' device
     )  # fmt: skip
     step, seconds = _resume(model, optimizer, config, folder)
+    if config.settled:
+        norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+        if step == 0:
+            _settle(hider, norms, photos, config)
+        for norm in norms:
+            norm.eval()
     started, losses, errors = time.monotonic(), [], []
     low = torch.autocast(place.type, torch.bfloat16, enabled=config.precision == "bfloat16")
     while step < config.steps:
@@ -111,6 +119,20 @@ def train(
             row = (step, round(spent, 1), round(mean, 5), round(likeness, 2))
             _save(model, optimizer, config, folder, row)
     model.eval()
+
+
+@torch.no_grad()
+def _settle(hider: Hider, norms: list[nn.BatchNorm2d], photos: UInt8, config: HiderConfig) -> None:
+    """Set the statistics of normalisation to plain averages over SETTLING batches."""
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # PyTorch's sign for a cumulative average
+    for step in range(SETTLING):
+        hosts, bits = (x.to(device()) for x in draw(hider, photos, config, config.steps + step))
+        hider.loss(hosts, bits)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 def draw(hider: Hider, photos: UInt8, config: HiderConfig, step: int) -> tuple[Tensor, Tensor]:
