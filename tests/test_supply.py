@@ -19,7 +19,13 @@ from stegcinn.runtime import weights
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(path for folder in ("src", "scripts") for path in (ROOT / folder).rglob("*.py"))
-WEIGHTS = sorted(path for path in (ROOT / "src" / "stegcinn" / "weights").iterdir() if path.is_dir())
+PACKAGE = ROOT / "src" / "stegcinn"
+WEIGHTS = [
+    path
+    for folder in (PACKAGE / "weights", PACKAGE / "evaluation" / "weights")
+    for path in sorted(folder.iterdir())
+    if path.is_dir()
+]
 THAT_RUN_CODE = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle"}
 
 
@@ -53,7 +59,7 @@ def test_every_file_of_a_release_has_its_digest_and_holds_numbers_only(folder):
     assert {path.name for path in folder.iterdir()} == listed | {"config.json", "README.md"}
     assert {Path(name).suffix for name in listed} <= {".onnx", ".npy", ".safetensors"}
     for name in listed:
-        data = weights.release(folder.name).read(name)
+        data = weights.Release(folder).read(name)
         if name.endswith(".npy"):
             assert np.load(folder / name, allow_pickle=False).dtype.kind in "iuf"
         assert data == (folder / name).read_bytes()
@@ -100,6 +106,7 @@ def test_a_wheels_bill_has_every_file_every_release_and_every_package_that_is_as
     contents = {
         "stegcinn/x.py": b"x",
         "stegcinn/weights/new-1/config.json": b"{}",
+        "stegcinn/evaluation/weights/other-1/config.json": b"{ }",
         "stegcinn-1.2.dist-info/METADATA": about.encode(),
     }
     wheel = tmp_path / "stegcinn-1.2-py3-none-any.whl"
@@ -122,6 +129,7 @@ def test_a_wheels_bill_has_every_file_every_release_and_every_package_that_is_as
         name: digest(data) for name, data in contents.items()
     }
     assert of("machine-learning-model")["new-1"]["hashes"][0]["content"] == digest(b"{}")
+    assert of("machine-learning-model")["other-1"]["hashes"][0]["content"] == digest(b"{ }")
     libraries = of("library")
     required = {name for name, each in libraries.items() if each["scope"] == "required"}
     assert required == {re.split(r"[^a-z-]", line)[0] for line in project["dependencies"]}

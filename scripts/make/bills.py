@@ -67,7 +67,7 @@ def _networks(contents: dict[str, bytes], about: Message) -> Iterator[Json]:
     """The releases of networks, each by the digest of its list of digests."""
     for name in contents:
         path = PurePosixPath(name)
-        if path.match("stegcinn/weights/*/config.json"):
+        if path.match("weights/*/config.json"):
             yield {
                 "type": "machine-learning-model",
                 "bom-ref": f"weights:{path.parent.name}",

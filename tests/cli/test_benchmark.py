@@ -13,15 +13,18 @@ from command import Outcome, Run
 
 from stegcinn.cli import networks
 from stegcinn.evaluation import dataset
-from stegcinn.evaluation.benchmark import survival
+from stegcinn.evaluation.benchmark import plans, survival
 from stegcinn.evaluation.benchmark.survival.plans import PLANS
 
 pytestmark = pytest.mark.usefixtures("workplace")
 
+METHODS = plans.PLANS
+NO_USE = "--vgg, --hyperiqa and --retrain are of no use with --channels; leave them out"
+
 
 @pytest.fixture
 def benchmark_run(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
-    module = types.SimpleNamespace(calls=[], error=None, PLANS={"small": "a small plan", "paper": "all"})
+    module = types.SimpleNamespace(calls=[], error=None, PLANS=METHODS)
 
     def run(
         *arguments: object, report: Callable[[str], None], working: Callable[[str], None], **options: object
@@ -45,7 +48,9 @@ def test_benchmark(run: Run, benchmark_run: types.SimpleNamespace) -> None:
     lines = "stegcinn: hill@0.4: stegos made\nstegcinn: results are in out/results.json and out/report.html\n"
     assert outcome == Outcome(0, b"", lines)
     options = {"jobs": 2, "hyperiqa": Path("koniq.pkl"), "vgg": Path("vgg.pth")}
-    assert benchmark_run.calls == [(Path("photos"), Path("out"), "a small plan", options)]
+    assert benchmark_run.calls == [(Path("photos"), Path("out"), METHODS["small"], options)]
+    assert run("benchmark", "photos", "-o", "out", "--retrain").code == 0
+    assert benchmark_run.calls[-1][2].learnt == replace(METHODS["small"].learnt, retrain=True)
 
 
 @pytest.fixture
@@ -82,8 +87,9 @@ def test_channels(run: Run, survival_run: types.SimpleNamespace) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("--channels", "--vgg", "vgg.pth"), "--vgg and --hyperiqa are of no use with --channels; leave them out"),
-        (("--channels", "--hyperiqa", "x"), "--vgg and --hyperiqa are of no use with --channels; leave them out"),
+        (("--channels", "--vgg", "vgg.pth"), NO_USE),
+        (("--channels", "--hyperiqa", "x"), NO_USE),
+        (("--channels", "--retrain"), NO_USE),
         (("--methods", "jpeg@9B"), "--methods and --through are for --channels; give that too"),
         (("--through", "jpeg-q75"), "--methods and --through are for --channels; give that too"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import sys
 import time
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import pytest
 from command import Outcome, Run
+from PIL import Image
 
 from stegcinn.cli import main, status
+from stegcinn.cli.arguments import BASELINES
 
 pytestmark = pytest.mark.usefixtures("workplace")
 
@@ -89,6 +92,26 @@ def test_train_with_a_preset_a_file_and_resumed(run: Run, training: types.Simple
     assert [call[3]["start"] for call in training.calls] == [None, Path("w.safetensors"), None]
 
 
+def test_train_and_export_a_baseline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stegcinn.evaluation.baselines import presets
+    from stegcinn.evaluation.baselines.training import HiderConfig
+
+    assert set(BASELINES) == set(presets.PRESETS)
+    tiny = presets.HiderPreset("hidden", 2, (presets.Stage("0.0018", HiderConfig(1, 2, 1e-3, crop=16)),))
+    monkeypatch.setitem(presets.PRESETS, "hidden", tiny)
+    Path("photos").mkdir()
+    for index in range(2):
+        Image.new("RGB", (128, 130), (index, 80, 200)).save(f"photos/{index}.png")
+    outcome = run("train", "photos", "--preset", "hidden", "-o", "out")
+    assert (outcome.code, outcome.err) == (
+        0, "stegcinn: next: stegcinn export out PHOTOS -o RELEASE, where PHOTOS are for the figures\n",
+    )  # fmt: skip
+    assert run("train", "--resume", "-o", "out").code == 0  # there is nothing left to do
+    assert run("export", "out", "photos", "-o", "hidden-9") == Outcome(0, b"", "stegcinn: exported out to hidden-9\n")
+    assert {path.name for path in Path("hidden-9").iterdir()} == {"config.json", "README.md", "0.0018.safetensors"}
+    assert json.loads(run("export", "out", "-o", "another", "--json").out)["width"] == 2
+
+
 @pytest.mark.parametrize(
     ("argv", "word"),
     [
@@ -100,11 +123,20 @@ def test_train_with_a_preset_a_file_and_resumed(run: Run, training: types.Simple
         ("train -o out --resume --set seed=1", "--resume"),
         ("train . -o out --set sed=1", "unknown key sed"),
         ("train . -o done", "--resume"),
+        ("train . -o done --preset udh", "--resume"),
+        ("train -o out --preset hidden", "folder"),
+        ("train . -o out --preset ddh --set seed=1", "--set"),
+        ("train .=2 -o out --preset ddh", "=WEIGHT"),
+        ("train . -o run --resume", "name nothing else"),
+        ("train -o run --resume --device cpu", "--device"),
+        ("export run -o out --noise 2", "--noise"),
     ],
 )
 def test_training_that_makes_no_sense(run: Run, training: types.SimpleNamespace, argv: str, word: str) -> None:
     Path("done").mkdir()
     Path("done/checkpoint.safetensors").touch()
+    Path("run").mkdir()
+    Path("run/hider.json").touch()
     outcome = run(*argv.split())
     assert outcome.code == 2
     assert word in outcome.err

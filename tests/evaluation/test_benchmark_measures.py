@@ -91,7 +91,7 @@ def test_the_flow_gives_signs_back_before_rounding(hosts) -> None:
 
 
 def test_rows_of_learnt_baselines(hosts, tmp_path) -> None:
-    plan = LearntPlan(steps=1, batch=1, narrow=32)
+    plan = LearntPlan(steps=1, batch=1, narrow=32, retrain=True)
     hide, again = (
         learnt.trained("hidden@0.0018", hosts.images, plan, tmp_path, None, 0, lambda line: None) for _ in range(2)
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -209,6 +211,23 @@ def test_a_cell_is_trained_and_tested(tmp_path) -> None:
     assert row["accuracy"] == 1
     assert row["train_hosts"] + row["test_hosts"] < row["hosts"] == 12
     assert (tmp_path / "run" / "log.csv").exists()
+
+
+def test_a_detector_that_begins_from_nothing_sees_easier_stegos_first(monkeypatch) -> None:
+    hosts, seen = image_set(), []
+
+    class Noting(protocol.Trainer):
+        def __init__(self, *arguments, easier, start, **options) -> None:
+            seen.append([float((each != hosts.images).mean()) for each in easier])
+            super().__init__(*arguments, easier=easier, **options)
+
+    monkeypatch.setattr(protocol, "Trainer", Noting)
+    stegos = make_stegos(hosts, Embedder("lsb", 1.0), seed=0)
+    recipe = replace(RECIPE, eased=(0.3, 0.6))
+    cell = Cell("lsb@1.0", "xunet", "colour", 0)
+    assert run_cell(cell, hosts, stegos, recipe)["recipe"]["eased"] == (0.3, 0.6)
+    assert run_cell(cell, hosts, stegos, recipe, start=Path("elsewhere"))["recipe"]["eased"] == ()
+    assert seen == [[pytest.approx(1 / 2, abs=0.02), pytest.approx(1 / 3, abs=0.02)], []]
 
 
 def test_gray_detectors_get_identical_images_by_the_luma_lock() -> None:

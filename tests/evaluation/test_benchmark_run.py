@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 TINY = BenchmarkPlan(
     "small", hosts=8, photos=3, size=64, seeds=(0,), loads=(0.4,), heavy_on={"yedroudjnet": (), "kenet": ()},
-    learnt=LearntPlan(steps=1, batch=1, narrow=32), quality_hosts=2,
+    learnt=LearntPlan(steps=1, batch=1, narrow=32, retrain=True), quality_hosts=2,
 )  # fmt: skip
 
 

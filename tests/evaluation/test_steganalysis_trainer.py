@@ -247,3 +247,25 @@ def test_facts_are_plain_json(tmp_path) -> None:
     trainer = Trainer(lambda: XuNet(3), RECIPE, covers, stegos, split_hosts(8, 0), seed=0, folder=tmp_path)
     facts = trainer._facts()
     assert json.loads(json.dumps(facts)) == facts
+
+
+def test_lessons_of_falling_loads_come_first(monkeypatch) -> None:
+    covers, stegos = pairs(12)
+    recipe = replace(RECIPE, epochs=4, eased=(0.25, 0.5))
+    assert [recipe.lesson(epoch / 4) for epoch in range(4)] == [0, 1, 2, 2]
+    with pytest.raises(ValueError, match="1 sets of easier stegos for 2 lessons"):
+        Trainer(lambda: XuNet(3), recipe, covers, stegos, split_hosts(12, 0), seed=0, easier=[stegos])
+    sets = [np.full_like(stegos, level) for level in (10, 20)]
+    trainer = Trainer(lambda: XuNet(3), recipe, covers, stegos, split_hosts(12, 0), seed=0, easier=sets)
+    trained, judged = [], []
+    batch = Pairs.batch
+
+    def noted(self: Pairs, *arguments: object) -> tuple[torch.Tensor, torch.Tensor]:
+        (trained if len(arguments) > 1 else judged).append(int(self.stegos[0, 0, 0, 0]))
+        return batch(self, *arguments)
+
+    monkeypatch.setattr(Pairs, "batch", noted)
+    trainer.run()
+    steps = len(trained) // 4
+    assert trained == [level for level in (10, 20, *[int(stegos[0, 0, 0, 0])] * 2) for _ in range(steps)]
+    assert set(judged) == {int(stegos[0, 0, 0, 0])}  # normalisation, validation and test are of the real ones

@@ -16,6 +16,7 @@ from stegcinn.errors import UsageError
 from stegcinn.training.cinn.config import PRESETS
 
 TRAIN_COLOURS, TRAIN_NOISE = "train colours", "train noise"  # commands of two words
+BASELINES = ("hidden", "ddh", "udh")  # presets of other methods' networks
 EXIT_CODES = "exit codes: 0 done, 1 unexpected, 2 usage, 3 does not fit, 4 no payload or wrong password, 5 bad image"
 
 
@@ -248,7 +249,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", metavar="DIR", default="demo", help="folder for the images (default: demo)")
     train.add_argument("data", metavar="DATA", nargs="*", type=weighted_folder, help="FOLDER or FOLDER=WEIGHT")
     train.add_argument("-o", "--output", metavar="RUN", required=True, help="folder of the run")
-    train.add_argument("--preset", metavar="NAME", help=f"{', '.join(PRESETS)} (default: default)")
+    train.add_argument("--preset", metavar="NAME", help=f"{', '.join((*PRESETS, *BASELINES))} (default: default)")
     train.add_argument("--config", metavar="TOML", help="a configuration of your own instead of a preset")
     setting = "change one key of it: seed=7, rounds.rounds=0 (may be repeated)"
     train.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help=setting)
@@ -283,6 +284,8 @@ def parser() -> argparse.ArgumentParser:
     benchmark.add_argument("--methods", metavar="METHOD", nargs="+", help=methods)
     through = "channels, with --channels: as-sent, jpeg-q75, webp-q80, resize-0.75+jpeg-q75, ..."
     benchmark.add_argument("--through", metavar="CHANNEL", nargs="+", help=through)
+    retrain = "train HiDDeN, DDH and UDH anew, as the preset says, instead of taking those that ship"
+    benchmark.add_argument("--retrain", action="store_true", help=retrain)
     benchmark.add_argument("--vgg", metavar="FILE", type=Path, help="VGG-16 weights for the paper's network, if wanted")
     benchmark.add_argument("--hyperiqa", metavar="FILE", type=Path, help="published HyperIQA weights, if wanted")
     dataset.add_argument("photos", metavar="PHOTOS", help="folder of photos, or an fsspec URL")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stegcinn.cli import console, status
+from stegcinn.cli.arguments import BASELINES
 from stegcinn.cli.console import say
 from stegcinn.errors import StegcinnError, UsageError
 
@@ -20,10 +21,14 @@ if TYPE_CHECKING:
     from stegcinn.training.cinn.loop import RunProgress
 
 LOADING = "loading PyTorch"
+BASELINE_RUN = "hider.json"  # what a folder has that is a run of a baseline
 TELL_EVERY = 60.0  # seconds between lines that stay, of work that tells more
 
 
 def train(args: argparse.Namespace) -> None:
+    if args.preset in BASELINES or (args.resume and (Path(args.output) / BASELINE_RUN).exists()):
+        _train_baseline(args)
+        return
     with status.activity(LOADING) as now:
         from stegcinn.training import checkpoint
         from stegcinn.training.cinn import config, loop
@@ -72,6 +77,48 @@ def _line(progress: RunProgress) -> str:
     return f"{where}: loss {progress.loss:.4f}{accuracy}, {progress.images_per_second:.1f} images/s, {left} left"
 
 
+def _train_baseline(args: argparse.Namespace) -> None:
+    """HiDDeN, DDH or UDH."""
+    out = Path(args.output)
+    if args.config or args.set or args.start or args.device != "auto":
+        raise UsageError("--config, --set, --start and --device are not for baselines; leave them out")
+    if args.resume and (args.data or args.preset):
+        raise UsageError("--resume takes everything from the run's folder; name nothing else")
+    if not args.resume and not args.data:
+        raise UsageError("name at least one folder of photos")
+    if any(weight != 1 for _, weight in args.data):
+        raise UsageError("all photos of a baseline are drawn alike; leave =WEIGHT out")
+    with status.activity(LOADING) as now:
+        from stegcinn.evaluation.baselines import run
+        from stegcinn.evaluation.baselines.presets import PRESETS
+
+        report = _now_and_then(now)
+        now("reading photos")
+        try:  # Ctrl-C passes: the last checkpoint stays, and --resume goes on from there
+            with console.in_order():
+                if args.resume:
+                    run.resume(out, report)
+                else:
+                    run.begin(PRESETS[args.preset], [folder for folder, _ in args.data], out, report)
+        except FloatingPointError as error:  # a loss that is not finite
+            raise StegcinnError(str(error)) from error
+    say(f"next: stegcinn export {shlex.quote(args.output)} PHOTOS -o RELEASE, where PHOTOS are for the figures")
+
+
+def _now_and_then(now: Callable[[str], None]) -> Callable[[str], None]:
+    """A report of lines that come and go, of which one stays every minute."""
+    told = time.monotonic()
+
+    def report(line: str) -> None:
+        nonlocal told
+        now(line)
+        if time.monotonic() - told >= TELL_EVERY:
+            say(line)
+            told = time.monotonic()
+
+    return report
+
+
 def train_colours(args: argparse.Namespace) -> None:
     with status.activity(LOADING) as now:
         from stegcinn.training.colourmodel import train as colours
@@ -101,6 +148,9 @@ def train_noise(args: argparse.Namespace) -> None:
 
 
 def export(args: argparse.Namespace) -> None:
+    if (Path(args.run) / BASELINE_RUN).exists():
+        _export_baseline(args)
+        return
     with status.activity(LOADING) as now:
         from stegcinn.training.cinn import release as cinn
         from stegcinn.training.colourmodel import release as colourmodel
@@ -126,10 +176,25 @@ def export(args: argparse.Namespace) -> None:
         say(f"next, to try it: stegcinn hide photo.jpg -m hello -o out.png --weights {shlex.quote(args.output)}")
 
 
+def _export_baseline(args: argparse.Namespace) -> None:
+    """HiDDeN, DDH or UDH: for the benchmark, as no codec can use them."""
+    if args.noise is not None:
+        raise UsageError("--noise is for runs of a pyramid; this is one of other networks")
+    with status.activity(LOADING) as now:
+        from stegcinn.evaluation.baselines.release import release
+
+        now("exporting")
+        facts = release(Path(args.run), Path(args.output), [folder for folder, _ in args.data])
+    if args.json:
+        print(json.dumps(facts))
+        return
+    say(f"exported {args.run} to {args.output}")
+
+
 def benchmark(args: argparse.Namespace) -> None:
     out = Path(args.output)
-    if args.channels and (args.vgg or args.hyperiqa):
-        raise UsageError("--vgg and --hyperiqa are of no use with --channels; leave them out")
+    if args.channels and (args.vgg or args.hyperiqa or args.retrain):
+        raise UsageError("--vgg, --hyperiqa and --retrain are of no use with --channels; leave them out")
     if not args.channels and (args.methods or args.through):
         raise UsageError("--methods and --through are for --channels; give that too")
     with status.activity(LOADING) as now:
@@ -156,9 +221,10 @@ def _methods(
     from stegcinn.evaluation.benchmark import run
     from stegcinn.evaluation.benchmark.plans import PLANS
 
+    plan = PLANS[args.preset]
+    plan = replace(plan, learnt=replace(plan.learnt, retrain=args.retrain))
     run.run(
-        args.photos, out, PLANS[args.preset], jobs=args.jobs, hyperiqa=args.hyperiqa, vgg=args.vgg, report=report,
-        working=working,
+        args.photos, out, plan, jobs=args.jobs, hyperiqa=args.hyperiqa, vgg=args.vgg, report=report, working=working,
     )  # fmt: skip
 
 
@@ -177,15 +243,7 @@ def dataset(args: argparse.Namespace) -> None:
         from stegcinn.evaluation.dataset import run
         from stegcinn.evaluation.dataset.plan import DatasetPlan
 
-        told = time.monotonic()
-
-        def report(line: str) -> None:
-            nonlocal told
-            now(line)
-            if time.monotonic() - told >= TELL_EVERY:
-                say(line)
-                told = time.monotonic()
-
+        report = _now_and_then(now)
         made = {} if args.quality is None else {"quality": args.quality}
         plan = DatasetPlan(tuple(args.method), args.seed, args.size, args.halve, **made)
         # Ctrl-C passes: what is finished stays, and the same command goes on from there

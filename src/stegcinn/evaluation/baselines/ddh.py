@@ -13,6 +13,7 @@ FILTERS = 50  # of each side (section 2)
 SIDES = (3, 4, 5)
 PREPARE, HIDE, REVEAL = 2, 5, 5  # layers
 NOISE = 0.01  # of full scale: keeps the secret out of the lowest bits alone (section 2)
+SLIGHT = 0.1  # of the last layer's first weights: how much of anything but the host is in a container at first
 SECRET_WEIGHT = 1.0  # beta of equation 1
 CONFIG = HiderConfig(steps=100_000, batch=32, learning_rate=1e-3)  # Adam; the paper states the rate
 
@@ -38,6 +39,31 @@ def _chain(inner: int, layers: int, filters: int) -> nn.Sequential:
     return nn.Sequential(*(MixedLayer(inner if n == 0 else wide, filters) for n in range(layers)))
 
 
+@torch.no_grad()
+def _begin_with_hosts(hiding: nn.Sequential) -> None:
+    """Let the hiding network give back its first three planes, the host, nearly as they are, before it has learnt.
+
+    The paper states no initialisation. From random weights most of the training goes into copying the host.
+    """
+    chain, last = hiding
+    assert isinstance(chain, nn.Sequential)
+    assert isinstance(last, nn.Conv2d)
+    last.weight.mul_(SLIGHT)
+    for layer in chain:
+        assert isinstance(layer, MixedLayer)
+        branch = layer.branches[SIDES.index(3)]
+        assert isinstance(branch, nn.Conv2d)
+        for colour in range(min(3, branch.out_channels)):
+            branch.weight[colour] = 0
+            branch.weight[colour, colour, 1, 1] = 1  # colours are never negative, so ReLU lets them pass
+            assert branch.bias is not None
+            branch.bias[colour] = 0
+            last.weight[colour, :3, 0, 0] = 0
+            last.weight[colour, colour, 0, 0] = 1
+    assert last.bias is not None
+    last.bias.zero_()
+
+
 class DDH(ImageHider):
     """A preparation, a hiding and a revealing network, trained as one."""
 
@@ -48,6 +74,7 @@ class DDH(ImageHider):
         wide = len(SIDES) * filters
         self.preparation = _chain(3, PREPARE, filters)
         self.hiding = nn.Sequential(_chain(3 + wide, HIDE, filters), nn.Conv2d(wide, 3, 1))
+        _begin_with_hosts(self.hiding)
         self.revealing = nn.Sequential(_chain(3, REVEAL, filters), nn.Conv2d(wide, 3, 1))
 
     def hide_image(self, hosts: Tensor, secrets: Tensor) -> Tensor:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import torch
 import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
 from torch import Tensor, nn
 
+from stegcinn.evaluation.baselines.deep import cut
 from stegcinn.evaluation.baselines.training import HiderConfig
 
 BITS = 30
 WIDTH = 64
 ENCODER, DECODER, ADVERSARY = 4, 7, 3  # blocks (section 4)
+READ_GAIN = 2.0
+HALF_NORMAL = 0.4  # mean of the positive part of a unit normal, which a normalised map has
+COLOURS = 3
+SPREAD = 0.5  # standard deviation of photos at -1..1, by which the last block divides them
 IMAGE_WEIGHT, ADVERSARY_WEIGHT = 0.7, 0.001  # lambda_I, lambda_G
 # Adam at 1e-3, batches of 12, 200 epochs of 10,000 images (section 4)
 CONFIG = HiderConfig(steps=166_600, batch=12, learning_rate=1e-3)
@@ -50,7 +57,32 @@ class HiDDeN(nn.Module):
         self.last = nn.Conv2d(width, 3, 1)
         self.decoder = nn.Sequential(_blocks(3, DECODER, width), _block(width, BITS))
         self.read = nn.Linear(BITS, BITS)
+        # A map's mean over the image hardly varies at first. PyTorch's own weights make the message next to constant,
+        # and to grow takes them thousands of steps in which nothing is learnt (the paper states no initialisation).
+        with torch.no_grad():
+            self.read.weight.copy_(READ_GAIN * torch.eye(BITS))
+            self.read.bias.fill_(0.5 - READ_GAIN * HALF_NORMAL)
         self.adversary = Adversary(width)
+        self._begin_with_hosts()
+
+    @torch.no_grad()
+    def _begin_with_hosts(self) -> None:
+        """Let containers begin as hosts with something added: six maps of the last block pass what is above the mean
+        and what is below it on, where there are so many. From random weights most of the training copies the host.
+        """
+        convolution = self.after[0]
+        assert isinstance(convolution, nn.Conv2d)
+        assert convolution.bias is not None
+        assert self.last.bias is not None
+        if len(convolution.weight) <= 2 * COLOURS:
+            return
+        for place, (sign, colour) in enumerate(product((1, -1), range(COLOURS))):
+            convolution.weight[place] = 0
+            convolution.weight[place, colour - COLOURS, 1, 1] = sign
+            convolution.bias[place] = 0
+            self.last.weight[:, place] = 0
+            self.last.weight[colour, place] = sign * SPREAD
+        self.last.bias.zero_()
 
     def bit_shape(self, height: int, width: int) -> tuple[int, ...]:
         """30 bits, whatever the size."""
@@ -68,13 +100,14 @@ class HiDDeN(nn.Module):
         message: Tensor = self.read(self.decoder(2 * containers - 1).mean((2, 3)))
         return message
 
-    def loss(self, hosts: Tensor, bits: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(self, hosts: Tensor, bits: Tensor, image: float = 1.0, margin: int = 0) -> tuple[Tensor, Tensor]:
         """Squared error of the message, weighted squared error of the image, weighted verdict of the adversary."""
         containers = self.hide(hosts, bits)
-        image = F.mse_loss(2 * containers, 2 * hosts)
-        seen = F.softplus(self.adversary(2 * containers - 1)).mean()
-        message = F.mse_loss(self.reveal(containers), bits)
-        return message + IMAGE_WEIGHT * image + ADVERSARY_WEIGHT * seen, containers
+        message = F.mse_loss(self.reveal(cut(containers, margin)), bits)
+        loss = message + image * IMAGE_WEIGHT * F.mse_loss(2 * containers, 2 * hosts)
+        if image >= 1:
+            loss = loss + ADVERSARY_WEIGHT * F.softplus(self.adversary(2 * containers - 1)).mean()
+        return loss, containers
 
     def adversary_loss(self, hosts: Tensor, containers: Tensor) -> Tensor:
         """Cross-entropy of hosts and containers."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,12 +21,13 @@ from stegcinn.runtime.arrays import UInt8
 from stegcinn.training import checkpoint
 
 REPORT_EVERY = 50  # steps
+SETTLING = 8  # batches
 SECOND_MOMENT = 0.999
 
 
 @dataclass(frozen=True)
 class HiderConfig:
-    """Everything a training depends on besides photos and networks. Adam, at a constant rate."""
+    """Everything a training depends on besides photos and networks. Adam."""
 
     steps: int
     batch: int
@@ -35,6 +36,23 @@ class HiderConfig:
     crop: int = 128  # pixels; photos that are larger are cut at random
     clip_norm: float = math.inf
     seed: int = 0
+    end: float = 1.0  # the learning rate goes in a line to this share of itself
+    # The published weight of the container's error times this, from the first step to the last, in a line
+    image: tuple[float, float] = (1.0, 1.0)
+    margin: int = 0  # pixels cut off each side of a container before it is read, lest bits hide in the edges of crops
+    settled: bool = False  # normalisation by averages over some crops, taken before the first step, not by each batch
+    precision: Literal["float32", "bfloat16"] = "float32"  # of convolutions; weights stay float32
+
+    def now(self, step: int) -> tuple[float, float]:
+        """Learning rate, and share of the weight of the container's error, at a step (from 0)."""
+        passed = step / max(1, self.steps - 1)
+        first, last = self.image
+        return self.learning_rate * (1 + (self.end - 1) * passed), first + (last - first) * passed
+
+
+def device() -> torch.device:
+    """Where networks are trained: a GPU if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -51,7 +69,8 @@ def train(
     Every step draws photos, crops, mirrors and bits from a generator of its own, so a break changes nothing.
     FloatingPointError if a loss is not finite; then nothing of it is saved.
     """
-    model.to("cuda" if torch.cuda.is_available() else "cpu").train()
+    place = device()
+    model.to(place, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     spies = [] if hider.adversary is None else list(hider.adversary.parameters())
     pair = [parameter for parameter in model.parameters() if all(parameter is not spy for spy in spies)]
     optimizer = torch.optim.Adam(
@@ -59,32 +78,61 @@ def train(
         capturable=pair[0].is_cuda,  # a checkpoint puts the step counts on the parameters' device
     )  # fmt: skip
     step, seconds = _resume(model, optimizer, config, folder)
-    started, losses = time.monotonic(), []
+    if config.settled:
+        norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+        if step == 0:
+            _settle(hider, norms, photos, config)
+        for norm in norms:
+            norm.eval()
+    started, losses, errors = time.monotonic(), [], []
+    low = torch.autocast(place.type, torch.bfloat16, enabled=config.precision == "bfloat16")
     while step < config.steps:
+        rate, image = config.now(step)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
         hosts, bits = draw(hider, photos, config, step)
-        hosts, bits = hosts.to(device_of(model)), bits.to(device_of(model))
-        with torch.random.fork_rng():
+        hosts, bits = hosts.to(place, memory_format=torch.channels_last), bits.to(place)
+        with torch.random.fork_rng(), low:
             torch.manual_seed(config.seed * config.steps + step)  # for noise between the networks
-            loss, containers = hider.loss(hosts, bits)
+            loss, containers = hider.loss(hosts, bits, image, config.margin)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        if spies:
+        if spies and image >= 1:
             for parameter in spies:
                 parameter.grad = None  # the pair's loss is not the adversary's
-            hider.adversary_loss(hosts, containers.detach()).backward()  # type: ignore[no-untyped-call]
+            with low:
+                verdict = hider.adversary_loss(hosts, containers.detach())
+            verdict.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(pair, config.clip_norm)
         optimizer.step()
         losses.append(loss.detach())
+        errors.append((containers.detach().float() - hosts).square().mean())
         step += 1
         if step % REPORT_EVERY == 0 or step == config.steps:
             mean = float(torch.stack(losses).mean())
             if not math.isfinite(mean):
                 raise FloatingPointError(f"the loss is not finite at step {step}")
-            losses = []
+            likeness = -10 * math.log10(float(torch.stack(errors).mean()) or math.inf)
+            losses, errors = [], []
             spent = seconds + time.monotonic() - started
-            report(f"step {step} of {config.steps}: loss {mean:.4f}, {spent:.0f} s")
-            _save(model, optimizer, config, folder, (step, round(spent, 1), round(mean, 5)))
+            report(f"step {step} of {config.steps}: loss {mean:.4f}, {likeness:.1f} dB, {spent:.0f} s")
+            row = (step, round(spent, 1), round(mean, 5), round(likeness, 2))
+            _save(model, optimizer, config, folder, row)
     model.eval()
+
+
+@torch.no_grad()
+def _settle(hider: Hider, norms: list[nn.BatchNorm2d], photos: UInt8, config: HiderConfig) -> None:
+    """Set the statistics of normalisation to plain averages over SETTLING batches."""
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # PyTorch's sign for a cumulative average
+    for step in range(SETTLING):
+        hosts, bits = (x.to(device()) for x in draw(hider, photos, config, config.steps + step))
+        hider.loss(hosts, bits)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 def draw(hider: Hider, photos: UInt8, config: HiderConfig, step: int) -> tuple[Tensor, Tensor]:
@@ -142,7 +190,7 @@ def _facts(model: nn.Module, config: HiderConfig) -> dict[str, Any]:
 
 def _save(
     model: nn.Module, optimizer: torch.optim.Optimizer, config: HiderConfig, folder: Path | None,
-    row: tuple[int, float, float],
+    row: tuple[int, float, float, float],
 ) -> None:  # fmt: skip
     if folder is None:
         return

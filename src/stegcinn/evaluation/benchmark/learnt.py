@@ -12,49 +12,39 @@ import numpy as np
 import torch
 
 from stegcinn.coding import ldpc
-from stegcinn.evaluation.baselines import ddh, hidden, udh
-from stegcinn.evaluation.baselines.ddh import DDH
-from stegcinn.evaluation.baselines.hidden import HiDDeN
-from stegcinn.evaluation.baselines.training import Hidden, HiderConfig, hide_in, train
-from stegcinn.evaluation.baselines.udh import UDH
+from stegcinn.evaluation.baselines.hiders import CONFIGS, HIDERS, WIDTHS, AnyHider, build, shipped
+from stegcinn.evaluation.baselines.training import Hidden, HiderConfig, device, hide_in, train
 from stegcinn.evaluation.benchmark import paper
 from stegcinn.evaluation.benchmark.hosts import ImageSet
 from stegcinn.evaluation.benchmark.paper import Hide, PaperPlan
 from stegcinn.runtime.arrays import UInt8
 
 STEG_CINN = "cinn-paper@2.0"  # the paper's own method; the others are its baselines
-LEARNT = ("ddh@1.0", "ddh@0.25", "udh@1.0", "udh@0.25", "hidden@0.0018", STEG_CINN)
-PATCHES = {"1.0": 1, "0.25": 2}  # pixels a side of what carries one bit
-WIDTHS = {"ddh": ddh.FILTERS, "udh": udh.WIDTH, "hidden": hidden.WIDTH}
+LEARNT = (*HIDERS, STEG_CINN)
 BCH_BLOCK, BCH_MENDS = 255, 14  # of BCH(255, 147)
-CONFIGS = {"ddh": ddh.CONFIG, "udh": udh.CONFIG, "hidden": hidden.CONFIG}
 
 
 @dataclass(frozen=True)
 class LearntPlan:
-    """How much is spent on what is trained; None stands for the published value."""
+    """How much is spent on what is trained; None stands for the published value.
+
+    Baselines are the trained ones that ship; only those that are trained anew depend on the first three numbers.
+    """
 
     steps: int | None = None
     batch: int | None = None
     narrow: int = 1  # the published widths are divided by this
+    retrain: bool = False
     paper: PaperPlan = field(default_factory=PaperPlan)
-
-
-def build(name: str, narrow: int) -> DDH | UDH | HiDDeN:
-    """The networks called `name`, one of LEARNT, with widths divided by `narrow`."""
-    method, _, load = name.partition("@")
-    width = max(2, WIDTHS[method] // narrow)
-    if method == "hidden":
-        return HiDDeN(width)
-    return DDH(PATCHES[load], width) if method == "ddh" else UDH(PATCHES[load], width)
 
 
 def trained(
     name: str, photos: UInt8, plan: LearntPlan, folder: Path, vgg: Path | None, seed: int,
     report: Callable[[str], None],
 ) -> Hide:  # fmt: skip
-    """Train the networks called `name`, one of LEARNT, on photos (N, H, W, 3); goes on where `folder` stopped.
+    """The networks called `name`, one of LEARNT: a baseline that ships, unless the plan says to train it anew.
 
+    What is trained is trained on photos (N, H, W, 3) uint8, and goes on where `folder` stopped.
     `vgg`: VGG-16's weights for the paper's own network, if there are any.
     """
 
@@ -63,19 +53,22 @@ def trained(
 
     if name == STEG_CINN:
         return paper.trained(photos, plan.paper, folder, vgg, seed, tell)
-    config: HiderConfig = replace(CONFIGS[name.partition("@")[0]], seed=seed, crop=photos.shape[1])
+    if not plan.retrain:
+        return partial(_hidden_in, shipped(name).to(device()))
+    method = name.partition("@")[0]
+    config: HiderConfig = replace(CONFIGS[method], seed=seed, crop=photos.shape[1])
     if plan.steps is not None:
         config = replace(config, steps=plan.steps)
     if plan.batch is not None:
         config = replace(config, batch=plan.batch)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = build(name, plan.narrow)
+        model = build(name, max(2, WIDTHS[method] // plan.narrow))
     train(model, model, photos, config, folder, tell)
     return partial(_hidden_in, model)
 
 
-def _hidden_in(model: DDH | UDH | HiDDeN, hosts: ImageSet, seed: int) -> Hidden:
+def _hidden_in(model: AnyHider, hosts: ImageSet, seed: int) -> Hidden:
     return hide_in(model, model, hosts.images, np.random.default_rng(seed))
 
 

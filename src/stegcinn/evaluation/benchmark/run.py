@@ -185,7 +185,7 @@ def _training_of(name: str, plan: BenchmarkPlan) -> tuple[str, str]:
     """Method, and preset of the training that its networks had."""
     if name == STEG_CINN:
         return "cinn", "paper"
-    return name.partition("@")[0], plan.preset if name in LEARNT else "default"
+    return name.partition("@")[0], plan.preset if name in LEARNT and plan.learnt.retrain else "default"
 
 
 def _illustrate(results: Results, hosts: ImageSet, out: Path, plan: BenchmarkPlan) -> None:

@@ -22,6 +22,8 @@ class Recipe:
     drop: float = 1.0  # the learning rate is multiplied by this ...
     drops: tuple[float, ...] = ()  # ... after each of these shares of the epochs
     augment: bool = False  # flips and quarter turns, the same for both of a pair
+    # Training begins with stegos that are easier to see, and goes on to the next after each of these shares of epochs
+    eased: tuple[float, ...] = ()
     crop: int | None = None  # pixels: a square of this side, anywhere in the pair, is trained on; tests see all of it
 
     def __post_init__(self) -> None:
@@ -29,6 +31,10 @@ class Recipe:
             raise ValueError("a recipe needs at least one epoch, and one pair in a batch")
         if self.crop is not None and self.crop < 1:
             raise ValueError("a crop has at least one pixel")
+
+    def lesson(self, share: float) -> int:
+        """Which stegos are trained on after `share` of the epochs: 0, the easiest, to len(eased), the real ones."""
+        return sum(share >= at for at in self.eased)
 
     def rate(self, share: float) -> float:
         """Learning rate when `share` of the epochs has passed."""

@@ -7,7 +7,7 @@ import csv
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -159,11 +159,15 @@ class Trainer:
     def __init__(
         self, build: Callable[[], Detector], recipe: Recipe, covers: UInt8, stegos: UInt8, split: Split, *, seed: int,
         folder: Path | None = None, start: Path | None = None, report: Callable[[str], None] = lambda line: None,
+        easier: Sequence[UInt8] = (),
     ) -> None:  # fmt: skip
         """`covers` and `stegos`: (N, H, W, P) uint8 of the same hosts. `folder` keeps checkpoint and log.csv.
 
-        A new training begins with the best weights of the one in the folder `start`, if one is given.
+        A new training begins with the best weights of the one in the folder `start`, if one is given. `easier`: stegos
+        of falling loads that it sees before, as many as `recipe.eased` says; validation and test never see them.
         """
+        if len(easier) != len(recipe.eased):
+            raise ValueError(f"{len(easier)} sets of easier stegos for {len(recipe.eased)} lessons of the recipe")
         if recipe.crop is not None and recipe.crop > min(covers.shape[1:3]):
             raise ValueError(f"images of {covers.shape[2]}x{covers.shape[1]} pixels are smaller than a crop")
         self.recipe, self.split, self.seed, self.folder, self.report = recipe, split, seed, folder, report
@@ -174,6 +178,7 @@ class Trainer:
         if start is not None:
             self.detector.load_state_dict(_best_weights(start))
         self.pairs = Pairs.of(covers, stegos, device)
+        self.lessons = [*(Pairs.of(covers, each, device) for each in easier), self.pairs]
         self.optimizer = _optimizer(self.detector, recipe)
         self.best = Score(-1.0, math.inf)
         self.best_weights = copy.deepcopy(self.detector.state_dict())
@@ -212,6 +217,7 @@ class Trainer:
         rng = np.random.default_rng((self.seed, self.epoch))
         order = rng.permutation(self.split.train)
         losses = []
+        pairs = self.lessons[self.recipe.lesson(self.epoch / self.recipe.epochs)]
         self.detector.train()
         with torch.random.fork_rng():
             torch.manual_seed(int(rng.integers(2**31)))  # for dropout, the only other thing that is random
@@ -220,7 +226,7 @@ class Trainer:
             for start in range(0, len(order) - batch + 1, batch):
                 symmetry = int(rng.integers(8)) if self.recipe.augment else 0
                 hosts, window = order[start : start + batch], self._window(rng)
-                loss = self.detector.loss(*self.pairs.batch(hosts, symmetry, window))
+                loss = self.detector.loss(*pairs.batch(hosts, symmetry, window))
                 self.optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 self.optimizer.step()

@@ -1,0 +1,53 @@
+"""How the shipped baselines were trained, `stegcinn train --preset hidden|ddh|udh`: stages, one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from stegcinn.evaluation.baselines.training import HiderConfig
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training; it begins with the weights that the stage before ended with."""
+
+    load: str  # bits per pixel, as in the name METHOD@LOAD of the networks that it trains
+    config: HiderConfig
+
+
+@dataclass(frozen=True)
+class HiderPreset:
+    """The networks of a method at a width, and their stages; the last stage of each load is what ships."""
+
+    method: str
+    width: int
+    stages: tuple[Stage, ...]
+
+    @property
+    def loads(self) -> dict[str, int]:
+        """The number, from 1, of the last stage of each load."""
+        return {stage.load: number for number, stage in enumerate(self.stages, 1)}
+
+
+def _config(steps: int, batch: int, crop: int, rate: float = 1e-3, end: float = 1.0, **others: Any) -> HiderConfig:
+    return HiderConfig(steps, batch, rate, crop=crop, end=end, precision="bfloat16", **others)
+
+
+PRESETS = {
+    # Message first: as long as the image counts, the shortest way to a small loss is to send nothing
+    "hidden": HiderPreset("hidden", 32, (
+        Stage("0.0018", _config(1000, 16, 32, image=(0.05, 0.05))),
+        Stage("0.0018", _config(600, 8, 64, image=(0.05, 0.5))),
+        Stage("0.0018", _config(400, 4, 128, 5e-4, 0.3, image=(0.5, 0.99), settled=True)),
+        Stage("0.0018", _config(100, 4, 128, 1e-4, 0.1, settled=True)),
+    )),
+    "udh": HiderPreset("udh", 12, (
+        Stage("1.0", _config(700, 3, 128, 1e-3, 0.1, first_moment=0.5)),
+        Stage("0.25", _config(250, 3, 128, 5e-4, 0.1, first_moment=0.5)),
+    )),
+    "ddh": HiderPreset("ddh", 8, (
+        Stage("1.0", _config(1200, 8, 32, 1e-3, 0.1)),
+        Stage("0.25", _config(300, 8, 32, 5e-4, 0.1)),
+    )),
+}  # fmt: skip
