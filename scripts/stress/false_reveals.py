@@ -157,7 +157,9 @@ def main() -> int:
         trip(args.seed, number, photos, lambda outcome: counts.update([outcome]))
         number += 1
         if number % 50 == 0:
-            print(f"{number} trips, {time.monotonic() - started:.0f} s: {dict(sorted(counts.items()))}", flush=True)
+            print(
+                f"up to trip {number}, {time.monotonic() - started:.0f} s: {dict(sorted(counts.items()))}", flush=True
+            )
     print(f"trips {args.first} to {number - 1}, {counts.total()} readings: {dict(sorted(counts.items()))}")
     return 1 if any(outcome.endswith("WRONG") for outcome in counts) else 0
 
