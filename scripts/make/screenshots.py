@@ -86,6 +86,26 @@ def take(browser: Any, address: str, docs: Path, folder: Path) -> None:
     settle(page)
     page.screenshot(path=docs / "web-narrow.png", full_page=True)
 
+    page = open_page(browser, address, 1000, "light")
+    page.set_input_files("#hide-photo", album(folder / "album"))
+    page.set_input_files("#hide-file", folder / "where.txt")
+    page.select_option("#hide-spare", "1")
+    page.fill("#hide-password", PASSWORD)
+    fits(page)
+    page.click("#hide-start")
+    page.wait_for_selector("#hide-album-result:not([hidden])", timeout=PATIENCE)
+    settle(page)
+    page.screenshot(path=docs / "web-album.png", full_page=True)
+
+
+def album(folder: Path) -> list[Path]:
+    """Some photos."""
+    folder.mkdir()
+    photos = {"coffee": data.coffee(), "astronaut": data.astronaut(), "cat": data.chelsea(), "rocket": data.rocket()}
+    for name, rgb in photos.items():
+        Image.fromarray(rgb).save(folder / f"{name}.png")
+    return sorted(folder.iterdir())
+
 
 def open_page(browser: Any, address: str, width: int, scheme: str) -> Any:
     page = browser.new_context(viewport={"width": width, "height": 720}, color_scheme=scheme).new_page()

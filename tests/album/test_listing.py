@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from stegcinn.album.listing import output_names, photos_in
+from stegcinn.album.listing import output_names, photos_in, unlike
 from stegcinn.errors import UsageError
 
 
@@ -34,3 +34,14 @@ def test_files_below_count_and_hidden_ones_do_not(tmp_path):
 def test_output_names(hosts, kept, names):
     found = output_names([(PurePath(name), suffix) for name, suffix in hosts], map(PurePath, kept))
     assert [name.as_posix() for name in found] == names
+
+
+def test_names_are_unlike_whatever_their_case():
+    names = ["a.png", "A.png", "a-2.png", "b.png", "a.png"]
+    assert [name.as_posix() for name in unlike(map(PurePath, names))] == [
+        "a.png",
+        "A-2.png",
+        "a-2-2.png",
+        "b.png",
+        "a-3.png",
+    ]

@@ -29,6 +29,8 @@ def test_strategies_are_what_they_are_called() -> None:
     level = [each.at(size) for each, size in zip(PHOTOS, sizes("equal-disturbance", PHOTOS, 1500), strict=True) if each]
     assert np.ptp(level) < 0.3
     assert sizes("hardest-half", PHOTOS, 1500) == pytest.approx([300, 1200, 0, 0], abs=1)
+    assert sizes("album", PHOTOS, 1500) == pytest.approx([0, 1500, 0, 0], abs=1)  # others would pay for their headers
+    assert sizes("album", PHOTOS, 4500) == pytest.approx([900, 3600, 0, 0], abs=2)
 
 
 def test_photos_are_left_alone_whose_header_disturbs_more_than_all_of_others() -> None:

@@ -785,6 +785,21 @@ def test_what_is_no_photo_is_left_out_of_an_album(tabs: Opener, quick: Client, t
     expect(tab["hide-album-list"].locator("li")).to_have_count(2)
 
 
+def test_an_album_is_for_no_channel(tabs: Opener, quick: Client, tmp_path: Path) -> None:
+    tab = tabs(quick).ready()
+    tab.page.get_by_text("Advanced").click()
+    tab["hide-channel"].select_option("whatsapp")
+    expect(tab["hide-strip"]).to_be_disabled()
+    tab["hide-photo"].set_input_files(album_of(tmp_path, 2))
+    words = "several photos are sent as files: none of them is made for WhatsApp now"
+    expect(tab["hide-photo-notes"]).to_have_text(words)
+    expect(tab["hide-strip"]).to_be_enabled()
+    expect(tab["hide-codec"]).to_be_hidden()
+    tab["hide-album-other"].click()
+    expect(tab["hide-photo-notes"]).to_be_hidden()
+    expect(tab["hide-channel"]).to_have_value("")
+
+
 def test_an_album_is_cancelled(tabs: Opener, quick: Client, tmp_path: Path) -> None:
     (tmp_path / "slow.png").write_bytes(png(SLOW))
     tab = tabs(quick).ready().choose(message="x")

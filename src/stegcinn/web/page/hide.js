@@ -54,10 +54,7 @@ export function setup(found) {
   $("hide-format").addEventListener("change", () => { formatChosen = true; });
   $("hide-halve").addEventListener("change", () => setHalve($("hide-halve").checked));
   for (const id of CHOICES) $(id).addEventListener("change", measure);
-  $("hide-channel").addEventListener("change", () => {
-    for (const id of AS_FILE) $(id).disabled = Boolean(through());
-    show("hide-channel-hint", Boolean(through()));
-  });
+  $("hide-channel").addEventListener("change", changeChannel);
   $("hide-map-show").addEventListener("click", chart);
   $("hide-password").addEventListener("input", rate);
   $("hide-form").addEventListener("submit", (event) => {
@@ -83,12 +80,18 @@ function takePhotos(taken) {
     return;
   }
   dropPhoto();
+  if (through()) {
+    list("hide-photo-notes", [`several photos are sent as files: none of them is made for ${through()} now`]);
+    $("hide-channel").value = "";
+    changeChannel();
+  }
   show("hide-photo-drop", false);
   album.add(taken);
 }
 
 function startOver() {
   album.close();
+  list("hide-photo-notes", []);
   show("hide-photo-drop");
   weighed();
   $("hide-photo").focus();
@@ -139,6 +142,11 @@ async function takePhoto(taken) {
     say("hide-photo-error", `${taken.name}: ${error.message}`);
     weighed();
   }
+}
+
+function changeChannel() {
+  for (const id of AS_FILE) $(id).disabled = Boolean(through());
+  show("hide-channel-hint", Boolean(through()));
 }
 
 /** Codec, colours and file format, which are not free for what is to come through a channel. */
