@@ -114,6 +114,17 @@ def test_codecs_of_pixels(photos: Path, tmp_path: Path) -> None:
     assert files(tmp_path / "again") == files(tmp_path / "out")
 
 
+def test_simulated_methods_of_pixels(photos: Path, tmp_path: Path) -> None:
+    """Each changes its covers, and the one that keeps the gray-scale really does."""
+    methods = ("hill-cmd", "hill-gina", "suniward", "mipod", "hou")
+    rows = made(photos, tmp_path / "out", DatasetPlan(tuple(f"{name}@0.1" for name in methods)), count=1)
+    images = {row["method"]: Source((tmp_path / "out" / row["file"]).read_bytes()).photo().rgb for row in rows}
+    assert set(images) == {"cover", *methods}
+    for name in methods:
+        assert (images[name] != images["cover"]).any()
+        assert np.array_equal(luma_of(images[name]), luma_of(images["cover"])) == (name == "hou")
+
+
 def test_the_same_seed_makes_the_same_bytes_and_another_one_others(photos: Path, tmp_path: Path) -> None:
     first, rows = made(photos, tmp_path / "a"), made(photos, tmp_path / "b")
     assert first == rows
