@@ -169,6 +169,7 @@ def test_rates_and_weights_go_in_a_line() -> None:
         (pytest.approx(1e-2), 0.0), (pytest.approx(7.5e-3), 0.5), (pytest.approx(5e-3), 1.0),
     ]  # fmt: skip
     assert HiderConfig(1, 1, 1e-3).now(0) == (1e-3, 1.0)
+    assert [HiderConfig(9, 1, 1e-3, warmup=4).now(step)[0] for step in (0, 1, 3, 4)] == [2.5e-4, 5e-4, 1e-3, 1e-3]
 
 
 def test_ddh_begins_with_the_host() -> None:

@@ -47,7 +47,8 @@ PRESETS = {
         Stage("0.25", _config(250, 3, 128, 5e-4, 0.1, first_moment=0.5)),
     )),
     "ddh": HiderPreset("ddh", 8, (
-        Stage("1.0", _config(1200, 8, 32, 1e-3, 0.1)),
-        Stage("0.25", _config(300, 8, 32, 5e-4, 0.1)),
+        Stage("1.0", _config(550, 8, 32, 1e-3, 0.587)),
+        Stage("1.0", _config(1000, 8, 32, 1e-3, 0.1, warmup=30, image=(2.0, 6.0))),
+        Stage("0.25", _config(400, 8, 32, 5e-4, 0.1, warmup=30, image=(6.0, 6.0))),
     )),
 }  # fmt: skip

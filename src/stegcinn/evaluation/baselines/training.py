@@ -20,6 +20,7 @@ from stegcinn.errors import StegcinnError
 from stegcinn.evaluation.baselines.deep import Hider, to_float, to_image
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.training import checkpoint
+from stegcinn.training.schedule import warmup
 
 REPORT_EVERY = 50  # steps
 SETTLING, FITTING = 16, 80  # batches
@@ -37,7 +38,8 @@ class HiderConfig:
     crop: int = 128  # pixels; photos that are larger are cut at random
     clip_norm: float = math.inf
     seed: int = 0
-    end: float = 1.0  # the learning rate goes in a line to this share of itself
+    warmup: int = 0  # steps over which the learning rate comes up from nearly nothing
+    end: float = 1.0  # and then, in a line from the first step to the last, the share of itself that it goes to
     # The published weight of the container's error times this, from the first step to the last, in a line
     image: tuple[float, float] = (1.0, 1.0)
     # Normalisation by averages over some crops, not by each batch; they are taken, and the last layer is fitted, first
@@ -48,7 +50,8 @@ class HiderConfig:
         """Learning rate, and share of the weight of the container's error, at a step (from 0)."""
         passed = step / max(1, self.steps - 1)
         first, last = self.image
-        return self.learning_rate * (1 + (self.end - 1) * passed), first + (last - first) * passed
+        rate = self.learning_rate * (1 + (self.end - 1) * passed) * warmup(step, self.warmup)
+        return rate, first + (last - first) * passed
 
 
 def device() -> torch.device:
