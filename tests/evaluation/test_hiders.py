@@ -64,7 +64,7 @@ def test_a_preset_trains_stage_after_stage_and_is_released(photos: Path, tmp_pat
     assert {load: found["photos"] for load, found in facts["figures"].items()} == {"1.0": 6, "0.25": 6}
     assert json.loads((tmp_path / "ddh-9" / "config.json").read_text())["figures"] == facts["figures"]
     card = (tmp_path / "ddh-9" / "README.md").read_text()
-    assert "| 2 | 0.25 | 1 | 2 | 32 | 0 | 0.0001 to 0.0001 | 0.5 to 1 |" in card
+    assert "| 2 | 0.25 | 1 | 2 | 32 | 0.0001 to 0.0001 | 0.5 to 1 |" in card
     for load, stage in (("1.0", first), ("0.25", last)):
         model = shipped(f"ddh@{load}", tmp_path / "ddh-9")
         assert not model.training
@@ -135,12 +135,12 @@ def test_an_adversary_does_not_ship() -> None:
 
 
 @torch.no_grad()
-def test_the_image_may_count_later_and_edges_be_cut_off() -> None:
+def test_the_image_may_count_less() -> None:
     torch.manual_seed(0)
     model = HiDDeN(4).eval()
     hosts, bits = torch.rand(2, 3, 32, 32), random_bits(model, 2, (32, 32), np.random.default_rng(0))
-    alone, containers = model.loss(hosts, bits, image=0.0, margin=6)
-    read = model.reveal(containers[..., 6:-6, 6:-6])
+    alone, containers = model.loss(hosts, bits, image=0.0)
+    read = model.reveal(containers)
     assert torch.allclose(alone, (read - bits).square().mean())
     (nothing, _), (half, _), (whole, _) = (model.loss(hosts, bits, image) for image in (0.0, 0.45, 0.9))
     assert whole - nothing == pytest.approx(2 * float(half - nothing), rel=1e-3)
@@ -149,10 +149,10 @@ def test_the_image_may_count_later_and_edges_be_cut_off() -> None:
     pair = DDH(2, 3).eval()
     bits = random_bits(pair, 2, (32, 32), np.random.default_rng(0))
     torch.manual_seed(0)
-    loss, containers = pair.loss(hosts, bits, image=0.25, margin=4)
+    loss, containers = pair.loss(hosts, bits, image=0.25)
     torch.manual_seed(0)
-    read = pair.reveal_image(pair.disturb(containers[..., 4:-4, 4:-4]))
-    wrong = (read - pair.secret_of(bits)[..., 4:-4, 4:-4]).square().mean()
+    read = pair.reveal_image(pair.disturb(containers))
+    wrong = (read - pair.secret_of(bits)).square().mean()
     assert torch.allclose(loss, 0.25 * (containers - hosts).square().mean() + wrong)
 
 
@@ -169,6 +169,7 @@ def test_rates_and_weights_go_in_a_line() -> None:
         (pytest.approx(1e-2), 0.0), (pytest.approx(7.5e-3), 0.5), (pytest.approx(5e-3), 1.0),
     ]  # fmt: skip
     assert HiderConfig(1, 1, 1e-3).now(0) == (1e-3, 1.0)
+    assert [HiderConfig(9, 1, 1e-3, warmup=4).now(step)[0] for step in (0, 1, 3, 4)] == [2.5e-4, 5e-4, 1e-3, 1e-3]
 
 
 def test_ddh_begins_with_the_host() -> None:
@@ -200,6 +201,28 @@ def test_normalisation_is_settled_before_the_first_step_and_then_stays(tmp_path)
     means = [first(2 * hosts - 1).mean((0, 2, 3)) for hosts in batches]
     assert torch.allclose(norm.running_mean, torch.stack(means).mean(0), atol=1e-5)
     assert norm.num_batches_tracked == training.SETTLING  # not one more
+
+
+def test_the_last_layer_is_fitted_to_what_was_drawn() -> None:
+    torch.manual_seed(0)
+    model = HiDDeN(8).eval()
+    rng = np.random.default_rng(0)
+    draws = [(torch.rand(8, 3, 16, 16), random_bits(model, 8, (16, 16), rng)) for _ in range(40)]
+
+    def error() -> float:
+        with torch.no_grad():
+            return float(np.mean([model.loss(*each, image=0.0)[0] for each in draws]))
+
+    before = error()
+    model.fit(iter(draws))
+    fitted = error()
+    assert fitted < 0.25 < before  # better than one half for every bit
+    for change in (1.03, 0.97):
+        with torch.no_grad():
+            model.read.weight.mul_(change)
+        assert error() > fitted
+        with torch.no_grad():
+            model.read.weight.div_(change)
 
 
 def test_hidden_begins_with_a_message_that_its_maps_can_move() -> None:

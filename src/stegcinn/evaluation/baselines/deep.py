@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import numpy as np
@@ -28,15 +29,17 @@ class Hider(Protocol):
     def reveal(self, containers: Tensor) -> Tensor:
         """What the receiver reads, (N, *bit_shape); a bit is 1 where it exceeds one half."""
 
-    def loss(self, hosts: Tensor, bits: Tensor, image: float = 1.0, margin: int = 0) -> tuple[Tensor, Tensor]:
+    def loss(self, hosts: Tensor, bits: Tensor, image: float = 1.0) -> tuple[Tensor, Tensor]:
         """Training loss of the pair, and the containers.
 
         The container's error weighs `image` times its published weight; an adversary waits until that is 1.
-        `margin` pixels are cut off each side of a container before it is read.
         """
 
     def adversary_loss(self, hosts: Tensor, containers: Tensor) -> Tensor:
         """Training loss of the adversary; never asked for where there is none."""
+
+    def fit(self, draws: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Make the layer that reads last the best one for drawn hosts and bits, by least squares, if it can be."""
 
 
 class ImageHider(nn.Module):
@@ -82,23 +85,20 @@ class ImageHider(nn.Module):
         """What happens to containers between the two networks in training."""
         return containers
 
-    def loss(self, hosts: Tensor, bits: Tensor, image: float = 1.0, margin: int = 0) -> tuple[Tensor, Tensor]:
+    def loss(self, hosts: Tensor, bits: Tensor, image: float = 1.0) -> tuple[Tensor, Tensor]:
         """Squared error of the container times `image`, plus `secret_weight` times that of the secret."""
         secrets = self.secret_of(bits)
         containers = self.hide_image(hosts, secrets)
-        revealed = self.reveal_image(self.disturb(cut(containers, margin)))
-        error, misread = F.mse_loss(containers, hosts), F.mse_loss(revealed, cut(secrets, margin))
+        revealed = self.reveal_image(self.disturb(containers))
+        error, misread = F.mse_loss(containers, hosts), F.mse_loss(revealed, secrets)
         return image * error + self.secret_weight * misread, containers
 
     def adversary_loss(self, hosts: Tensor, containers: Tensor) -> Tensor:
         """There is no adversary."""
         raise NotImplementedError
 
-
-def cut(images: Tensor, margin: int) -> Tensor:
-    """Images (N, C, H, W) without `margin` pixels at each side."""
-    height, width = images.shape[2:]
-    return images[..., margin : height - margin, margin : width - margin]
+    def fit(self, draws: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Nothing: what reads last is not linear in all that is before it."""
 
 
 def to_float(images: UInt8) -> Tensor:

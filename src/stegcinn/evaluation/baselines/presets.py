@@ -38,16 +38,17 @@ PRESETS = {
     # Message first: as long as the image counts, the shortest way to a small loss is to send nothing
     "hidden": HiderPreset("hidden", 32, (
         Stage("0.0018", _config(1000, 16, 32, image=(0.05, 0.05))),
-        Stage("0.0018", _config(600, 8, 64, image=(0.05, 0.5))),
-        Stage("0.0018", _config(400, 4, 128, 5e-4, 0.3, image=(0.5, 0.99), settled=True)),
-        Stage("0.0018", _config(100, 4, 128, 1e-4, 0.1, settled=True)),
+        Stage("0.0018", _config(350, 8, 64, image=(0.05, 0.313))),
+        Stage("0.0018", _config(500, 8, 64, 1e-3, 0.3, image=(0.313, 0.99), settled=True)),
+        Stage("0.0018", _config(150, 4, 128, 3e-4, 0.1, settled=True)),
     )),
     "udh": HiderPreset("udh", 12, (
         Stage("1.0", _config(700, 3, 128, 1e-3, 0.1, first_moment=0.5)),
         Stage("0.25", _config(250, 3, 128, 5e-4, 0.1, first_moment=0.5)),
     )),
     "ddh": HiderPreset("ddh", 8, (
-        Stage("1.0", _config(1200, 8, 32, 1e-3, 0.1)),
-        Stage("0.25", _config(300, 8, 32, 5e-4, 0.1)),
+        Stage("1.0", _config(550, 8, 32, 1e-3, 0.587)),
+        Stage("1.0", _config(1000, 8, 32, 1e-3, 0.1, warmup=30, image=(2.0, 6.0))),
+        Stage("0.25", _config(400, 8, 32, 5e-4, 0.1, warmup=30, image=(6.0, 6.0))),
     )),
 }  # fmt: skip

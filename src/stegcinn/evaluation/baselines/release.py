@@ -31,8 +31,7 @@ codec uses them.
 | photos | the middle {side}x{side} of {photos:,} |
 
 {stages}
-"Image" is the share of the published weight of the container's error, "margin" what is cut off containers before they
-are read, in pixels.
+"Image" is the share of the published weight of the container's error.
 
 {measured}
 `stegcinn train --preset {method}` and `stegcinn export` made them. The photos are research sets; none is part of this
@@ -98,7 +97,7 @@ def _table(*rows: tuple[object, ...]) -> str:
 def _card(name: str, facts: dict[str, Any], model: AnyHider) -> str:
     stages = [
         (
-            number, stage["load"], f"{c['steps']:,}", c["batch"], c["crop"], c["margin"],
+            number, stage["load"], f"{c['steps']:,}", c["batch"], c["crop"],
             f"{c['learning_rate']:g} to {c['learning_rate'] * c['end']:g}", "{:g} to {:g}".format(*c["image"]),
         )
         for number, stage in enumerate(facts["stages"], 1)
@@ -114,6 +113,6 @@ def _card(name: str, facts: dict[str, Any], model: AnyHider) -> str:
         name=name, title=TITLES[method], method=method, width=facts["width"], published=WIDTHS[method],
         parameters=sum(p.numel() for key, p in model.named_parameters() if not key.startswith(ADVERSARY)),
         stegcinn=facts["stegcinn"], torch=facts["torch"], seconds=facts["seconds"], photos=facts["photos"], side=SIDE,
-        stages=_table(("stage", "bits per pixel", "steps", "batch", "crop", "margin", "rate", "image"), *stages),
+        stages=_table(("stage", "bits per pixel", "steps", "batch", "crop", "rate", "image"), *stages),
         measured=measured,
     )  # fmt: skip

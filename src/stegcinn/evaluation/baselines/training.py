@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,9 +20,10 @@ from stegcinn.errors import StegcinnError
 from stegcinn.evaluation.baselines.deep import Hider, to_float, to_image
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.training import checkpoint
+from stegcinn.training.schedule import warmup
 
 REPORT_EVERY = 50  # steps
-SETTLING = 8  # batches
+SETTLING, FITTING = 16, 80  # batches
 SECOND_MOMENT = 0.999
 
 
@@ -36,18 +38,20 @@ class HiderConfig:
     crop: int = 128  # pixels; photos that are larger are cut at random
     clip_norm: float = math.inf
     seed: int = 0
-    end: float = 1.0  # the learning rate goes in a line to this share of itself
+    warmup: int = 0  # steps over which the learning rate comes up from nearly nothing
+    end: float = 1.0  # and then, in a line from the first step to the last, the share of itself that it goes to
     # The published weight of the container's error times this, from the first step to the last, in a line
     image: tuple[float, float] = (1.0, 1.0)
-    margin: int = 0  # pixels cut off each side of a container before it is read, lest bits hide in the edges of crops
-    settled: bool = False  # normalisation by averages over some crops, taken before the first step, not by each batch
+    # Normalisation by averages over some crops, not by each batch; they are taken, and the last layer is fitted, first
+    settled: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"  # of convolutions; weights stay float32
 
     def now(self, step: int) -> tuple[float, float]:
         """Learning rate, and share of the weight of the container's error, at a step (from 0)."""
         passed = step / max(1, self.steps - 1)
         first, last = self.image
-        return self.learning_rate * (1 + (self.end - 1) * passed), first + (last - first) * passed
+        rate = self.learning_rate * (1 + (self.end - 1) * passed) * warmup(step, self.warmup)
+        return rate, first + (last - first) * passed
 
 
 def device() -> torch.device:
@@ -77,15 +81,16 @@ def train(
         [*pair, *spies], config.learning_rate, betas=(config.first_moment, SECOND_MOMENT),
         capturable=pair[0].is_cuda,  # a checkpoint puts the step counts on the parameters' device
     )  # fmt: skip
+    low = torch.autocast(place.type, torch.bfloat16, enabled=config.precision == "bfloat16")
     step, seconds = _resume(model, optimizer, config, folder)
     if config.settled:
         norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
         if step == 0:
-            _settle(hider, norms, photos, config)
+            with low:
+                _settle(hider, norms, photos, config)
         for norm in norms:
             norm.eval()
     started, losses, errors = time.monotonic(), [], []
-    low = torch.autocast(place.type, torch.bfloat16, enabled=config.precision == "bfloat16")
     while step < config.steps:
         rate, image = config.now(step)
         for group in optimizer.param_groups:
@@ -94,7 +99,7 @@ def train(
         hosts, bits = hosts.to(place, memory_format=torch.channels_last), bits.to(place)
         with torch.random.fork_rng(), low:
             torch.manual_seed(config.seed * config.steps + step)  # for noise between the networks
-            loss, containers = hider.loss(hosts, bits, image, config.margin)
+            loss, containers = hider.loss(hosts, bits, image)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if spies and image >= 1:
@@ -123,16 +128,19 @@ def train(
 
 @torch.no_grad()
 def _settle(hider: Hider, norms: list[nn.BatchNorm2d], photos: UInt8, config: HiderConfig) -> None:
-    """Set the statistics of normalisation to plain averages over SETTLING batches."""
+    """Set the statistics of normalisation to averages over SETTLING batches, and fit the last layer to FITTING."""
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # PyTorch's sign for a cumulative average
-    for step in range(SETTLING):
-        hosts, bits = (x.to(device()) for x in draw(hider, photos, config, config.steps + step))
-        hider.loss(hosts, bits)
+    draws = (draw(hider, photos, config, config.steps + step) for step in count())
+    on_device = ((hosts.to(device()), bits.to(device())) for hosts, bits in draws)
+    for hosts, bits in islice(on_device, SETTLING):
+        hider.reveal(hider.hide(hosts, bits))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+        norm.eval()
+    hider.fit(islice(on_device, FITTING))
 
 
 def draw(hider: Hider, photos: UInt8, config: HiderConfig, step: int) -> tuple[Tensor, Tensor]:
