@@ -319,8 +319,9 @@ def bad_containers() -> Iterator[tuple[str, dict[str, Any], Callable[[], bytes]]
     def stealth_colour() -> UInt8:
         """A body pixel is the host's own again, with another lowest bit of its label: an early bit of the stream."""
         rgb = carried("stealth", payload, original)
-        order = keys_of("stealth", rgb).permutation("stealth order", rgb[..., 0].size)
-        body = order[stealth_header.header_pixels(len(order), VERSION) :]
+        key = keys_of("stealth", rgb)
+        order = key.permutation("stealth order", rgb[..., 0].size)
+        body = order[stealth_header.read_header(moves.labels(rgb).reshape(-1)[order], key)[0] :]
         other = (moves.labels(rgb) ^ moves.labels(original)).reshape(-1) & 1
         place = next(place for place in body if other[place])
         rgb.reshape(-1, 3)[place] = original.reshape(-1, 3)[place]

@@ -23,7 +23,7 @@ from stegcinn.carriers.jpegfile.making import UNIT
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import SAFE, Embedding, Wish, judge_disturbance
 from stegcinn.codecs.jpeg import codec as codec_module
-from stegcinn.codecs.jpeg import coefficients, pricing
+from stegcinn.codecs.jpeg import coefficients
 from stegcinn.codecs.jpeg.codec import Chroma, JpegCodec
 from stegcinn.coding import layered, layerheader
 from stegcinn.errors import CapacityError, ImageError, RevealError, SelfCheckError
@@ -187,7 +187,7 @@ def test_a_clean_file_is_done_with_soon(monkeypatch):
     monkeypatch.setattr(layered, "read", lambda *a: pytest.fail("more than a header was read"))
     with pytest.raises(RevealError):
         revealed(jpegs.saved(PHOTO, quality=90))
-    assert 0 < len(drawn) <= coefficients.MODES // pricing.HEADER_SHARE + 1
+    assert 0 < len(drawn) <= coefficients.MODES // 2
 
 
 def test_a_jpeg_is_for_no_other_codec_but_what_survives_in_it(monkeypatch):

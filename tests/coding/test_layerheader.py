@@ -17,16 +17,16 @@ from stegcinn.sealing import keys
 KEY = keys.derive(None, bytes(range(32)))
 OTHER = keys.derive(None, bytes(range(1, 33)))
 TOLD = 1_000_003, (100, 90, 40)
-PLACES = 1 << 36  # in which any length fits
+PLACES = 1 << 36  # in which any length fits: a header has MOST of them
 
 
-def labels_of(header: bytes, seed: int = 0) -> np.ndarray:
-    """Labels of 1024 places whose lowest bits carry a header; the others are anything."""
+def labels_of(header: bytes, split: int = layerheader.MOST, seed: int = 0) -> np.ndarray:
+    """Labels of places whose lowest bits carry a header; the others are anything."""
     rng = np.random.default_rng(seed)
-    bits = rng.integers(0, 2, 1024, np.uint8)
+    bits = rng.integers(0, 2, split, np.uint8)
     message = np.unpackbits(np.frombuffer(header, np.uint8))
-    carried = stc.encode(bits, np.ones(1024, np.int16), message)
-    return carried | (rng.integers(0, 8, 1024, np.uint8) << 1)
+    carried = stc.encode(bits, np.ones(split, np.int16), message)
+    return carried | (rng.integers(0, 8, split, np.uint8) << 1)
 
 
 def written(length: int, shares: tuple[int, ...], *, salt: bytes = b"sa", codec: str = "stealth") -> bytes:
@@ -36,7 +36,9 @@ def written(length: int, shares: tuple[int, ...], *, salt: bytes = b"sa", codec:
 def read(
     header: bytes, layers: int = 4, codec: str = "stealth", key: keys.Keys = KEY, places: int = PLACES
 ) -> tuple[int, tuple[int, ...]]:
-    return layerheader.read(labels_of(header), layers, codec, key, places)
+    split, *told = layerheader.read(labels_of(header), places, layers, codec, key)
+    assert split == layerheader.MOST
+    return tuple(told)
 
 
 @settings(deadline=None)  # a busy machine is no failure
@@ -87,13 +89,34 @@ def test_whatever_is_altered_tells_something_else():
 
 
 @pytest.mark.parametrize(("length", "shares", "layer"), [
-    (2000, (255, 0, 0), 16_000), (2000, (0, 0, 255), 16_000), (2000, (0, 0, 0), 16_000),
+    (2_000_000, (255, 0, 0), 16_000_000), (2_000_000, (0, 0, 255), 16_000_000), (2_000_000, (0, 0, 0), 16_000_000),
     (2**32 - 1, (85, 85, 85), -(-(2**32 - 1) * 8 // 3)),
 ])  # fmt: skip
 def test_more_than_the_places_of_a_layer_is_refused(length, shares, layer):
-    assert read(written(length, shares), places=layer) == (length, shares)
+    places = layer + layerheader.MOST
+    assert read(written(length, shares), places=places) == (length, shares)
     with pytest.raises(RevealError):
-        read(written(length, shares), places=layer - 1)
+        read(written(length, shares), places=places - 1)
+
+
+@pytest.mark.parametrize(("places", "found"), [
+    (0, []), (2047, []), (2048, [1024]), (16384, [8192, 2048, 1024]), (100_000, [50_000, 12_500, 3125, 1024]),
+    (1_000_000, [65_536, 31_250, 7812]), (50_000_000, [65_536]),
+])  # fmt: skip
+def test_a_header_has_one_of_a_few_numbers_of_places(places, found):
+    """The most for short messages; and wherever it is, it is found."""
+    assert layerheader.splits(places) == found
+    header, rng = written(100, (200, 30, 20)), np.random.default_rng(3)
+    for split in found:
+        labels = np.append(labels_of(header, split), rng.integers(0, 16, places - split, np.uint8))
+        assert layerheader.read(labels, places, 4, "stealth", KEY) == (split, 100, (200, 30, 20))
+    if found:
+        wanted = [layerheader.split_for(places, length, 4) for length in (0, 10, 100, 1000, 10_000, 1_000_000)]
+        assert wanted == sorted(wanted, reverse=True)
+        assert wanted[0] == found[0]
+        for split in found[:-1]:
+            longest = layerheader.longest_for(places, split, 4)
+            assert layerheader.split_for(places, longest, 4) >= split > layerheader.split_for(places, longest + 1, 4)
 
 
 @pytest.mark.parametrize("shares", [(255, 0, 1), (86, 85, 85), (255, 255, 255)])
@@ -114,4 +137,4 @@ def test_what_is_no_header_is_none():
     rng = np.random.default_rng(1)
     for count in (*range(0, 130, 7), 1024, 16384):
         with pytest.raises(RevealError):
-            layerheader.read(rng.integers(0, 16, count, np.uint8), 4, "stealth", KEY, 15 * count)
+            layerheader.read(rng.integers(0, 16, count, np.uint8), count, 4, "stealth", KEY)

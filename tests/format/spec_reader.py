@@ -652,17 +652,20 @@ def read_syndromes(sequence, m):
     return message[:m]
 
 
-def read_layered(codec, header, body, layers, key):
-    """The stream in labels of header and body; 6.2, 6.3."""
-    told = 3 + layers
-    found = np.packbits(read_syndromes((header % 2).tolist(), 8 * (2 + told))).tobytes()
-    plain = xor(found[2:], stream(key, f"{codec} header {found[:2].hex()}", told))
-    length, *shares = struct.unpack(f">I{layers - 1}B", plain)
-    ends = [0, *(8 * length * share // 255 for share in itertools.accumulate(shares)), 8 * length]
-    sizes = [end - start for start, end in pairwise(ends)]
-    if sum(shares) > 255 or max(sizes) > len(body):
-        raise RefusedError(f"{codec} header")
-    return read_layers(body, sizes)
+def read_layered(codec, labels, layers, key):
+    """The stream in all labels; 6.2, 6.3."""
+    n, told = len(labels), 3 + layers
+    if n < 2048:
+        raise RefusedError(f"{codec} room")
+    for h in [min(max(n >> k, 1024), 65536) for k in (1, 3, 5, 7)]:
+        found = np.packbits(read_syndromes((labels[:h] % 2).tolist(), 8 * (2 + told))).tobytes()
+        plain = xor(found[2:], stream(key, f"{codec} header {found[:2].hex()}", told))
+        length, *shares = struct.unpack(f">I{layers - 1}B", plain)
+        ends = [0, *(8 * length * share // 255 for share in itertools.accumulate(shares)), 8 * length]
+        sizes = [end - start for start, end in pairwise(ends)]
+        if sum(shares) <= 255 and max(sizes) <= n - h:
+            return read_layers(labels[h:], sizes)
+    raise RefusedError(f"{codec} header")
 
 
 def read_layers(body, sizes):
@@ -681,10 +684,7 @@ def read_stealth(rgb, luma, seen, key):
     if key.version == 1:
         border = min(max(n // 16, 1024), 16384)
         return read_layered_1(labels[:border], labels[border:], key)
-    border = min(max(n // 8, 1024), 16384)
-    if n < 2 * border:
-        raise RefusedError("stealth room")
-    return read_layered("stealth", labels[:border], labels[border:], 4, key)
+    return read_layered("stealth", labels, 4, key)
 
 
 def read_layered_1(header, body, key):
@@ -722,10 +722,7 @@ def read_jpeg(file, password):
     order, modes = np.array(permutation(key, "jpeg blocks", count)), stream(key, "jpeg modes", count)
     modes = np.frombuffer(modes, np.uint8).astype(np.int64)
     labels = np.concatenate([values[64 * order + (modes + s) % 64] for s in range(64)]) % 4
-    border = min(max(len(labels) // 16, 2048), 65536)
-    if len(labels) < 2 * border:
-        raise RefusedError("jpeg room")
-    return read_layered("jpeg", labels[:border], labels[border:], 2, key), key
+    return read_layered("jpeg", labels, 2, key), key
 
 
 # 12: codec robust

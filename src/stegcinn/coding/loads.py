@@ -30,49 +30,62 @@ class Load(Generic[Sample]):
     """Places that take a header and a message, of all of which there is a `sample`."""
 
     sample: Sample
-    header: int  # how many places hold the header
-    body: int  # and the message
+    places: int  # how many there are
     layers: int
     deflection: Callable[[Sample, float, int, int], float]  # of a sample, price, places like the sample's, and layers
 
     def room(self, price: float) -> float:
         """Bits of a message that surely find room, at that price and above; 0 where the header does not."""
-        if self.body < self.header:
-            return 0
         size, sample = len(self.sample), self.sample
-        in_header = room(sample, 2.0 ** EXPONENTS[0], PROMISED, 1)[0] / size * self.header
-        if in_header < RESERVE * self._header_bits:
-            return 0
-        return float(room(sample, price, PROMISED, self.layers).sum() / size * self.body / RESERVE)
+        each = float(room(sample, price, PROMISED, self.layers).sum()) / size / RESERVE
+        of_header = float(room(sample, 2.0 ** EXPONENTS[0], PROMISED, 1)[0]) / size / RESERVE
+        fitting = [split for split in layerheader.splits(self.places) if split * of_header >= self._header_bits]
+        return max((each * (self.places - split) for split in fitting if split >= self._split(each)), default=0.0)
 
     def disturbance(self, size: int) -> float:
         """Expected of a message of `size` bytes and its header."""
-        parts = (self._header_bits, self.header, 1), (8 * size, self.body, self.layers)
-        return math.hypot(*(self._disturbance(*part) for part in parts))
+        split = layerheader.split_for(self.places, size, self.layers)
+        price = expected_price(self.sample, 8 * size, self.places - split, self.layers)
+        return math.hypot(self._of_header(split), self._of_body(price, split))
 
     def grades(self, most: int) -> list[tuple[int, float]]:
         """Sizes up to `most` bytes, and how much messages of these disturb."""
-        of_header = self._disturbance(self._header_bits, self.header, 1)
-        found = [(0, of_header)]
-        for price, bits in rising_prices(self.sample, 8 * most, self.body, self.layers):
-            found.append((int(bits) // 8, math.hypot(of_header, self._of_body(price))))
-        return found
+        ends = [(size, self.disturbance(size)) for size in (0, most)]
+        found = []
+        for price, bits in rising_prices(self.sample, 8 * most, self.places, self.layers):
+            split = layerheader.split_for(self.places, int(bits) // 8, self.layers)
+            size = int(bits * (self.places - split) / self.places) // 8
+            found.append((size, math.hypot(self._of_header(split), self._of_body(price, split))))
+        return [*found, *ends]
 
     def longest(self, disturbance: float) -> int:
-        """Bytes of the longest message that disturbs as much at most."""
-        of_header = self.disturbance(0)
+        """Bytes of the longest message that, as all shorter ones, disturbs as much at most."""
+        for split in layerheader.splits(self.places):
+            longest = layerheader.longest_for(self.places, split, self.layers)
+            if self.room(2.0 ** EXPONENTS[0]) < 8 * longest or self.disturbance(longest) > disturbance:
+                return self._longest(disturbance, split)
+        return 0
+
+    def _longest(self, disturbance: float, split: int) -> int:
+        """Of those messages whose header has so many places, or more."""
+        of_header = self._of_header(split)
         if of_header > disturbance:
             return 0
-        price = highest_price(lambda price: math.hypot(of_header, self._of_body(price)) > disturbance) * SEARCH_STEP
-        return int(room(self.sample, price, FILLS[0], self.layers).sum() * self.body / len(self.sample)) // 8
+        price = highest_price(lambda price: math.hypot(of_header, self._of_body(price, split)) > disturbance)
+        bits = room(self.sample, price * SEARCH_STEP, FILLS[0], self.layers).sum()
+        return int(bits * (self.places - split) / len(self.sample)) // 8
 
     @property
     def _header_bits(self) -> int:
         return 8 * layerheader.size(self.layers)
 
-    def _disturbance(self, bits: int, count: int, layers: int) -> float:
-        price = expected_price(self.sample, bits, count, layers)
-        return self.deflection(self.sample, price, count, layers)
+    def _split(self, each: float) -> int:
+        """Where a message has so many bits for each place."""
+        return layerheader.split_for(self.places, int(each * self.places) // 8, self.layers)
 
-    def _of_body(self, price: float) -> float:
-        return self.deflection(self.sample, price, self.body, self.layers)
+    def _of_header(self, split: int) -> float:
+        price = expected_price(self.sample, self._header_bits, split, 1)
+        return self.deflection(self.sample, price, split, 1)
+
+    def _of_body(self, price: float, split: int) -> float:
+        return self.deflection(self.sample, price, self.places - split, self.layers)

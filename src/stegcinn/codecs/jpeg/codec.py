@@ -23,7 +23,7 @@ from stegcinn.codecs.base import SAFE, Embedding, Extraction, Grades, Progress, 
 from stegcinn.codecs.jpeg import coefficients, pricing
 from stegcinn.codecs.jpeg.coefficients import LAYERS, MODES, Coefficients
 from stegcinn.coding import layered, layerheader
-from stegcinn.errors import CapacityError, ImageError, RevealError, SelfCheckError
+from stegcinn.errors import CapacityError, ImageError, SelfCheckError
 from stegcinn.runtime.arrays import Int8, Int16, UInt8, UInt32
 from stegcinn.sealing import compact
 from stegcinn.sealing.envelope import Envelope
@@ -184,14 +184,11 @@ class JpegCodec:
     ) -> Extraction:
         """The header tells the whole length. There is nothing to be strict about: bits are right, or altered."""
         values, blocks = _values(chroma.file), _blocks(chroma.file)
-        split, pieces = pricing.header_places(values.size), coefficients.order(blocks, key)
-        if values.size < 2 * split:  # so small a picture has no room for one
-            raise RevealError
-        found: list[UInt8] = []
-        while sum(map(len, found)) < split:
+        pieces, found = coefficients.order(blocks, key), list[UInt8]()
+        while sum(map(len, found)) < min(layerheader.MOST, values.size // 2):
             found.append(coefficients.labels(values[next(pieces)]))
         head = np.concatenate(found)
-        length, shares = layerheader.read(head[:split], LAYERS, self.name, key, values.size - split)
+        split, length, shares = layerheader.read(head, values.size, LAYERS, self.name, key)
         rest = np.concatenate([head[split:], *(coefficients.labels(values[piece]) for piece in pieces)])
         return Extraction(layered.read(rest, layered.sizes(8 * length, shares)), 1.0)
 
@@ -222,15 +219,14 @@ class JpegCodec:
 
         With the same seed, most changes are the same again: what lacked no codes will not.
         """
-        split = pricing.header_places(len(every))
         written = layerheader.write(
-            every, order, split, stream, LAYERS, self.name, key,
+            every, order, stream, LAYERS, self.name, key,
             lambda s: progress(PRICING_SHARE + (1 - PRICING_SHARE) * s), Keystream(seed, "ties"),
         )  # fmt: skip
         if written is None:
             raise CapacityError(len(stream), len(stream) - 1)
         values = every.values.copy()
-        for places, found in zip((order[:split], order[split:]), written, strict=True):
+        for places, found in zip(np.split(order, [len(written[0].labels)]), written, strict=True):
             values[places] = coefficients.relabelled(values[places], found.labels)
         return values
 

@@ -22,8 +22,6 @@ from stegcinn.coding.loads import Load
 from stegcinn.runtime.arrays import Bool, Float32, Int64, UInt8
 from stegcinn.runtime.native import in_parts
 
-HEADER_SHARE = 16  # one coefficient in so many is the header's, within these bounds
-HEADER_LEAST, HEADER_MOST = 2048, 65536
 LOAD = 1.0  # bits per chroma AC coefficient that is not zero, at most
 POWER = 0.25  # of the information, that is the price: by measurement (docs/decisions/jpeg.md)
 SEEN_POWER = 0.5  # of the information, by which what attackers see grows
@@ -90,11 +88,6 @@ def classes(plane: Component, dry: Bool) -> UInt8:
     return found.reshape(-1)
 
 
-def header_places(count: int) -> int:
-    """How many of a file's coefficients hold the header."""
-    return min(max(count // HEADER_SHARE, HEADER_LEAST), HEADER_MOST)
-
-
 def busy(jpeg: JpegFile) -> int:
     """How many chroma AC coefficients are not zero."""
     return sum(int(np.count_nonzero(plane.visible[..., 1:])) for plane in jpeg.chroma)
@@ -102,8 +95,7 @@ def busy(jpeg: JpegFile) -> int:
 
 def load(every: Coefficients) -> Load[Coefficients]:
     """What a file takes."""
-    header = header_places(len(every))
-    return Load(_evenly(every), header, len(every) - header, LAYERS, deflection)
+    return Load(_evenly(every), len(every), LAYERS, deflection)
 
 
 def capacity(every: Coefficients, elements: int) -> int:

@@ -17,7 +17,7 @@ from stegcinn.carriers.photo import Photo
 from stegcinn.codecs.base import SAFE, Embedding, Extraction, Grades, Progress, Room, StreamSize, Wish, silent
 from stegcinn.codecs.lumalocked import LumaLocked, chosen_colors, embedding, usable
 from stegcinn.codecs.stealth import moves, pricing
-from stegcinn.codecs.stealth.header import header_pixels, read_header
+from stegcinn.codecs.stealth.header import read_header
 from stegcinn.codecs.stealth.moves import LAYERS, Places
 from stegcinn.codecs.stealth.noise import Host, NoiseModel
 from stegcinn.codecs.stealth.pricing import LOAD
@@ -69,15 +69,15 @@ class StealthCodec(LumaLocked):
             raise CapacityError(len(stream), available)
         progress(PRICING_SHARE)
         order = _order(photo, key)
-        split = header_pixels(len(order), key.version)
         written = layerheader.write(
-            every, order, split, stream, LAYERS, self.name, key,
+            every, order, stream, LAYERS, self.name, key,
             lambda s: progress(PRICING_SHARE + (1 - PRICING_SHARE) * s), wish.random,
         )  # fmt: skip
         if written is None:
             raise CapacityError(len(stream), len(stream) - 1)
         progress(1.0)
-        (header, body), head, rest = written, order[:split], order[split:]
+        header, body = written
+        head, rest = np.split(order, [len(header.labels)])
         targets = moves.labels(every.rgb)
         targets[rest] = body.labels
         painted = moves.moved(every, body.price, targets)
@@ -91,9 +91,8 @@ class StealthCodec(LumaLocked):
     ) -> Extraction:
         """The header tells the whole length. There is nothing to be strict about: bits are right, or altered."""
         labels = np.take(moves.labels(photo.rgb).reshape(-1), _order(photo, key))
-        split = header_pixels(len(labels), key.version)
-        body = labels[split:]
-        return Extraction(layered.read(body, read_header(labels[:split], key, len(body))), 1.0)
+        split, sizes = read_header(labels, key)
+        return Extraction(layered.read(labels[split:], sizes), 1.0)
 
     def disturbance(self, photo: Photo, size: int, progress: Progress = silent) -> float | None:
         """From the predicted noise, for a photo that keeps its colours."""

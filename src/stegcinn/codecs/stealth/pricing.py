@@ -7,13 +7,11 @@ import math
 import numpy as np
 
 from stegcinn.codecs.stealth import moves
-from stegcinn.codecs.stealth.header import header_pixels
 from stegcinn.codecs.stealth.moves import LAYERS, Pixels
 from stegcinn.codecs.stealth.noise import Host
 from stegcinn.coding import labels
 from stegcinn.coding.layered import SAMPLE
 from stegcinn.coding.loads import Load
-from stegcinn.sealing.keys import VERSION
 
 LOAD = 1.25  # bits per pixel that may move, at most: `exact` has more room and is easier to detect (docs/security.md)
 CHEAPEST = 0.1  # price, over the squared change in standardised levels, below which calm photos would be disturbed
@@ -23,8 +21,7 @@ SEEN = 0.8  # disturbance that a deflection of one stands for, as attackers see 
 
 def load(pixels: Host) -> Load[Pixels]:
     """What a host takes."""
-    header = header_pixels(len(pixels), VERSION)
-    return Load(_evenly(pixels), header, len(pixels) - header, LAYERS, deflection)
+    return Load(_evenly(pixels), len(pixels), LAYERS, deflection)
 
 
 def capacity(pixels: Host) -> int:
