@@ -43,7 +43,7 @@ from stegcinn.carriers.photo import MAX_PIXELS, Photo
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.jpeg.codec import Chroma, JpegCodec
 from stegcinn.errors import ImageError, RevealError, StegcinnError
-from stegcinn.sealing import envelope, keys, sharing
+from stegcinn.sealing import compact, envelope, keys, sharing
 from stegcinn.sealing.keys import Keyring
 
 VECTORS = Path(__file__).parents[2] / "tests" / "format" / "vectors"
@@ -94,7 +94,7 @@ def image(data: bytes) -> int:
 def stream(data: bytes) -> int:
     """A stream that a codec has read, of any version."""
     for key in KEYS:
-        for read in (envelope.unseal, envelope.stream_size):
+        for read in (envelope.unseal, envelope.stream_size, compact.unseal):
             try:
                 told = read(data, key)
             except StegcinnError:
@@ -103,7 +103,7 @@ def stream(data: bytes) -> int:
                 if told >= 1 << 31:
                     raise BrokenError(f"{told} bytes to read")
                 continue  # what is not authentic tells no more than that
-            if not data.startswith(STREAMS if read is envelope.unseal else HEADS):
+            if not data.startswith(HEADS if read is envelope.stream_size else STREAMS):
                 raise BrokenError("a forgery")
             return len(data)
     return -1
@@ -112,8 +112,11 @@ def stream(data: bytes) -> int:
 def body(data: bytes) -> int:
     """An envelope whose sender had the keys: a byte that says which, 4 or 10 bytes of head, then the body.
 
-    Of the byte, bit 0 asks for the right size in the head, bit 1 for format version 1.
+    Of the byte, bit 0 asks for the right size in the head, bit 1 for format version 1, bit 2 for the compact envelope,
+    which has a byte of flags for a head.
     """
+    if data and data[0] & 4:
+        return _opened(compact, compact._box(KEYS[0]).encrypt(data[1:] or b"\0", None), KEYS[0])
     right, old = (data[0] & 1, data[0] & 2) if data else (0, 0)
     size = 10 if old else 4
     head, inner = data[1 : 1 + size].ljust(size, b"\0"), data[1 + size :]
@@ -122,8 +125,12 @@ def body(data: bytes) -> int:
     elif right:
         head = struct.pack(">I", head[0] >> 5 << 29 | (len(inner) + 16) % (1 << 29))
     key, seal = (KEYS[1], _sealed_1) if old else (KEYS[0], _sealed)
+    return _opened(envelope, seal(key, head, inner), key)
+
+
+def _opened(kind: envelope.Envelope, sealed: bytes, key: keys.Keys) -> int:
     try:
-        payload = envelope.unseal(seal(key, head, inner), key)
+        payload = kind.unseal(sealed, key)
     except StegcinnError:
         return -1
     if payload.name is not None and payload.name != envelope.safe_name(payload.name):
@@ -160,10 +167,11 @@ def colours(data: bytes) -> int:
     for at in range(1, len(data) - 5, 6):
         y, x, size = data[at] % height, data[at + 1] % width, 1 + data[at + 2] % 16
         rgb[y : y + size, x : x + size] = tuple(data[at + 3 : at + 6])
-    photo, size = original.with_rgb(rgb), partial(envelope.stream_size, keys=key)
-    for codec in PIXELS:
+    photo = original.with_rgb(rgb)
+    for codec in map(load_codec, PIXELS):
         try:
-            envelope.unseal(load_codec(codec).extract(photo, key, size).stream, key)
+            size = partial(codec.envelope.stream_size, keys=key)
+            codec.envelope.unseal(codec.extract(photo, key, size).stream, key)
             return rgb.nbytes
         except RevealError:
             continue
@@ -182,7 +190,8 @@ def coefficients(data: bytes) -> int:
     file, codec = original.with_coefficients(changed), JpegCodec()
     size = sum(plane.nbytes for plane in changed.values())
     try:
-        envelope.unseal(codec.extract(Chroma(file), key, partial(envelope.stream_size, keys=key)).stream, key)
+        read = codec.extract(Chroma(file), key, partial(codec.envelope.stream_size, keys=key))
+        codec.envelope.unseal(read.stream, key)
     except RevealError:
         return -size
     return size
@@ -226,7 +235,8 @@ def _images() -> list[bytes]:
 
 def _streams() -> list[bytes]:
     sealed = [_sealed_1(KEYS[1], struct.pack(">BBII", 1, 0, 18 + n, n), b"\1a" + bytes(n)) for n in (0, 10, 1000)]
-    sealed += [envelope.seal(envelope.pack(envelope.Payload(bytes(size), "a")), KEYS[0]) for size in (0, 10, 1000)]
+    packed = [envelope.pack(envelope.Payload(bytes(size), "a")) for size in (0, 10, 1000)]
+    sealed += [kind.seal(each, KEYS[0]) for kind in (envelope, compact) for each in packed]
     vectors = json.loads((VECTORS / "envelopes.json").read_text(encoding="utf-8"))
     return sealed + [bytes.fromhex(v["stream"]) for v in vectors if len(v["stream"]) >= 2 * HEAD_1]
 
@@ -241,6 +251,7 @@ def _bodies() -> list[bytes]:
         flags = packed.compressed * envelope.ZSTD + bool(name) * envelope.NAMED
         of_data = struct.pack(">I", len(content)) if packed.compressed else b""
         found.append(b"\1" + struct.pack(">I", flags) + of_data + of_name * bool(name) + packed.stored)
+        found.append(b"\4" + bytes([packed.compressed + 2 * bool(name)]) + found[-1][5:])
     return found
 
 
