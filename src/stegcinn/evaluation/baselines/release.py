@@ -21,8 +21,8 @@ TITLES = {"hidden": "HiDDeN (Zhu et al. 2018)", "ddh": "DDH (Baluja 2017)", "udh
 
 CARD = """# {name}
 
-The networks of {title}, trained by this project with the published losses, for `stegcinn benchmark` to compare with. No
-codec uses them.
+The networks of {title}, trained by this project with the published losses, for `stegcinn
+benchmark` to compare with. No codec uses them.
 
 | | |
 |---|---|
