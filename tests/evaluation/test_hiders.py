@@ -230,7 +230,7 @@ def test_what_ships_hides_and_reads(name: str) -> None:
     found = release.figures(model, images)
     assert found["unrounded"] >= (98 if name.endswith("@1.0") else 99)
     assert found["rounded"] >= 90
-    assert found["psnr"] >= {"hidden": 30, "ddh": 28, "udh": 28}[name.partition("@")[0]] - 1  # of three photos only
+    assert found["psnr"] >= {"hidden": 25, "ddh": 28, "udh": 28}[name.partition("@")[0]] - 1  # of three photos only
 
 
 def test_what_ships_is_small_and_as_its_preset_says() -> None:
