@@ -11,6 +11,7 @@ import pytest
 from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.cinn.mapping import ALPHA
 from stegcinn.errors import StegcinnError, UsageError
+from stegcinn.evaluation.baselines.hiders import HIDERS
 from stegcinn.evaluation.benchmark import attacker, learnt, quality, speed
 from stegcinn.evaluation.benchmark.attacker import SIZES, cached_statistics, statistics
 from stegcinn.evaluation.benchmark.containers import FULL, Embedder, make_stegos
@@ -103,6 +104,14 @@ def test_rows_of_learnt_baselines(hosts, tmp_path) -> None:
     assert stegos.images.shape == hosts.images.shape
     assert row["failed_files"] == 2
     assert row["net_bpp"] == 0
+
+
+def test_what_ships_is_not_trained(hosts, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(learnt, "train", lambda *arguments: pytest.fail("trained"))
+    for name in HIDERS:
+        hide = learnt.trained(name, hosts.images, LearntPlan(), tmp_path / "none", None, 0, lambda line: None)
+        assert hide(hosts, 0).images.shape == hosts.images.shape
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.slow

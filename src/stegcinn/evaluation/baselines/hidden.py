@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import product
 
 import torch
 import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
@@ -16,8 +15,6 @@ WIDTH = 64
 ENCODER, DECODER, ADVERSARY = 4, 7, 3  # blocks (section 4)
 READ_GAIN = 2.0
 HALF_NORMAL = 0.4  # mean of the positive part of a unit normal, which a normalised map has
-COLOURS = 3
-SPREAD = 0.5  # standard deviation of photos at -1..1, by which the last block divides them
 RIDGE = 1e-6  # variance of the means that counts as noise
 IMAGE_WEIGHT, ADVERSARY_WEIGHT = 0.7, 0.001  # lambda_I, lambda_G
 # Adam at 1e-3, batches of 12, 200 epochs of 10,000 images (section 4)
@@ -64,26 +61,6 @@ class HiDDeN(nn.Module):
             self.read.weight.copy_(READ_GAIN * torch.eye(BITS))
             self.read.bias.fill_(0.5 - READ_GAIN * HALF_NORMAL)
         self.adversary = Adversary(width)
-        self._begin_with_hosts()
-
-    @torch.no_grad()
-    def _begin_with_hosts(self) -> None:
-        """Let containers begin as hosts with something added: six maps of the last block pass what is above the mean
-        and what is below it on, where there are so many. From random weights most of the training copies the host.
-        """
-        convolution = self.after[0]
-        assert isinstance(convolution, nn.Conv2d)
-        assert convolution.bias is not None
-        assert self.last.bias is not None
-        if len(convolution.weight) <= 2 * COLOURS:
-            return
-        for place, (sign, colour) in enumerate(product((1, -1), range(COLOURS))):
-            convolution.weight[place] = 0
-            convolution.weight[place, colour - COLOURS, 1, 1] = sign
-            convolution.bias[place] = 0
-            self.last.weight[:, place] = 0
-            self.last.weight[colour, place] = sign * SPREAD
-        self.last.bias.zero_()
 
     def bit_shape(self, height: int, width: int) -> tuple[int, ...]:
         """30 bits, whatever the size."""

@@ -21,8 +21,8 @@ TITLES = {"hidden": "HiDDeN (Zhu et al. 2018)", "ddh": "DDH (Baluja 2017)", "udh
 
 CARD = """# {name}
 
-The networks of {title}, trained by this project with the published losses, for `stegcinn benchmark` to compare with. No
-codec uses them.
+The networks of {title}, trained by this project with the published losses, for `stegcinn
+benchmark` to compare with. No codec uses them.
 
 | | |
 |---|---|
@@ -31,7 +31,7 @@ codec uses them.
 | photos | the middle {side}x{side} of {photos:,} |
 
 {stages}
-"Image" is the share of the published weight of the container's error.
+"Image" is the share of the published weight of the container's error; where it is below 1 there was no adversary.
 
 {measured}
 `stegcinn train --preset {method}` and `stegcinn export` made them. The photos are research sets; none is part of this
