@@ -56,6 +56,15 @@ def test_processes_share_the_work() -> None:
     assert begun(Stage("trainings", 10, 0, 5000.0), jobs=1)[0].left == 5040
 
 
+def test_work_before_the_first_job_counts_too() -> None:
+    progress, _, lines, where = begun(Stage("trainings", 4, 0, 80.0))
+    progress.advance(60.0)
+    assert len(lines) == 1
+    assert where[-1] == "stage 1 of 1, trainings: 0 of 4, about 0:00:20 left"
+    progress.advance(60.0)  # more than was expected of all
+    assert progress.left == 0
+
+
 def test_jobs_whose_time_nobody_knows_take_their_share() -> None:
     progress, _, _, _ = begun(Stage("speed", 4, 0, 80.0))
     progress.step("lsb")

@@ -53,8 +53,13 @@ def row(name: str, plan: BenchmarkPlan) -> float:
 
 def statistics(cells: Iterable[Cell], plan: BenchmarkPlan, hosts: int) -> float:
     """Of what the attackers in `cells` compute, once for all seeds."""
-    asked = {(cell.embedder, cell.protocol, cell.planes, cell.detector) for cell in cells if cell.detector in ATTACKERS}
-    return sum(STATISTICS[attacker] for *_, attacker in asked) * hosts * _area(plan)
+    return sum(STATISTICS[attacker] for attacker in asked(cells)) * hosts * _area(plan)
+
+
+def asked(cells: Iterable[Cell]) -> list[str]:
+    """Attackers, each as often as there are covers and stegos that they look at."""
+    sets = {(cell.embedder, cell.protocol, cell.planes, cell.detector) for cell in cells if cell.detector in ATTACKERS}
+    return [attacker for *_, attacker in sets]
 
 
 def _area(plan: BenchmarkPlan, crop: int | None = None) -> float:

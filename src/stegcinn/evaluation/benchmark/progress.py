@@ -47,10 +47,15 @@ class Progress:
         stage = self._stages[self._at]
         share = stage.seconds / max(1, stage.total - stage.done)
         stage.done += 1
-        counted = min(share if seconds is None else seconds, stage.seconds)
+        self.advance(share if seconds is None else seconds)
+        self._report(f"{line} ({self.where})")
+
+    def advance(self, seconds: float) -> None:
+        """What was expected to take `seconds` of one core is done, before any job of the stage."""
+        stage = self._stages[self._at]
+        counted = min(seconds, stage.seconds)
         stage.seconds -= counted
         self._expected += counted
-        self._report(f"{line} ({self.where})")
         self._working(self.where)
 
     def tell(self, line: str) -> None:

@@ -84,12 +84,12 @@ def run(
     every, timed = len(list(cells_of(plan))), (LSB, *CODECS)
     speed = results.content.setdefault("speed", [])
     untimed = [method for method in timed if method not in [row["method"] for row in speed]]
+    looked_at = costs.statistics(cells, plan, len(hosts.names))
     progress = Progress([
         Stage("stegos, and networks that do not ship", len(expected), 0, sum(expected.values())),
         Stage("rows of methods", len(rows), len(rows) - len(new), sum(costs.row(name, plan) for name in new)),
         Stage("trainings and attacks", every, every - len(cells),
-              costs.statistics(cells, plan, len(hosts.names))
-              + sum(costs.training(cell, plan, len(hosts.names)) for cell in cells)),
+              looked_at + sum(costs.training(cell, plan, len(hosts.names)) for cell in cells)),
         Stage("speed", len(timed), len(timed) - len(untimed), costs.SPEED * len(untimed)),
     ], jobs, report, working)  # fmt: skip
 
@@ -105,10 +105,9 @@ def run(
     _rows(results, hosts, photos, out, plan, rows, hyperiqa, vgg, progress)
 
     progress.begin(2)
-    for _ in spread(
-        jobs, cached_statistics, ((*each, out / "statistics") for each in attacked(cells, hosts, out, plan))
-    ):
-        pass
+    wanted = attacked(cells, hosts, out, plan)
+    for _ in spread(jobs, cached_statistics, ((*each, out / "statistics") for each in wanted)):
+        progress.advance(looked_at / (2 * len(costs.asked(cells))))  # covers and stegos
     proofs = [cell for cell in cells if cell.embedder == PROOF]
     for part in (proofs, [cell for cell in cells if cell not in proofs]):  # all others begin with a proof's weights
         for cell, row in spread(jobs, run_one, [(cell, hosts, out, plan) for cell in part]):
