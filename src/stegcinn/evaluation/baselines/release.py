@@ -21,7 +21,7 @@ TITLES = {"hidden": "HiDDeN (Zhu et al. 2018)", "ddh": "DDH (Baluja 2017)", "udh
 
 CARD = """# {name}
 
-The networks of {title}, trained by this project with the published losses, for `stegcinn
+The networks of {title}, trained by this project with the published losses, weighed as told below, for `stegcinn
 benchmark` to compare with. No codec uses them.
 
 | | |
