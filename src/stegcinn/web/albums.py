@@ -40,7 +40,7 @@ def survey(progress: Progress, *, photo: bytes) -> Outcome:
     facts = {
         "width": size[0],
         "height": size[1],
-        "safe_bytes": max(0, int(safe) - envelope.OVERHEAD),
+        "safe_bytes": max(0, int(safe)),
         "evidence": found.evidence,
         "takes": found.grades is not None,
     }

@@ -10,7 +10,7 @@ from stegcinn.album.spreading import NO_SPARE, spread
 from stegcinn.codecs.base import SAFE, Grades
 from stegcinn.errors import CapacityError
 from stegcinn.runtime.arrays import Float64
-from stegcinn.sealing import envelope
+from stegcinn.sealing.compact import OVERHEAD
 
 STEPS = 40  # of the search for what all photos have in common
 CORRECTIONS = 4
@@ -53,9 +53,10 @@ def _hardest_half(photos: Sequence[Grades | None], total: int) -> list[int]:
 
 def _album(photos: Sequence[Grades | None], total: int) -> list[int]:
     size, found = total, [0]
+    sealed = [each and each.less(OVERHEAD) for each in photos]
     for _ in range(CORRECTIONS):  # of the payload: what shares and envelopes add depends on how it is spread
-        each = spread(photos, size, NO_SPARE)
-        added = envelope.OVERHEAD + each.header
+        each = spread(sealed, size, NO_SPARE)
+        added = OVERHEAD + each.header
         found = [each.bytes_of(n) + added if each.symbols[n] else 0 for n in range(len(photos))]
         size += total - sum(found)
     return found
