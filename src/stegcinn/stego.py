@@ -124,18 +124,20 @@ def capacity(
 
 
 def conceal(
-    source: Source, payload: Payload, *, password: str | None = None, codec: str | None = None, wish: Wish = AS_USUAL,
-    suffix: str | None = None, among: Sequence[Codec[Any]] | None = None, progress: Progress = silent,
+    source: Source, payload: Payload, *, password: str | Keyring | None = None, codec: str | None = None,
+    wish: Wish = AS_USUAL, suffix: str | None = None, among: Sequence[Codec[Any]] | None = None,
+    progress: Progress = silent,
 ) -> Container:  # fmt: skip
     """Hide a payload with its name and return the encoded file, verified: what cannot be verified is not returned.
 
-    `among`: the codecs that there are, instead of those that ship.
+    `password`: or the keys under one. `among`: the codecs that there are, instead of those that ship.
     """
     wish = _asked(wish, codec, suffix)
     *first, last = hosts(source, wish, _candidates(codec, wish, suffix, among))
     packed = envelope.pack(payload)
     notes = [*source.notes, *name_notes(packed.payload)]
-    task = _Task(notes, Keyring(password), wish, suffix, rising(progress))
+    keyring = password if isinstance(password, Keyring) else Keyring(password)
+    task = _Task(notes, keyring, wish, suffix, rising(progress))
     for each, host in first:
         with suppress(CapacityError, SelfCheckError):
             if each.envelope.OVERHEAD + packed.contents_size <= each.limit(host):

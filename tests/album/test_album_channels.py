@@ -11,6 +11,7 @@ from PIL import Image
 from photos import resized
 from stegcinn import Album, SharesError, UsageError, hide_album, reveal_album
 from stegcinn.cli.main import main
+from stegcinn.sealing import keys
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::stegcinn.StegcinnWarning")]
 
@@ -40,6 +41,16 @@ def test_any_enough_photos_give_it_back_behind_the_channel(album):
         assert reveal_album([file for number, file in enumerate(sent) if number != lost][::-1]) == PAYLOAD
     with pytest.raises(SharesError):
         reveal_album(sent[:1])
+
+
+def test_the_password_is_stretched_once_for_all_photos(monkeypatch):
+    stretched, real = [], keys.derive
+    monkeypatch.setattr(keys, "derive", lambda *args, **kwargs: (stretched.append(kwargs), real(*args, **kwargs))[1])
+    album = hide_album(PHOTOS, b"x" * 300, password="p", channel=CHANNEL)
+    assert stretched.count({"shared": True}) == 1
+    stretched.clear()
+    assert reveal_album([each.file for each in album.containers if each], password="p") == b"x" * 300
+    assert stretched.count({"shared": True}) == 1
 
 
 def test_it_is_told_what_the_photos_survive_and_not_that_they_may_not_be_saved_anew(album):

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -105,7 +106,8 @@ def hidden(task: Hiding) -> Container:
         raise ImageError(f"{source.name} has changed meanwhile; begin anew, in a new folder")
     payload = Payload(task.share, share=True)
     wish = Wish(channel=task.channel, strip_metadata=task.strip_metadata)
-    return stego.conceal(source, payload, password=task.password, codec=task.codec, wish=wish, suffix=task.suffix)
+    keyring = _keyring(task.password)
+    return stego.conceal(source, payload, password=keyring, codec=task.codec, wish=wish, suffix=task.suffix)
 
 
 def found(task: Finding) -> Payload | MachineError | None:
@@ -114,7 +116,7 @@ def found(task: Finding) -> Payload | MachineError | None:
     Or why that is not known.
     """
     try:
-        return stego.find(Source(task.image), Keyring(task.password), thorough=task.thorough, versions=(VERSION,))
+        return stego.find(Source(task.image), _keyring(task.password), thorough=task.thorough, versions=(VERSION,))
     except MachineError as error:
         return error
     except (ImageError, RevealError):
@@ -132,6 +134,12 @@ def without_metadata(file: bytes) -> bytes:
     if not np.array_equal(Source(bare).photo().rgb, Source(file).photo().rgb):
         raise ImageError("its metadata cannot be told from its picture")
     return bare
+
+
+@lru_cache(maxsize=1)
+def _keyring(password: str | None) -> Keyring:
+    """One for all photos of a process: some codecs have the same salt in all, and stretching takes its time."""
+    return Keyring(password)
 
 
 def kept(image: ImageSource) -> ImageSource:
@@ -171,7 +179,10 @@ def each_of(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) ->
     Errors of `work` are raised when they come.
     """
     if jobs == 1 or len(tasks) < 2:
-        yield from enumerate(map(work, tasks))
+        try:
+            yield from enumerate(map(work, tasks))
+        finally:
+            _keyring.cache_clear()  # a process of its own takes them with it
         return
     processes = min(jobs, len(tasks))
     # Not by fork: other threads of this process may hold locks that a copy would never see released.
