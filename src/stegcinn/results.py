@@ -45,6 +45,7 @@ class Capacity:
     codec: str
     colors: Colors | None
     routes: tuple[Route, ...]
+    channel: str | None = None  # that it comes through, if that was asked for
 
     @property
     def per_codec(self) -> dict[str, int]:
@@ -70,7 +71,9 @@ class Capacity:
     def judge(self, size: int) -> Judgement:
         """What an attacker would make of a payload of `size` bytes, as it is stored."""
         taking = [route for route in self.routes if size <= route.bytes] or [self.routes[-1]]
-        return judge(taking[0].evidence, safe=size <= taking[0].safe_bytes, colors=self.colors)
+        return judge(
+            taking[0].evidence, safe=size <= taking[0].safe_bytes, colors=self.colors, survives=self.channel is not None
+        )
 
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON has it."""

@@ -182,7 +182,9 @@ def _conceal(task: _Task, packed: Packed, codec: Codec[C], host: C) -> Container
         task.progress(1.0)
         if packed.dropped_name:
             notes.append(f"the name {packed.dropped_name} was left out to make the payload fit")
-        judgement = judge_disturbance(codec.evidence(host), embedding.disturbance, embedding.colors)
+        judgement = judge_disturbance(
+            codec.evidence(host), embedding.disturbance, embedding.colors, survives=embedding.survival is not None
+        )
         if embedding.colors == "generate" and task.wish.colors is None:
             notes.append(COLOURED)
         if judgement.verdict != "safe":
@@ -286,7 +288,7 @@ def measure(
         for each, host, room in found
     )
     (most,) = (route for route in routes if route.codec == best.name)
-    return Capacity(most.bytes, 8 * most.bytes / host.pixels, most.codec, room.colors, routes)
+    return Capacity(most.bytes, 8 * most.bytes / host.pixels, most.codec, room.colors, routes, wish.channel)
 
 
 def _payload(codec: Codec[Any], stream: int) -> int:

@@ -51,7 +51,7 @@ def test_json_of_capacity(host: Path, run: Run) -> None:
     size, safe = (SIDE * SIDE // share - envelope.OVERHEAD for share in (8, 16))
     expected = {
         "bytes": size, "bpp": 8 * size / SIDE**2, "codec": "cinn", "colors": "generate", "per_codec": {"cinn": size},
-        "safe_bytes": safe, "decoded": False, "evidence": None,
+        "safe_bytes": safe, "decoded": False, "evidence": None, "channel": None,
         "routes": [{"codec": "cinn", "suffix": ".png", "bytes": size, "safe_bytes": safe, "evidence": None}],
     }  # fmt: skip
     outcome = run("capacity", host, "--json", "--codec", "cinn", "--colors", "generate")

@@ -11,6 +11,7 @@ from PIL import Image
 
 import stegcinn
 from photos import resized
+from stegcinn import stego
 from stegcinn.carriers.base import Source
 from stegcinn.carriers.compare import psnr
 from stegcinn.carriers.jpegfile.file import JpegFile
@@ -435,3 +436,11 @@ def test_the_command_line_names_channels(tmp_path, monkeypatch, capsys):
     assert main(["hide", "host.png", "-m", "x", "-o", "p.jpg", "--for", "pigeon"]) == 2
     assert "unknown channel" in capsys.readouterr().err
     assert not Path("p.jpg").exists()
+
+
+def test_that_it_is_seen_is_told_at_any_size(known):
+    """Before and after: to hide less would be no help."""
+    room = stego.measure(Source(HOST), codec="robust", wish=Wish(channel="quality=75"))
+    for judgement in (room.judge(1), known.judgement):
+        assert judgement.verdict == "noticeable"
+        assert judgement.reason.startswith("a trained attacker notices nearly always")

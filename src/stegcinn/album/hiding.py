@@ -230,7 +230,10 @@ def told(plan: Plan, notes: Iterable[str]) -> Spreading:
     known = [each for each in disturbances.values() if each is not None]
     whole = pooled(known) if len(known) == len(used) else None
     louder = sorted(used, key=lambda number: disturbances[number] or 0.0)
-    judgements = [judge_disturbance(plan.photos[number].evidence, disturbances[number]) for number in reversed(louder)]
+    judgements = [
+        judge_disturbance(plan.photos[n].evidence, disturbances[n], survives=plan.photos[n].survives)
+        for n in reversed(louder)
+    ]
     worst = max(judgements, key=lambda each: VERDICTS.index(each.verdict))
     found = list(dict.fromkeys(notes))
     if plan.dropped_name:

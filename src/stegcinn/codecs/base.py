@@ -63,12 +63,14 @@ class Judgement:
 
 
 def judge(
-    evidence: str | None, *, safe: bool, disturbance: float | None = None, colors: Colors | None = None
-) -> Judgement:
+    evidence: str | None, *, safe: bool, disturbance: float | None = None, colors: Colors | None = None,
+    survives: bool = False,
+) -> Judgement:  # fmt: skip
     """The one judgement, before hiding and after.
 
     `evidence`: why any change can be proved, if so. `safe`: whether the payload disturbs the host by SAFE at most.
-    `colors`: what is done with those of the host, as some advice is of no use where they are drawn anew.
+    `colors`: what is done with those of the host, as some advice is of no use where they are drawn anew. `survives`:
+    whether it comes through being saved anew, as it is loud at any size then (docs/security.md).
     """
     if evidence is not None:
         return Judgement("provable", evidence)
@@ -79,16 +81,22 @@ def judge(
             "noticeable",
             "a trained attacker may notice colours that are drawn anew; hide in a colour photo's own instead",
         )
+    if survives:
+        return Judgement(
+            "noticeable", "a trained attacker notices nearly always that something is hidden that survives, at any size"
+        )
     much = "" if disturbance is None else f" (disturbance {disturbance:.1f})"
     return Judgement(
         "noticeable", f"a trained attacker may notice this payload{much}; hide less, or in a larger or noisier photo"
     )
 
 
-def judge_disturbance(evidence: str | None, disturbance: float | None, colors: Colors | None = None) -> Judgement:
+def judge_disturbance(
+    evidence: str | None, disturbance: float | None, colors: Colors | None = None, *, survives: bool = False
+) -> Judgement:
     """`judge` of a payload that disturbs as much, as far as the codec can tell."""
     safe = disturbance is not None and disturbance <= SAFE
-    return judge(evidence, safe=safe, disturbance=disturbance, colors=colors)
+    return judge(evidence, safe=safe, disturbance=disturbance, colors=colors, survives=survives)
 
 
 @dataclass(frozen=True)

@@ -225,6 +225,7 @@ def _schemas(choices: Mapping[str, Sequence[str]], kinds: Sequence[str]) -> Json
             safe_bytes=COUNT,
             decoded={"type": "boolean"},
             evidence=why,
+            channel={"type": ["string", "null"], "description": "that a container comes through, if asked for"},
             judgements={"type": "array", "items": _object(up_to=COUNT, **judged)},
             file_bytes={**COUNT, "description": "about how large the container's file will be"},
             notes=notes,
