@@ -123,8 +123,7 @@ def hide_album(
     hosts: str | os.PathLike[str] | Iterable[ImageSource], payload: bytes | bytearray | memoryview, *,
     password: str | None = None, codec: str | None = None, spare: int | str = 0, safe: bool = False,
     full: bool = False, channel: str | None = None, strip_metadata: bool = False, jobs: int = 1,
-    skipped: Skipped | None = None,
-    progress: Progress | None = None,
+    skipped: Skipped | None = None, progress: Progress | None = None,
 ) -> Album:  # fmt: skip
     """Hide one payload in several photos, each as much as disturbs all of them alike.
 

@@ -51,18 +51,20 @@ class Load(Generic[Sample]):
     def grades(self, most: int) -> list[tuple[int, float]]:
         """Sizes up to `most` bytes, and how much messages of these disturb."""
         ends = [(size, self.disturbance(size)) for size in (0, most)]
+        of_headers = {split: self._of_header(split) for split in layerheader.splits(self.places)}
         found = []
         for price, bits in rising_prices(self.sample, 8 * most, self.places, self.layers):
             split = layerheader.split_for(self.places, int(bits) // 8, self.layers)
             size = int(bits * (self.places - split) / self.places) // 8
-            found.append((size, math.hypot(self._of_header(split), self._of_body(price, split))))
+            found.append((size, math.hypot(of_headers[split], self._of_body(price, split))))
         return [*found, *ends]
 
     def longest(self, disturbance: float) -> int:
         """Bytes of the longest message that, as all shorter ones, disturbs as much at most."""
+        most = self.room(2.0 ** EXPONENTS[0])
         for split in layerheader.splits(self.places):
             longest = layerheader.longest_for(self.places, split, self.layers)
-            if self.room(2.0 ** EXPONENTS[0]) < 8 * longest or self.disturbance(longest) > disturbance:
+            if most < 8 * longest or self.disturbance(longest) > disturbance:
                 return self._longest(disturbance, split)
         return 0
 
