@@ -18,3 +18,10 @@ def resized(name: str, height: int, width: int) -> UInt8:
     """The whole photo called `name` at another size, (height, width, 3)."""
     image = Image.fromarray(getattr(data, name)())
     return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
+
+
+def rough(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    """Noise whose strength grows to the right."""
+    rng = np.random.default_rng(seed)
+    slope = np.linspace(1, 40, shape[1]).reshape(1, -1, *([1] * (len(shape) - 2)))
+    return np.clip(128 + slope * rng.standard_normal(shape), 0, 255).astype(np.uint8)

@@ -5,18 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stegcinn.evaluation.baselines import hill, lsb
+from photos import rough
+from stegcinn.evaluation.baselines import hill, lsb, mipod, suniward
 from stegcinn.evaluation.baselines.ternary import probabilities, wet
 
 
-def rough(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
-    """Noise whose strength grows to the right."""
-    rng = np.random.default_rng(seed)
-    slope = np.linspace(1, 40, shape[1]).reshape(1, -1, *([1] * (len(shape) - 2)))
-    return np.clip(128 + slope * rng.standard_normal(shape), 0, 255).astype(np.uint8)
-
-
-@pytest.mark.parametrize("embed", [lsb.embed, lsb.embed_coded, hill.embed])
+@pytest.mark.parametrize("embed", [lsb.embed, lsb.embed_coded, hill.embed, suniward.embed, mipod.embed])
 @pytest.mark.parametrize("shape", [(64, 64), (64, 64, 3)])
 def test_changes_of_one_level_by_the_generator(embed, shape) -> None:
     host = rough(shape)

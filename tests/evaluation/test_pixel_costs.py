@@ -5,18 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from photos import crop
+from photos import crop, rough
 from stegcinn.errors import CapacityError
 from stegcinn.evaluation.baselines import mipod, suniward, ternary, wavelet
 
 HOST = crop("astronaut", 64, 64, 100, 100)
 EMBEDS = [suniward.embed, mipod.embed]
-
-
-def rough(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
-    """Noise whose strength grows to the right."""
-    slope = np.linspace(1, 40, shape[1]).reshape(1, -1, *([1] * (len(shape) - 2)))
-    return np.clip(128 + slope * np.random.default_rng(seed).standard_normal(shape), 0, 255).astype(np.uint8)
 
 
 def test_suniward_costs_are_relative_changes_of_wavelets() -> None:
@@ -97,15 +91,9 @@ def test_flat_planes_have_finite_costs() -> None:
 
 @pytest.mark.parametrize("embed", EMBEDS)
 @pytest.mark.parametrize("shape", [(64, 64), (64, 64, 3)])
-def test_changes_of_one_level_by_the_generator_where_it_is_rough(embed, shape) -> None:
+def test_changes_are_where_it_is_rough(embed, shape) -> None:
     host = rough(shape)
-    one, again, other = (embed(host, 0.4, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert one.shape == host.shape
-    assert one.dtype == np.uint8
-    assert np.array_equal(one, again)
-    assert not np.array_equal(one, other)
-    assert np.abs(one.astype(int) - host).max() == 1
-    changed = one != host
+    changed = embed(host, 0.4, np.random.default_rng(1)) != host
     assert changed[:, 48:].mean() > 3 * changed[:, :16].mean()
     assert np.array_equal(embed(host, 0.0, np.random.default_rng(0)), host)
 

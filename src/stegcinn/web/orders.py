@@ -25,7 +25,7 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Look:
+class OfPhoto:
     photo: str
 
 
@@ -37,11 +37,6 @@ class Measure:
     halve: bool = False
     channel: str | None = None
     format: str = "png"
-
-
-@dataclass(frozen=True)
-class Chart:
-    photo: str
 
 
 @dataclass(frozen=True)
@@ -68,11 +63,6 @@ class Reveal:
     image: str
     password: str | None = dataclasses.field(default=None, repr=False)
     thorough: bool = False
-
-
-@dataclass(frozen=True)
-class Survey:
-    photo: str
 
 
 @dataclass(frozen=True)
