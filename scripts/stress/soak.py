@@ -26,6 +26,7 @@ from stegcinn import stego
 from stegcinn.carriers.base import Source
 from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import COLORS, Wish
+from stegcinn.codecs.robust.channels import channels
 from stegcinn.errors import CapacityError, RevealError, SelfCheckError
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing.envelope import Payload, safe_name
@@ -35,6 +36,7 @@ LARGE_EVERY, LARGE_SIDE = 40, 600
 BATCH = 8  # trips that share a pool of threads
 SUFFIXES = (".png", ".webp", ".tif", ".bmp")
 JPEG_SHARE = 0.25  # of the trips, whose host is a JPEG file and whose container is one
+ROBUST_SHARE, ROBUST_SIDE = 0.1, 400  # of the trips, whose container is sent by some channel, and its shorter side
 LETTERS = list("aZ9 ._-/\\\0é永🙂\u202e\u0308")
 
 PIXELS = tuple(name for name in CODECS if ".bmp" in load_codec(name).formats)  # codecs over those
@@ -93,6 +95,9 @@ def trip(seed: int, number: int, sources: list[UInt8]) -> tuple[str, str]:
     rng = np.random.default_rng((seed, number))
     top = LARGE_SIDE if number % LARGE_EVERY == 0 else SIDES[1]
     height, width = (int(side) for side in rng.integers(SIDES[0], top, 2))
+    robust = rng.random() < ROBUST_SHARE
+    if robust:
+        height, width = height + ROBUST_SIDE, width + ROBUST_SIDE
     pixels = photo(rng, sources, height, width)
     codec = rng.choice([None, *PIXELS])
     wish = Wish(rng.choice([None, *COLORS]))
@@ -101,9 +106,12 @@ def trip(seed: int, number: int, sources: list[UInt8]) -> tuple[str, str]:
     suffix = str(rng.choice(SUFFIXES[:3] if pixels.shape[2:] == (4,) else SUFFIXES))
     password = text(rng, 12) if rng.random() < 0.5 else None
     host = Source(pixels)
-    if rng.random() < JPEG_SHARE and pixels.shape[2:] == (3,):
+    if robust:
+        channel = rng.choice([None, *(channel.name for channel in channels())])
+        codec, wish, suffix = "robust", Wish(channel=channel), str(rng.choice(load_codec("robust").formats))
+    elif rng.random() < JPEG_SHARE and pixels.shape[2:] == (3,):
         codec, wish, suffix, host = None, Wish(), ".jpg", Source(as_jpeg(pixels, rng))
-    told = f"{number}: {pixels.shape} codec {codec} colors {wish.colors} {suffix} password {password!r}"
+    told = f"{number}: {pixels.shape} codec {codec} {wish.colors} {wish.channel} {suffix} password {password!r}"
     room = stego.measure(host, codec=codec, wish=wish, suffix=suffix).bytes
     sent = payload(rng, room)
     told += f" room {room} size {len(sent.data)} name {sent.name!r}"
