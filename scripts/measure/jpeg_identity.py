@@ -1,11 +1,13 @@
 """Check on many JPEG files that they are written as they were read, and with changed chroma that nothing else changes.
 
-python scripts/measure/jpeg_identity.py FOLDER... [--trips 1] [--made 0] [--seed 0]
+python scripts/measure/jpeg_identity.py FOLDER... [--trips 1] [--made 0] [--seed 0] [--encoder COMMAND ...]
 
 Of each file in the folders: is it read, and if not, why; is it written byte for byte; and, --trips times, is it right
 with a random share of the chroma AC coefficients changed by one, also to Pillow. --made files are encoded anew from
-crops of odd sizes of these photos, over qualities, samplings and kinds of encoding, and checked the same way. The exit
-code is 1 if anything fails.
+crops of odd sizes of these photos, over qualities, samplings and kinds of encoding, and checked the same way: by Pillow
+or by commands that read a PPM from standard input and write a JPEG to standard output, as `convert - -quality {quality}
+jpeg:-`, `ffmpeg -f image2pipe -i - -q:v 5 -f mjpeg -`, `cjpeg -quality {quality}`, or `node mozjpeg.mjs {quality}` by
+the file that stands beside this one. The exit code is 1 if anything fails.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import argparse
 import collections
 import io
 import random
+import shlex
+import subprocess
 import sys
 import time
 import warnings
@@ -40,8 +44,8 @@ KINDS = (
 SIDES = 17, 500
 
 
-def made(paths: list[Path], count: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """Names and files: crops of the photos, as Pillow encodes them in turn in each way."""
+def made(paths: list[Path], count: int, seed: int, commands: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Names and files: crops of the photos, as Pillow encodes them in turn in each way, or as the commands do."""
     rng = random.Random(seed)
     ImageFile.MAXBLOCK = 1 << 24  # Pillow wants room for a whole file where tables are optimised
     for number in range(count):
@@ -51,6 +55,12 @@ def made(paths: list[Path], count: int, seed: int) -> Iterator[tuple[str, bytes]
             crop = photo.convert("RGB").crop((left, top, left + size[0], top + size[1]))
         quality, sampling, kind = rng.randint(30, 98), number % 3, KINDS[number // 3 % len(KINDS)]
         buffer = io.BytesIO()
+        if commands:
+            command = commands[number % len(commands)].format(quality=quality)
+            crop.save(buffer, "PPM")
+            done = subprocess.run(shlex.split(command), input=buffer.getvalue(), capture_output=True, check=True)
+            yield f"made {number}: {size} {command}", done.stdout
+            continue
         crop.save(buffer, "JPEG", quality=quality, subsampling=sampling, **kind)
         yield f"made {number}: {size} quality {quality} sampling {sampling} {kind}", buffer.getvalue()
 
@@ -121,6 +131,7 @@ def main() -> int:
     parser.add_argument("--trips", type=int, default=1, help="changes of each file (default: 1)")
     parser.add_argument("--made", type=int, default=0, help="files to encode from the photos (default: 0)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--encoder", nargs="+", default=[], metavar="COMMAND", help="encode by these, not by Pillow")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     counts, refused, readable, failures = collections.Counter[str](), collections.Counter[str](), [], 0
@@ -149,7 +160,7 @@ def main() -> int:
         for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES):
             if check(str(path), path.read_bytes()) and luma(path.read_bytes()) is not None:
                 readable.append(path)
-    for name, data in made(readable, arguments.made, arguments.seed):
+    for name, data in made(readable, arguments.made, arguments.seed, arguments.encoder):
         check(name, data)
     print(", ".join(f"{count:,} {what}" for what, count in counts.items()))
     print(f"{failures} failures in {time.monotonic() - begun:.0f} s")
