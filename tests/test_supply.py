@@ -78,7 +78,7 @@ def test_altered_weights_are_not_used(tmp_path):
 
 def test_the_security_page_has_the_digests_of_the_weights():
     told = re.findall(
-        r"^\| `([a-z]+-[0-9]+)` \| `([0-9a-f]{64})` \|$", (ROOT / "SECURITY.md").read_text(), re.MULTILINE
+        r"^\| `([a-z-]+-[0-9]+)` \| `([0-9a-f]{64})` \|$", (ROOT / "SECURITY.md").read_text(), re.MULTILINE
     )
     assert dict(told) == {path.name: digest((path / "config.json").read_bytes()) for path in WEIGHTS}
     assert len(told) == len(WEIGHTS)

@@ -9,8 +9,9 @@ from photos import crop
 from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.base import silent
 from stegcinn.codecs.stealth import noise
-from stegcinn.codecs.stealth.moves import MOVES, STAY
+from stegcinn.codecs.stealth.moves import MOVES, PULL, STAY
 from stegcinn.codecs.stealth.noise import EXPECTED, Host, NoiseModel
+from stegcinn.coding.labels import NATS
 from stegcinn.colourmodel import mixture
 from stegcinn.runtime.weights import release
 
@@ -37,7 +38,7 @@ def test_every_pixel_is_expected(model, shape):
     assert told[-1] == 1
     every = host(model, rgb)
     assert len(every) == every.free == shape[0] * shape[1]
-    assert noise.LEAST * 0.99 <= every.scales.min() <= every.scales.max() < 200
+    assert 200**noise.POWER < every.prices.min() <= every.prices.max() <= 1.01 * noise.LEAST**noise.POWER
     pixels = every.taken(np.arange(len(every)))
     assert pixels.reluctance.shape == (len(every), len(MOVES))
     assert not pixels.reluctance[:, STAY].any()
@@ -99,30 +100,43 @@ def test_noise_is_where_the_noise_is(model):
     noisy = rgb.copy()
     noise_added = np.random.default_rng(0).integers(-12, 13, (64, 128, 3))
     noisy[64:] = np.clip(noisy[64:] + noise_added, 0, 255)
-    calm, loud = (host(model, each).scales.reshape(128, 128, 2).astype(float) for each in (rgb, noisy))
-    assert (loud[75:].mean(axis=(0, 1)) > 2 * calm[75:].mean(axis=(0, 1))).all()
+    calm, loud = (host(model, each).prices.reshape(128, 128, 2).astype(float) for each in (rgb, noisy))
+    assert (loud[75:].mean(axis=(0, 1)) < calm[75:].mean(axis=(0, 1)) / 2).all()
     assert loud[:40] == pytest.approx(calm[:40])  # far away nothing changes
 
 
+def test_green_costs_what_red_and_blue_do(model):
+    """A change of it shows in its differences to both."""
+    prices = host(model, photo(64, 64)).taken(np.arange(64 * 64)).prices
+    assert np.array_equal(prices[:, 1], prices[:, 0] + prices[:, 2])
+
+
+def test_reluctance_is_at_most_a_nat_of_cost(model):
+    reluctance = host(model, photo(64, 64)).taken(np.arange(64 * 64)).reluctance
+    assert reluctance.max() == -reluctance.min() == round(NATS / PULL)
+
+
 @pytest.mark.parametrize("strip", [1, 3, 32])
-def test_scales_are_means_of_nine(monkeypatch, strip):
+def test_prices_are_means_over_seven_by_seven(monkeypatch, strip):
     monkeypatch.setattr(noise, "STRIP", strip)
     rng = np.random.default_rng(2)
-    expected = rng.integers(-128, 128, (6, 8, EXPECTED)).astype(np.int8)
-    found = noise.scales(expected, rng.integers(0, 256, (6, 8, 3), np.uint8))
+    expected = rng.integers(-128, 128, (9, 11, EXPECTED)).astype(np.int8)
+    found = noise.prices(expected, rng.integers(0, 256, (9, 11, 3), np.uint8))
     levels = np.maximum(mixture.scales()[expected[..., noise.SCALE_R : noise.SCALE_B + 1].astype(int) + 128], 0.15)
-    assert found[3, 4] == pytest.approx(levels[2:5, 3:6].mean(axis=(0, 1)), rel=1e-3)
-    assert found[0, 0] == pytest.approx(levels[np.ix_([0, 0, 1], [0, 0, 1])].mean(axis=(0, 1)), rel=1e-3)
+    each = levels**noise.POWER
+    assert found[4, 5] == pytest.approx(each[1:8, 2:9].mean(axis=(0, 1)), rel=1e-3)
+    corner = [0, 0, 0, 0, 1, 2, 3]
+    assert found[0, 0] == pytest.approx(each[np.ix_(corner, corner)].mean(axis=(0, 1)), rel=1e-3)
 
 
 @pytest.mark.parametrize("strip", [1, 3, 32])
 def test_pixels_with_the_colour_of_all_around_them_stay(monkeypatch, strip):
     monkeypatch.setattr(noise, "STRIP", strip)
     rgb, nothing = np.full((8, 9, 3), 7, np.uint8), np.zeros((8, 9, EXPECTED), np.int8)
-    assert not noise.scales(nothing, rgb).any()
+    assert np.isinf(noise.prices(nothing, rgb)).all()
     rgb[3, 4, 1] = 8
     may_move = [(y, x) for y in (2, 3, 4) for x in (3, 4, 5)]
-    assert np.array_equal(np.argwhere(noise.scales(nothing, rgb)[..., 0]), may_move)
+    assert np.array_equal(np.argwhere(np.isfinite(noise.prices(nothing, rgb)[..., 0])), may_move)
 
 
 def test_costs_at_places_are_those_of_all(model):

@@ -103,7 +103,7 @@ def test_capacity_holds_where_little_may_move_whatever_pixels_the_key_chooses(st
         if room:
             promised += 1
             assert extracted(stealth, embedded(stealth, host, stream, key), key) == stream
-    assert promised == (6 if free > 2 else 0)
+    assert promised == (6 if free > 1 else 0)
 
 
 def test_capacity_is_a_load_per_pixel_that_may_move(stealth):

@@ -108,7 +108,7 @@ def test_rows_of_learnt_baselines(hosts, tmp_path) -> None:
 
 def test_what_ships_is_not_trained(hosts, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(learnt, "train", lambda *arguments: pytest.fail("trained"))
-    for name in HIDERS:
+    for name in (*HIDERS, learnt.STEG_CINN):
         hide = learnt.trained(name, hosts.images, LearntPlan(), tmp_path / "none", None, 0, lambda line: None)
         assert hide(hosts, 0).images.shape == hosts.images.shape
     assert not (tmp_path / "none").exists()
@@ -120,7 +120,7 @@ def test_rows_of_the_papers_own_network(hosts, tmp_path) -> None:
     few = ("stage1.steps=2", "stage1.batch=1", "data.size=64", "log.save_every=1")
     network = ("network.couplings=[1, 1]", "network.hidden=4", "network.features=4", "rounds.rounds=1")
     rounds = ("rounds.iterations=1", "rounds.batch=1", "log.test_photos=2")
-    plan = LearntPlan(paper=PaperPlan((*few, "network.vgg_width=4"), (*few, *network, *rounds)))
+    plan = LearntPlan(retrain=True, paper=PaperPlan((*few, "network.vgg_width=4"), (*few, *network, *rounds)))
     lines: list[str] = []
     hide, again = (learnt.trained(learnt.STEG_CINN, photos, plan, tmp_path, None, 0, lines.append) for _ in range(2))
     assert len(lines) == 2 + 3  # nothing is trained twice

@@ -142,6 +142,9 @@ def test_a_state_dict_is_read_from_a_file(tmp_path, suffix):
     assert vgg_weights(LabConfig(vgg=str(path), vgg_sha256=digest)).keys() == state().keys()
     with pytest.raises(WeightsError, match="SHA-256"):
         vgg_weights(LabConfig(vgg=str(path), vgg_sha256="0" * 64))
+    released = tmp_path / "lab.safetensors"  # a whole network, of which this is the condition
+    save_file({f"vgg.{name}": value for name, value in state().items()} | {"norm": torch.zeros(1)}, released)
+    assert vgg_weights(LabConfig(vgg=str(released))).keys() == state().keys()
     with pytest.raises(WeightsError, match="vgg_width"):
         build.build(with_vgg(str(path), width=64))
 

@@ -61,6 +61,12 @@ def test_a_release_is_complete(tmp_path, kind):
         chroma = released.run("inverse.onnx", x=z, condition=lightness)
         back = released.run("forward.onnx", x=chroma, condition=lightness)
         np.testing.assert_allclose(back, z, atol=1e-3)
+        lab, _ = build.released_lab(released)
+        other = build.build(tiny(LAB))
+        build.load_weights(folder, other)
+        for name, value in network.state_dict().items():
+            assert torch.equal(lab.state_dict()[name], value)
+            assert torch.equal(other.state_dict()[name], value)
     if kind == "condition":
         twin = VGGFeatures(2)
         twin.load_torchvision(load_file(folder / "vgg.safetensors"))

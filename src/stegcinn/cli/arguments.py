@@ -284,9 +284,9 @@ def parser() -> argparse.ArgumentParser:
     benchmark.add_argument("--methods", metavar="METHOD", nargs="+", help=methods)
     through = "channels, with --channels: as-sent, jpeg-q75, webp-q80, resize-0.75+jpeg-q75, ..."
     benchmark.add_argument("--through", metavar="CHANNEL", nargs="+", help=through)
-    retrain = "train HiDDeN, DDH and UDH anew, as the preset says, instead of taking those that ship"
+    retrain = "train the methods' networks anew, as the preset says, instead of taking those that ship"
     benchmark.add_argument("--retrain", action="store_true", help=retrain)
-    benchmark.add_argument("--vgg", metavar="FILE", type=Path, help="VGG-16 weights for the paper's network, if wanted")
+    benchmark.add_argument("--vgg", metavar="FILE", type=Path, help="VGG-16 weights, to train the paper's network with")
     benchmark.add_argument("--hyperiqa", metavar="FILE", type=Path, help="published HyperIQA weights, if wanted")
     dataset.add_argument("photos", metavar="PHOTOS", help="folder of photos, or an fsspec URL")
     dataset.add_argument("-o", "--output", metavar="OUT", required=True, help="folder or URL, new or to go on")

@@ -19,7 +19,7 @@ from stegcinn.codecs.lumalocked import LumaLocked, chosen_colors, embedding, usa
 from stegcinn.codecs.stealth import moves, pricing
 from stegcinn.codecs.stealth.header import read_header
 from stegcinn.codecs.stealth.moves import LAYERS, Places
-from stegcinn.codecs.stealth.noise import Host, NoiseModel
+from stegcinn.codecs.stealth.noise import POWER, Host, NoiseModel
 from stegcinn.codecs.stealth.pricing import LOAD
 from stegcinn.coding import layered, layerheader
 from stegcinn.errors import CapacityError
@@ -111,17 +111,16 @@ class StealthCodec(LumaLocked):
         return Grades.of(pricing.load(host).grades(most)) if most else None
 
     def noisiness(self, photo: Photo, progress: Progress) -> Float32 | None:
-        """One over the root of what a level's change costs: nothing where all pixels around have the same colour."""
+        """The scale that a level's change is priced by: nothing where all pixels around have the same colour."""
         if not _suits(photo, Wish()):
             return None
-        scales = self._host(photo, progress).scales
+        prices = self._host(photo, progress).prices
 
         def levels(part: slice) -> Float32:
-            with np.errstate(divide="ignore"):
-                found: Float32 = np.mean(np.square(scales[part], dtype=np.float32) ** -1, axis=-1) ** -0.5
-            return found
+            mean: Float32 = prices[part].mean(axis=-1, dtype=np.float32)
+            return np.power(mean, np.float32(1 / POWER))
 
-        return np.concatenate(in_parts(levels, len(scales), PIECE)).reshape(photo.luma.shape)
+        return np.concatenate(in_parts(levels, len(prices), PIECE)).reshape(photo.luma.shape)
 
     def _host(self, photo: Photo, progress: Progress) -> Host:
         return Host.of(self._model(), photo.rgb, photo.luma, progress)

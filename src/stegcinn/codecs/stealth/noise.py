@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,8 @@ EXPECTED = 7
 RADIUS = 6  # pixels that the network looks around
 TILE = 128  # pixels of a side that it predicts at a time
 LEAST = 0.15  # levels; what the network thinks less noisy is not told apart from rounding
+AROUND = 3  # pixels on each side over which prices are averaged
+POWER = -1.4  # of the scale of what is expected, that is a price: what attackers see of a change (docs/security.md)
 STRIP = 32  # rows computed at a time
 FITTED = 8192  # pixels to which scales are fitted
 SHIFTS = range(-36, 37, 4)  # of scale indices, that are tried
@@ -44,7 +46,8 @@ GREEN_FAR = 200  # 1/GREEN_UNIT levels
 WR, WG, WB = LUMA_WEIGHTS
 
 _RELUCTANCE = Kernel("move_reluctance", "i1 u1 u1 n i2 i2 i1!")
-_LEVELS = np.roll(mixture.scales(), mixture.ZERO).astype(np.float32)  # of scales as they are told, seen as uint8
+# Of scales as they are told, seen as uint8
+_PRICES = (np.maximum(np.roll(mixture.scales(), mixture.ZERO), LEAST) ** POWER).astype(np.float32)
 
 
 class NoiseModel:
@@ -86,7 +89,7 @@ class Host:
     rgb: UInt8  # (n, 3)
     luma: UInt8  # (n,)
     expected: Int8  # (n, EXPECTED)
-    scales: Float16  # (n, 2): of red and blue in levels, averaged over 3x3 pixels; 0 where nothing may move
+    prices: Float16  # (n, 2): of one level's change of red and blue; infinite where nothing may move
     tables: Tables
 
     @classmethod
@@ -94,7 +97,7 @@ class Host:
         """All pixels (H, W, 3) with luma (H, W)."""
         expected = model.expected(rgb, luma, progress)
         flat = expected.reshape(-1, EXPECTED), rgb.reshape(-1, 3), luma.reshape(-1)
-        return cls(flat[1], flat[2], flat[0], scales(expected, rgb).reshape(-1, 2), Tables.of(model.logistic, *flat))
+        return cls(flat[1], flat[2], flat[0], prices(expected, rgb).reshape(-1, 2), Tables.of(model.logistic, *flat))
 
     def __len__(self) -> int:
         return len(self.luma)
@@ -102,23 +105,21 @@ class Host:
     @property
     def free(self) -> int:
         """How many pixels may move."""
-        return int(np.count_nonzero(self.scales[:, 0]))
+        return int(np.count_nonzero(np.isfinite(self.prices[:, 0])))
 
     def where(self, chosen: Bool) -> Host:
         """Those that are `chosen` (n,)."""
-        return Host(self.rgb[chosen], self.luma[chosen], self.expected[chosen], self.scales[chosen], self.tables)
+        return Host(self.rgb[chosen], self.luma[chosen], self.expected[chosen], self.prices[chosen], self.tables)
 
     def taken(self, places: Places) -> Pixels:
-        """Those of the given indices. One level's change is priced at one over the variance that is expected.
+        """Those of the given indices. A change of green costs as much as one of both red and blue.
 
         Hardly any price is high enough where all pixels around have the same colour: a single other one is seen.
         """
         rgb, luma = np.take(self.rgb, places, axis=0), np.take(self.luma, places)
         expected = np.take(self.expected, places, axis=0)
-        levels = np.take(self.scales, places, axis=0).astype(np.float32)
-        with np.errstate(divide="ignore"):
-            red, blue = np.minimum(np.square(levels) ** -1, np.float32(FORBIDDING)).T
-        prices = np.stack([red, (red + blue) / 2, blue], axis=-1)
+        red, blue = np.minimum(np.take(self.prices, places, axis=0).astype(np.float32), np.float32(FORBIDDING)).T
+        prices = np.stack([red, red + blue, blue], axis=-1)
         reluctance = np.empty((len(places), len(MOVES)), np.int8)
         _RELUCTANCE(expected, rgb, luma, len(places), self.tables.near, self.tables.green, reluctance)
         return Pixels(rgb, prices, reluctance)
@@ -164,23 +165,40 @@ class Tables:
         return Tables(np.stack(near), fitted(self.green, scale, (entry[open_], -low[open_])))
 
 
-def scales(expected: Int8, rgb: UInt8) -> Float16:
-    """How noisy red and blue are at each pixel (H, W, 2), in levels: means over 3x3 pixels, and 0 where it is flat."""
+def prices(expected: Int8, rgb: UInt8) -> Float16:
+    """What a level's change of red and of blue costs at each pixel (H, W, 2): the POWER of the scales expected there.
+
+    Means over the pixels AROUND; infinite where it is flat.
+    """
     height, width = rgb.shape[:2]
     found = np.empty((height, width, 2), np.float16)
 
     def fill(rows: slice) -> None:
-        inner = slice(max(rows.start - 1, 0), min(rows.stop + 1, height))
-        edges = (int(inner.start == rows.start), int(inner.stop == min(rows.stop, height))), (1, 1), (0, 0)
-        told = expected[inner, :, SCALE_R : SCALE_B + 1].view(np.uint8)
-        levels = np.pad(np.maximum(_LEVELS[told], np.float32(LEAST)), edges, mode="edge")
-        colours = np.pad(rgb[inner].astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32), edges[:2], "edge")
-        total = levels[:-2] + levels[1:-1] + levels[2:]
-        found[rows] = (total[:, :-2] + total[:, 1:-1] + total[:, 2:]) / np.float32(9)
-        found[rows][_same(colours)] = 0
+        told = _surrounded(expected[..., SCALE_R : SCALE_B + 1], rows, AROUND).view(np.uint8)
+        found[rows] = _mean(_mean(_PRICES[told], 0), 1)
+        colours = _surrounded(rgb, rows, 1).astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+        found[rows][_same(colours)] = np.inf
 
     in_parts(fill, height, STRIP)
     return found
+
+
+def _surrounded(image: npt.NDArray[Any], rows: slice, around: int) -> npt.NDArray[Any]:
+    """Some rows of an image (H, W, C) and the pixels around them, at its edges those of the edge."""
+    height = len(image)
+    stop = min(rows.stop, height)
+    inner = slice(max(rows.start - around, 0), min(stop + around, height))
+    missing = around - (rows.start - inner.start), around - (inner.stop - stop)
+    return np.pad(image[inner], (missing, (around, around), (0, 0)), mode="edge")
+
+
+def _mean(values: Float32, axis: int) -> Float32:
+    """Of seven neighbours, as there are with AROUND, along one axis."""
+    lines = np.moveaxis(values, axis, 0)
+    two = lines[:-1] + lines[1:]
+    four = two[:-2] + two[2:]
+    mean: Float32 = np.moveaxis(four[:-3] + two[4:-1] + lines[6:], 0, axis) / np.float32(7)
+    return mean
 
 
 def _same(colours: npt.NDArray[np.uint32]) -> Bool:

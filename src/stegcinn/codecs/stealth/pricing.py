@@ -14,9 +14,8 @@ from stegcinn.coding.layered import SAMPLE
 from stegcinn.coding.loads import Load
 
 LOAD = 1.25  # bits per pixel that may move, at most: `exact` has more room and is easier to detect (docs/security.md)
-CHEAPEST = 0.1  # price, over the squared change in standardised levels, below which calm photos would be disturbed
-SEEN_POWER = 0.7  # of a price, by which what attackers see grows: an ideal one's would be 1 (docs/security.md)
-SEEN = 0.8  # disturbance that a deflection of one stands for, as attackers see it
+CHEAPEST = 0.2  # price, over that of the noise expected, below which calm photos would be disturbed
+SEEN = 0.75  # disturbance that a deflection of one stands for, as attackers see it
 
 
 def load(pixels: Host) -> Load[Pixels]:
@@ -34,11 +33,11 @@ def deflection(sample: Pixels, price: float, count: int, layers: int) -> float:
 
     With noise of variance s to which the changes add v, that of the likelihood ratio test is the root of the sum of
     (v / s)**2 / 2 over pixels and channels (Sedighi, Cogranne, Fridrich 2016, for Gaussian noise). Attackers that were
-    measured see less of what is where there is hardly any noise, so 1 / s has the power SEEN_POWER here.
+    measured see less of what is where there is hardly any noise, so the price takes the place of 1 / s here.
     """
     costs, best = moves.label_costs(sample, price)
     likely = labels.chances(labels.of_lowest_layers(costs, layers))
-    added = (likely[..., None] * np.square(moves.MOVES[best])).sum(axis=1) * sample.prices**SEEN_POWER
+    added = (likely[..., None] * np.square(moves.MOVES[best])).sum(axis=1) * sample.prices
     total = float(np.square(added, dtype=np.float64).sum()) * count / len(sample)
     return SEEN * math.sqrt(total / 2)
 

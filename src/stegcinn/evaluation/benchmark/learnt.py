@@ -28,7 +28,7 @@ BCH_BLOCK, BCH_MENDS = 255, 14  # of BCH(255, 147)
 class LearntPlan:
     """How much is spent on what is trained; None stands for the published value.
 
-    Baselines are the trained ones that ship; only those that are trained anew depend on the first three numbers.
+    Networks are the trained ones that ship; only those that are trained anew depend on these numbers.
     """
 
     steps: int | None = None
@@ -42,17 +42,18 @@ def trained(
     name: str, photos: UInt8, plan: LearntPlan, folder: Path, vgg: Path | None, seed: int,
     report: Callable[[str], None],
 ) -> Hide:  # fmt: skip
-    """The networks called `name`, one of LEARNT: a baseline that ships, unless the plan says to train it anew.
+    """The networks called `name`, one of LEARNT: those that ship, unless the plan says to train them anew.
 
     What is trained is trained on photos (N, H, W, 3) uint8, and goes on where `folder` stopped.
-    `vgg`: VGG-16's weights for the paper's own network, if there are any.
+    `vgg`: VGG-16's weights for the paper's own network, if there are any; it is trained with them.
     """
 
     def tell(line: str) -> None:
         report(f"{name}: {line}")
 
     if name == STEG_CINN:
-        return paper.trained(photos, plan.paper, folder, vgg, seed, tell)
+        anew = plan.retrain or vgg is not None
+        return paper.trained(photos, plan.paper, folder, vgg, seed, tell) if anew else paper.shipped()
     if not plan.retrain:
         return partial(_hidden_in, shipped(name).to(device()))
     method = name.partition("@")[0]

@@ -1,25 +1,31 @@
-"""Steg-cINN as the paper has it (preset `paper`) in a benchmark: trained on its photos, then used like any embedder."""
+"""Steg-cINN as the paper has it (preset `paper`) in a benchmark: as it ships, or trained on the benchmark's photos."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
-from stegcinn.evaluation.baselines.training import Hidden
+from stegcinn.evaluation.baselines.training import Hidden, device
 from stegcinn.evaluation.benchmark.hosts import ImageSet
 from stegcinn.files import replacing
 from stegcinn.runtime.arrays import UInt8
+from stegcinn.runtime.weights import Release
+from stegcinn.training.cinn.build import released_lab
 from stegcinn.training.cinn.config import ConditionConfig, override, preset
 from stegcinn.training.cinn.evaluation import AT_ONCE, hidden
 from stegcinn.training.cinn.loop import RunProgress, train
 from stegcinn.training.cinn.release import export
 from stegcinn.training.cinn.trainables import Network
+
+RELEASE = "cinn-paper-1"  # folder of evaluation/weights
 
 Report = Callable[[str], None]
 Hide = Callable[[ImageSet, int], Hidden]  # hides random bits, drawn from a seed, in all hosts
@@ -31,6 +37,13 @@ class PaperPlan:
 
     condition: tuple[str, ...] = ()
     paper: tuple[str, ...] = ()
+
+
+def shipped(folder: Traversable | None = None) -> Hide:
+    """The network that ships, or that of another release in `folder`; WeightsError if it is not what was released."""
+    release = Release(folder or files("stegcinn.evaluation") / "weights" / RELEASE)
+    network, config = released_lab(release)
+    return partial(_hidden_in, network.to(device()), config.alpha)
 
 
 def trained(photos: UInt8, plan: PaperPlan, folder: Path, vgg: Path | None, seed: int, report: Report) -> Hide:

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from stegcinn.errors import UsageError, WeightsError
 from stegcinn.files import replacing
+from stegcinn.runtime.weights import Release
 from stegcinn.training import checkpoint
-from stegcinn.training.cinn.config import ConditionConfig, LabConfig, PyramidConfig, RunConfig
+from stegcinn.training.cinn.config import ConditionConfig, LabConfig, PyramidConfig, RunConfig, from_dict
 from stegcinn.training.cinn.paper import ConditionNetwork, LabNetwork
 from stegcinn.training.cinn.trainables import Network, PyramidNetwork, Trainable
 
@@ -56,12 +57,34 @@ def load_weights(path: Path, network: Trainable) -> None:
         checkpoint.restore(tensors, network)
     elif isinstance(network, PyramidNetwork) and all(name.startswith("flows.") for name in tensors):
         checkpoint.restore({f"model.cinn.{name}": tensor for name, tensor in tensors.items()}, network)
+    elif isinstance(network, LabNetwork) and not all(name.startswith("flow.") for name in tensors):
+        _restore_lab(tensors, network)
     else:
         checkpoint.restore({f"model.{name}": tensor for name, tensor in tensors.items()}, network)
 
 
+def released_lab(release: Release) -> tuple[LabNetwork, RunConfig]:
+    """The paper's network as it was released, its condition included, and how it was trained.
+
+    WeightsError if the release is damaged, or of another network.
+    """
+    config = from_dict(release.config["training"]["config"])
+    if not isinstance(config.network, LabConfig):
+        raise WeightsError(f"weights {release.folder.name!r} are not of the paper's network")
+    with torch.random.fork_rng():  # untrained weights are drawn, and must not disturb what is drawn elsewhere
+        network = LabNetwork(config.network)
+    _restore_lab(load_safetensors(release.read("lab.safetensors")), network)
+    network.eval().requires_grad_(False)
+    return network, config
+
+
+def _restore_lab(tensors: dict[str, Tensor], network: LabNetwork) -> None:
+    """Weights as a release has them."""
+    checkpoint.restore({f"model.flow.{name}": tensor for name, tensor in tensors.items()}, network)
+
+
 def vgg_weights(config: LabConfig) -> dict[str, Tensor]:
-    """The state dict that `config.vgg` names (a path or a URL)."""
+    """The state dict that `config.vgg` names (a path or a URL): VGG-16's, or what a released network has of it."""
     if not config.vgg:
         raise UsageError(
             "this network needs VGG features: --set network.vgg=FILE, a state dict in torchvision's layout, "
@@ -74,7 +97,9 @@ def vgg_weights(config: LabConfig) -> dict[str, Tensor]:
         raise UsageError(f"there are no VGG weights at {path}")
     if config.vgg_sha256 and _digest(path) != config.vgg_sha256.lower():
         raise WeightsError(f"{path} is not the file whose SHA-256 is configured")
-    return read_state(path)
+    state = read_state(path)
+    released = {name.removeprefix("vgg."): value for name, value in state.items() if name.startswith("vgg.")}
+    return released or state
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
