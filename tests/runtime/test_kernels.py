@@ -101,10 +101,10 @@ def test_move_reluctance(run, count, seed):
 
         for index, (dr, dg, db) in enumerate(moves.MOVES):
             if g + dg not in greens(luma[i], r + dr, b + db):
-                assert out[i][index] == 127
+                assert out[i][index] == noise.MOST
                 continue
             less = likely(0, 0, 0) - likely(int(dr), int(dg), int(db))
-            assert out[i][index] == min(max((less + noise.FINER // 2) // noise.FINER, -127), 127)
+            assert out[i][index] == min(max((less + noise.FINER // 2) // noise.FINER, -noise.MOST), noise.MOST)
 
 
 # -- moves

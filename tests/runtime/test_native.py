@@ -77,7 +77,7 @@ FROM_PYTHON = {
         **{name: getattr(noise, name) for name in (
             "OFF_R", "OFF_B", "SCALE_R", "SCALE_B", "FOLLOWS", "OFFSET_G", "SCALE_G", "EXPECTED",
         )},
-        "FAR": noise.FAR, "GREEN_FAR": noise.GREEN_FAR, "FINER": noise.FINER, "MOST": np.iinfo(np.int8).max,
+        "FAR": noise.FAR, "GREEN_FAR": noise.GREEN_FAR, "FINER": noise.FINER, "MOST": noise.MOST,
         "MOVES": len(moves.MOVES),
     },
     "recolour.c": {},

@@ -5,8 +5,7 @@
 enum { OFF_R, OFF_B, SCALE_R, SCALE_B, FOLLOWS, OFFSET_G, SCALE_G, EXPECTED };
 
 enum {
-    FAR = 100, GREEN_FAR = 200, FINER = 4, /* codecs/stealth/noise.py */
-    MOST = 25, /* a nat of what moves cost, of which reluctance is PULL / NATS: more would rule out too much */
+    FAR = 100, GREEN_FAR = 200, FINER = 4, MOST = 25, /* codecs/stealth/noise.py */
     MOVES = 27
 };
 

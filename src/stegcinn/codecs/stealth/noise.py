@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stegcinn.carriers.luma import LUMA_WEIGHTS
-from stegcinn.codecs.stealth.moves import LABELS, MOVES, Pixels, Places
+from stegcinn.codecs.stealth.moves import LABELS, MOVES, PULL, Pixels, Places
 from stegcinn.coding.labels import NATS, PIECE
 from stegcinn.colourmodel import mixture
 from stegcinn.colourmodel.cells import UNIT
@@ -43,6 +43,7 @@ FORBIDDING = 1e9  # of a price: at any price; finite, so that the code may still
 FINER = 4  # times: units of the tables' logarithms, of the units of reluctance
 FAR = 100  # 1/UNIT levels from the mean beyond which nothing is told apart; moves stay within the tables
 GREEN_FAR = 200  # 1/GREEN_UNIT levels
+MOST = round(NATS / PULL)  # of reluctance: a nat of what moves cost; more would rule out what is only unlikely
 WR, WG, WB = LUMA_WEIGHTS
 
 _RELUCTANCE = Kernel("move_reluctance", "i1 u1 u1 n i2 i2 i1!")
