@@ -180,6 +180,18 @@ def test_most_is_within_the_change_that_is_promised():
         stegcinn.hide(HOST, np.random.default_rng(0).bytes(room.bytes + 200), channel="quality=75")
 
 
+@pytest.mark.parametrize("less", [0.0, 0.01])
+def test_all_that_is_shorter_than_the_longest_has_a_choice(less):
+    """As a trial of a photo was; some lengths just miss one rate, and are too long for the next."""
+    information = np.array([0.36, 0.34, 0.37, 0.57, 0.58, 0.40, 0.39]) - less
+    change = np.array([0.95, 1.01, 1.40, 1.62, 1.58, 1.76, 1.71])
+    trial = choosing.Trial(Places(Keys(bytes(32)), 25, 25), 75, information, change)
+    lengths = range(1, trial.most() + 1)
+    assert any(trial.choice(length) is None for length in lengths)
+    assert all(choosing.usable([trial], length) for length in lengths)
+    assert not choosing.usable([trial], trial.most() + 1)
+
+
 def test_a_small_photo_has_no_room():
     assert stegcinn.capacity(HOST[:200, :200], codec="robust").bytes == 0
     with pytest.raises(CapacityError):

@@ -26,6 +26,7 @@ from stegcinn.sealing.keys import KEY_SIZE, Keys
 
 MOST_CHANGE = 40.0  # dB, PSNR of host and container, expected: nothing is hidden that changes more
 MARGIN = 0.04  # bits per place, beyond what the code needs by its own account
+GAP = 32  # bytes of streams between two rates that fit neither, at most
 SPARED = 0.2  # of the information, for damage in one place of the picture, where there is room for that
 RETRIES = 3  # rates, each lower than the one before, should what was written not come through
 SAFER = 2  # by how many rates
@@ -99,6 +100,14 @@ class Trial:
                 return self.at(size, rate)
         return None
 
+    def between(self, size: int) -> Choice | None:
+        """At the rate of a slightly longer stream, if that has a choice where this one has none.
+
+        A shorter code needs more information, so a stream may just miss a rate, and be too long for the next lower one.
+        """
+        longer = filter(None, map(self.choice, range(size + 1, size + GAP + 1)))
+        return next((self.at(size, choice.rate) for choice in longer), None)
+
     def at(self, size: int, rate: int) -> Choice | None:
         """A stream of `size` bytes at a rate; None if there is no room for that within MOST_CHANGE."""
         plan = code.plan(size, rate)
@@ -163,7 +172,11 @@ def _change(before: Image.Image, after: Image.Image) -> Float64:
 
 def usable(trials: Sequence[Trial], size: int) -> list[Choice]:
     """The choices that trials offer for a stream, what changes least first, and behind each the same at lower rates."""
-    found = [(choice, trial) for trial in trials if (choice := trial.choice(size, SPARED) or trial.choice(size))]
+    found = [
+        (choice, trial)
+        for trial in trials
+        if (choice := trial.choice(size, SPARED) or trial.choice(size) or trial.between(size))
+    ]
     choices: list[Choice] = []
     for choice, trial in sorted(found, key=lambda each: each[0].change):
         lower = range(choice.rate - SAFER, -1, -SAFER)[:RETRIES]
