@@ -21,6 +21,7 @@ from stegcinn.evaluation.baselines.hidden import BITS, HiDDeN
 from stegcinn.evaluation.baselines.hiders import HIDERS, RELEASES, shipped, to_ship
 from stegcinn.evaluation.baselines.presets import HiderPreset, Stage
 from stegcinn.evaluation.baselines.training import HiderConfig, random_bits, train
+from stegcinn.evaluation.benchmark import paper
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -234,7 +235,9 @@ def test_what_ships_hides_and_reads(name: str) -> None:
 
 
 def test_what_ships_is_small_and_as_its_preset_says() -> None:
-    assert sum(path.stat().st_size for path in WEIGHTS.rglob("*")) <= 8_000_000
+    sizes = {folder.name: sum(path.stat().st_size for path in folder.iterdir()) for folder in WEIGHTS.iterdir()}
+    assert sizes.pop(paper.RELEASE) <= 2_500_000
+    assert sum(sizes.values()) <= 4_200_000
     assert set(RELEASES) == set(presets.PRESETS)
     for method, folder in RELEASES.items():
         config = json.loads((WEIGHTS / folder / "config.json").read_text())
