@@ -28,6 +28,7 @@ from stegcinn.errors import CapacityError
 from stegcinn.evaluation.benchmark.containers import Embedder
 from stegcinn.evaluation.benchmark.hosts import SUFFIXES
 from stegcinn.evaluation.steganalysis import ensemble, rich
+from stegcinn.evaluation.steganalysis.ensemble import Detection
 from stegcinn.files import replacing
 from stegcinn.runtime.arrays import Float32, UInt8
 from stegcinn.runtime.weights import release
@@ -82,6 +83,18 @@ def features(path: Path, kind: str, embedder: Embedder | None, cache: Path) -> t
     return (found[1:], float(found[0])) if len(found) > 1 else None
 
 
+def photos(folder: Path, count: int | None) -> list[Path]:
+    """Photos of a folder, all or so many that are drawn once for all runs, in an order that does not change."""
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    return [paths[i] for i in np.random.default_rng(0).permutation(len(paths))[:count]]
+
+
+def in_words(found: Detection, changed: float) -> str:
+    """How often the attacker is right, and the share of pixels that are changed."""
+    seeds = " ".join(f"{100 * seed:.1f}" for seed in found.seeds)
+    return f"{100 * changed:.2f} % changed: {100 * found.accuracy:.1f} +- {100 * found.half:.1f} (seeds {seeds})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="photos")
@@ -93,9 +106,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "promise")
     parser.add_argument("--out", type=Path, help="file for the results (JSON)")
     a = parser.parse_args()
-    paths = sorted(path for path in a.folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    paths = [paths[i] for i in np.random.default_rng(0).permutation(len(paths))[: a.count]]
-    rows = []
+    paths, rows = photos(a.folder, a.count), []
     for kind in a.kinds:
         covers = Parallel(a.jobs)(delayed(features)(path, kind, None, a.cache) for path in paths)
         for embedder in map(Embedder.parse, a.embedders):
@@ -109,9 +120,8 @@ def main() -> None:
             changed = float(np.mean([stego[1] for _, stego in both]))
             rows.append({"kind": kind, "embedder": str(embedder), "photos": len(paths), "hosts": len(both),
                          "changed": changed, **asdict(found)})  # fmt: skip
-            print(f"{kind:22} {embedder!s:14} {len(both):4} of {len(paths)} hosts, {100 * changed:.2f} % changed: "
-                  f"{100 * found.accuracy:.1f} +- {100 * found.half:.1f} (seeds "
-                  f"{' '.join(f'{100 * seed:.1f}' for seed in found.seeds)})", flush=True)  # fmt: skip
+            told = in_words(found, changed)
+            print(f"{kind:22} {embedder!s:14} {len(both):4} of {len(paths)} hosts, {told}", flush=True)
         if a.out:
             with replacing(a.out) as temporary:
                 temporary.write_text(json.dumps({"folder": a.folder.name, "rows": rows}, indent=1) + "\n")

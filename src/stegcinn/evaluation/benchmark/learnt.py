@@ -38,11 +38,16 @@ class LearntPlan:
     paper: PaperPlan = field(default_factory=PaperPlan)
 
 
+def is_trained(name: str, plan: LearntPlan, vgg: Path | None) -> bool:
+    """Whether the networks called `name` are trained anew, instead of those that ship; see `trained`."""
+    return plan.retrain or (name == STEG_CINN and vgg is not None)
+
+
 def trained(
     name: str, photos: UInt8, plan: LearntPlan, folder: Path, vgg: Path | None, seed: int,
     report: Callable[[str], None],
 ) -> Hide:  # fmt: skip
-    """The networks called `name`, one of LEARNT: those that ship, unless the plan says to train them anew.
+    """The networks called `name`, one of LEARNT: those that ship, or such as are trained anew, see `is_trained`.
 
     What is trained is trained on photos (N, H, W, 3) uint8, and goes on where `folder` stopped.
     `vgg`: VGG-16's weights for the paper's own network, if there are any; it is trained with them.
@@ -51,11 +56,10 @@ def trained(
     def tell(line: str) -> None:
         report(f"{name}: {line}")
 
+    if not is_trained(name, plan, vgg):
+        return paper.shipped() if name == STEG_CINN else partial(_hidden_in, shipped(name).to(device()))
     if name == STEG_CINN:
-        anew = plan.retrain or vgg is not None
-        return paper.trained(photos, plan.paper, folder, vgg, seed, tell) if anew else paper.shipped()
-    if not plan.retrain:
-        return partial(_hidden_in, shipped(name).to(device()))
+        return paper.trained(photos, plan.paper, folder, vgg, seed, tell)
     method = name.partition("@")[0]
     config: HiderConfig = replace(CONFIGS[method], seed=seed, crop=photos.shape[1])
     if plan.steps is not None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +38,9 @@ class PaperPlan:
     paper: tuple[str, ...] = ()
 
 
-def shipped(folder: Traversable | None = None) -> Hide:
-    """The network that ships, or that of another release in `folder`; WeightsError if it is not what was released."""
-    release = Release(folder or files("stegcinn.evaluation") / "weights" / RELEASE)
-    network, config = released_lab(release)
+def shipped() -> Hide:
+    """The network that ships; WeightsError if it is not what was released."""
+    network, config = released_lab(Release(files("stegcinn.evaluation") / "weights" / RELEASE))
     return partial(_hidden_in, network.to(device()), config.alpha)
 
 

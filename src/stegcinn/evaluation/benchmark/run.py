@@ -26,7 +26,7 @@ from stegcinn.evaluation.benchmark import costs, figures, page, tables
 from stegcinn.evaluation.benchmark.attacker import SIZES, cached_statistics
 from stegcinn.evaluation.benchmark.containers import SIMULATED, Embedder
 from stegcinn.evaluation.benchmark.hosts import ImageSet, listing_digest
-from stegcinn.evaluation.benchmark.learnt import LEARNT, STEG_CINN, trained
+from stegcinn.evaluation.benchmark.learnt import LEARNT, STEG_CINN, is_trained, trained
 from stegcinn.evaluation.benchmark.plans import BenchmarkPlan, cells_of, embedders_of
 from stegcinn.evaluation.benchmark.progress import Progress, Stage
 from stegcinn.evaluation.benchmark.protocol import PROOF, Results
@@ -78,7 +78,7 @@ def run(
         report(few(plan, len(hosts.names), len(photos.names)))
     embedders = embedders_of(plan)
     cells = [cell for cell in cells_of(plan) if cell not in results]
-    expected = _expected(hosts, out, plan, embedders)
+    expected = _expected(hosts, out, plan, embedders, vgg)
     rows = [*LEARNT, *(str(e) for e in embedders if e.method not in SIMULATED)]
     new = [name for name in rows if name not in [row["name"] for row in results.content.get("rows", [])]]
     every, timed = len(list(cells_of(plan))), (LSB, *CODECS)
@@ -123,11 +123,14 @@ def run(
     return results.content
 
 
-def _expected(hosts: ImageSet, out: Path, plan: BenchmarkPlan, embedders: Sequence[Embedder]) -> dict[str, float]:
+def _expected(
+    hosts: ImageSet, out: Path, plan: BenchmarkPlan, embedders: Sequence[Embedder], vgg: Path | None
+) -> dict[str, float]:
     """Seconds of one core for the stegos of each method; none for those that are there already."""
     count = len(hosts.names)
-    found = {name: costs.learnt(plan) + costs.stegos(name, plan, count) for name in LEARNT}
-    found |= {str(embedder): costs.stegos(str(embedder), plan, count) for embedder in embedders}
+    found = {name: costs.stegos(name, plan, count) for name in (*LEARNT, *map(str, embedders))}
+    for name in LEARNT:
+        found[name] += costs.learnt(plan) if is_trained(name, plan.learnt, vgg) else 0
     there = {name: stegos_path(out, hosts, name, plan.seed).exists() for name in found}
     found |= {method: 2 * costs.stegos(method, plan, count) for method in SYNTHETIC}
     return {name: 0.0 if there.get(name) else seconds for name, seconds in found.items()}

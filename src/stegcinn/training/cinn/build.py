@@ -11,7 +11,7 @@ from pickle import UnpicklingError
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
-from torch import Tensor
+from torch import Tensor, nn
 
 from stegcinn.errors import UsageError, WeightsError
 from stegcinn.files import replacing
@@ -55,12 +55,13 @@ def load_weights(path: Path, network: Trainable) -> None:
     tensors, _ = checkpoint.read(path)
     if any(name.startswith("model.") for name in tensors):
         checkpoint.restore(tensors, network)
-    elif isinstance(network, PyramidNetwork) and all(name.startswith("flows.") for name in tensors):
-        checkpoint.restore({f"model.cinn.{name}": tensor for name, tensor in tensors.items()}, network)
+        return
+    part: nn.Module = network
+    if isinstance(network, PyramidNetwork) and all(name.startswith("flows.") for name in tensors):
+        part = network.cinn
     elif isinstance(network, LabNetwork) and not all(name.startswith("flow.") for name in tensors):
-        _restore_lab(tensors, network)
-    else:
-        checkpoint.restore({f"model.{name}": tensor for name, tensor in tensors.items()}, network)
+        part = network.flow
+    _restore(tensors, part)
 
 
 def released_lab(release: Release) -> tuple[LabNetwork, RunConfig]:
@@ -73,14 +74,14 @@ def released_lab(release: Release) -> tuple[LabNetwork, RunConfig]:
         raise WeightsError(f"weights {release.folder.name!r} are not of the paper's network")
     with torch.random.fork_rng():  # untrained weights are drawn, and must not disturb what is drawn elsewhere
         network = LabNetwork(config.network)
-    _restore_lab(load_safetensors(release.read("lab.safetensors")), network)
+    _restore(load_safetensors(release.read("lab.safetensors")), network.flow)
     network.eval().requires_grad_(False)
     return network, config
 
 
-def _restore_lab(tensors: dict[str, Tensor], network: LabNetwork) -> None:
-    """Weights as a release has them."""
-    checkpoint.restore({f"model.flow.{name}": tensor for name, tensor in tensors.items()}, network)
+def _restore(tensors: dict[str, Tensor], part: nn.Module) -> None:
+    """Weights by their names within this part of a network."""
+    checkpoint.restore({f"model.{name}": tensor for name, tensor in tensors.items()}, part)
 
 
 def vgg_weights(config: LabConfig) -> dict[str, Tensor]:
@@ -90,16 +91,20 @@ def vgg_weights(config: LabConfig) -> dict[str, Tensor]:
             "this network needs VGG features: --set network.vgg=FILE, a state dict in torchvision's layout, "
             "or one trained with --preset condition"
         )
+    state = read_state(_vgg_file(config))
+    released = {name.removeprefix("vgg."): value for name, value in state.items() if name.startswith("vgg.")}
+    return released or state
+
+
+def _vgg_file(config: LabConfig) -> Path:
     if "://" in config.vgg:
-        return read_state(fetch(config.vgg, config.vgg_sha256, CACHE))
+        return fetch(config.vgg, config.vgg_sha256, CACHE)
     path = Path(config.vgg).expanduser()
     if not path.is_file():
         raise UsageError(f"there are no VGG weights at {path}")
     if config.vgg_sha256 and _digest(path) != config.vgg_sha256.lower():
         raise WeightsError(f"{path} is not the file whose SHA-256 is configured")
-    state = read_state(path)
-    released = {name.removeprefix("vgg."): value for name, value in state.items() if name.startswith("vgg.")}
-    return released or state
+    return path
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
