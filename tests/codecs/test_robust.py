@@ -21,7 +21,7 @@ from stegcinn.carriers.photo import Photo
 from stegcinn.codecs.base import Wish
 from stegcinn.codecs.robust import choosing, codec, grid, lattice, load, lumaprint, places, reading, recolouring
 from stegcinn.codecs.robust.channels import Channel, channels, parse
-from stegcinn.codecs.robust.code import Header
+from stegcinn.codecs.robust.code import Header, plan
 from stegcinn.codecs.robust.places import Places
 from stegcinn.errors import CapacityError, RevealError, SelfCheckError, StegcinnWarning, UsageError
 from stegcinn.sealing.keys import Keyring, Keys
@@ -391,6 +391,18 @@ def test_places_are_each_used_once():
     with pytest.raises(ValueError, match="more than there are"):
         every.body(every.room + 1, 7)
     assert not np.array_equal(every.body(100, 7), every.body(100, 8))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(20, 16), (34, 30), (40, 60), (70, 70)])  # zones of every sparseness
+def test_what_is_planned_fits_under_any_keys(rows, columns):
+    rooms = [Places(Keys(bytes([n]) * 32), rows, columns).room for n in range(100)]
+    sure = Places(Keys(bytes(32)), rows, columns).sure_room
+    assert sure <= min(rooms)
+    assert sure >= max(rooms) - 16 * np.sqrt(2 * rows * columns)
+    information, change = np.ones(7), np.full(7, 1e-4)  # a channel that leaves all of what changes next to nothing
+    trial = choosing.Trial(Places(Keys(bytes(32)), rows, columns), 75, information, change)
+    used = [plan(trial.most(), choice.rate).used for choice in choosing.usable([trial], trial.most())]
+    assert 0.9 * min(rooms) < max(used) <= min(rooms)
 
 
 def test_slots_are_their_own_inverse():

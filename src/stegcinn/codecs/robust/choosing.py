@@ -93,7 +93,7 @@ class Trial:
         """
         for rate in reversed(range(len(ldpc.RATES))):
             plan = code.plan(size, rate)
-            if plan.used > self.places.room:
+            if plan.used > self.places.sure_room:
                 continue
             information = (1 - spared) * float(self._used(plan.used) @ self.information) / plan.used
             if information >= ldpc.required_information(rate, plan.length) + MARGIN:
@@ -111,7 +111,7 @@ class Trial:
     def at(self, size: int, rate: int) -> Choice | None:
         """A stream of `size` bytes at a rate; None if there is no room for that within MOST_CHANGE."""
         plan = code.plan(size, rate)
-        if plan.used > self.places.room:
+        if plan.used > self.places.sure_room:
             return None
         used = self._used(plan.used)
         used[0] += len(self.places.head)
@@ -126,7 +126,7 @@ class Trial:
 
     def most(self) -> int:
         """Bytes of the longest stream that there is a choice for."""
-        low, high = 0, min(MOST_BYTES, self.places.room // 8) + 1
+        low, high = 0, min(MOST_BYTES, self.places.sure_room // 8) + 1
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if self.choice(middle) else (low, middle)

@@ -8,6 +8,7 @@ the header. All other slots are the body's.
 from __future__ import annotations
 
 from functools import cached_property
+from math import ceil, sqrt
 
 import numpy as np
 
@@ -24,6 +25,7 @@ PILOT = -1
 
 _BYTES = 16  # of keystream for a block: zone (2), role (2), swaps and mask, a dither for each slot, and 4 that are left
 _ENOUGH = 1000  # blocks that the zone has at least, where there are as many
+_UNLIKELY = 7  # standard deviations: chance leaves no zone of random blocks so much larger than it should be
 _SPARSEST = 3  # the zone is one block in 2**3 at the least, so that a part of a large picture still tells its scale
 _DITHER = np.float32(1 / 128)  # steps; the dither is 0 to 2
 
@@ -121,6 +123,16 @@ class Places:
     def room(self) -> int:
         """How many places the body has."""
         return self.blocks * SLOTS - len(self.head)
+
+    @property
+    def sure_room(self) -> int:
+        """How many places the body has under any keys: those of a host are not known before it is chosen how to write.
+
+        But for one key in 10**11, as a zone's blocks are drawn.
+        """
+        share = 2.0 ** -sparseness(self._whole)
+        most = self.blocks * share + _UNLIKELY * sqrt(self.blocks * share * (1 - share))
+        return self.blocks * SLOTS - min(ceil(most), self.blocks)
 
     def body(self, positions: int, nonce: int) -> Int64:
         """The first so many places of the body, slot by slot, in each of them all blocks in an order by key and nonce.
