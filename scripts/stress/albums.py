@@ -1,6 +1,6 @@
 """Random albums of small photos: hidden, some photos lost, others put beside, and revealed.
 
-python scripts/stress/albums.py PHOTOS... [--albums 1000] [--seed 0]
+python scripts/stress/albums.py PHOTOS... [--albums 1000] [--seed 0] [--from 0]
 
 Every photo is a piece of one in PHOTOS, halved, as PNG, WebP or JPEG; payloads go up to what fits; every third is
 within some bytes of that. Prints what failed and the count; the exit code is 1 if anything did.
@@ -35,11 +35,12 @@ def main() -> None:
     parser.add_argument("photos", nargs="+", type=Path, help="folders")
     parser.add_argument("--albums", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--from", type=int, default=0, dest="first", metavar="N", help="go on from album N")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", StegcinnWarning)
     files = sorted(path for folder in arguments.photos for path in folder.rglob("*.*") if path.suffix in SUFFIXES)
     failed = without = 0
-    for number in range(arguments.albums):
+    for number in range(arguments.first, arguments.albums):
         rng = np.random.default_rng((arguments.seed, number))
         try:
             outcome = one(rng, files, number)
@@ -50,7 +51,7 @@ def main() -> None:
         without += outcome is None
         if (number + 1) % 50 == 0:
             print(f"{number + 1} albums, {failed} failed, {without} took nothing", flush=True)
-    print(f"{arguments.albums} albums, {failed} failed, {without} took nothing")
+    print(f"{arguments.albums - arguments.first} albums, {failed} failed, {without} took nothing")
     sys.exit(failed > 0)
 
 

@@ -51,6 +51,15 @@ def test_command(folder, capsys):
     assert second.split()[2:] == ["provable", str(folder / "noisy.jpg")]
 
 
+def test_of_many_photos_left_out_a_few_are_named_and_the_others_counted(folder, capsys):
+    for number in range(5):
+        (folder / f"{number}.txt").write_text("no photo")
+    assert main.main(["rank", str(folder), "--payload", "500"]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
+    assert len(notes) == main.LEFT_OUT_TOLD + 1
+    assert "left out: 4 more that are no photos or do not take as much" in notes[-1]
+
+
 def test_halved_photos_are_not_decoded(folder, capsys):
     assert main.main(["rank", str(folder), "--payload", "100", "--halve", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from stegcinn.ranking import Ranked
     from stegcinn.results import Capacity, Route
 
+LEFT_OUT_TOLD = 3  # photos that `rank` says something of, each by itself, if it leaves them out
+
 EXTRAS = {
     "demo": "demo",
     "train": "train",
@@ -265,11 +267,16 @@ def _rank(args: argparse.Namespace) -> None:
     from stegcinn.cli import pictures
 
     pictures.check(args.sheet)
+    reasons: list[str] = []
     with status.progress("ranking") as progress:
         found = ranking.rank(
             args.photos, args.payload, halve=args.halve, progress=progress,
-            skipped=lambda host, reason: say(f"note: left out: {reason}"),
+            skipped=lambda host, reason: reasons.append(reason),
         )  # fmt: skip
+    for reason in reasons[:LEFT_OUT_TOLD]:
+        say(f"note: left out: {reason}")
+    if len(reasons) > LEFT_OUT_TOLD:
+        say(f"note: left out: {len(reasons) - LEFT_OUT_TOLD:,} more that are no photos or do not take as much")
     if not found:
         raise NoHostError(f"no photo in {args.photos} takes {args.payload:,} bytes in small changes; hide less")
     if args.sheet:
