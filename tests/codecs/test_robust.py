@@ -160,6 +160,31 @@ def test_what_does_not_come_through_is_not_handed_out(monkeypatch):
         hidden("quality=70")
 
 
+def test_what_does_not_come_through_by_chance_is_tried_at_other_places(monkeypatch):
+    """Of a full photo one draw of places in some thousand does not."""
+    nonces, real = [], codec.new_nonce
+    monkeypatch.setattr(codec, "new_nonce", lambda random: nonces.append(real(random)) or nonces[-1])
+    room = stegcinn.capacity(HOST, channel="quality=70").bytes
+    monkeypatch.setattr(codec, "comes_through", lambda *_: False)
+    with pytest.raises(SelfCheckError):
+        stegcinn.hide(HOST, bytes(room), channel="quality=70")
+    tried = len(nonces)
+    assert tried % (1 + codec.AGAIN) == 0
+    answers = iter([False] * (tried // (1 + codec.AGAIN)) + [True])
+    monkeypatch.setattr(codec, "comes_through", lambda *_: next(answers))
+    stegcinn.hide(HOST, bytes(room), channel="quality=70")
+    assert len(nonces) == len(set(nonces))
+
+
+@pytest.mark.parametrize("channel", ["webp=50", "resize=0.9,quality>=40"])
+def test_a_channel_that_leaves_one_strength_takes_what_is_promised(channel, monkeypatch):
+    monkeypatch.setattr(choosing, "MOST_CHANGE", 30.0)
+    assert len(choosing.strengths(parse(channel))) == 1
+    room = stegcinn.capacity(HOST, channel=channel).bytes
+    assert room > 100
+    assert stegcinn.reveal(stegcinn.hide(HOST, bytes(room), channel=channel).file) == bytes(room)
+
+
 def test_a_container_is_read_behind_every_trip(monkeypatch):
     trips = []
     real = choosing.sent

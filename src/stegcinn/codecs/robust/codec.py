@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 from PIL import Image
@@ -35,6 +36,7 @@ from stegcinn.sealing.keys import VERSION, Keys, RandomBytes
 
 SALT = b"stegcinn robust: no salt is left"  # 32 bytes, the same for all pictures: none of their own survives
 TRIED = 2  # strengths of which the better one is tried first
+AGAIN = 2  # times that all is tried once more, at other places, should nothing come through
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,20 +166,15 @@ class RobustCodec:
         if size > self.limit(picture):
             raise CapacityError(size, self.capacity(picture, wish, progress).most)
         seen = print_of(host, picture.channel)
-        places, fits, fresh = Places(keys, *picture.blocks, seen=seen), False, list[Trial]()
-        for number, trial in enumerate(self._trials(picture, lambda share: progress(0.9 * share)), start=1):
-            fresh.append(trial)
-            if number < TRIED:
-                continue
-            choices, fresh = choosing.usable(fresh, size), []
-            fits = fits or bool(choices)
-            for choice in choices:
-                written = self._written(picture, host, places, choice, stream, keys, wish.random)
-                if comes_through(written, picture.channel, places, seen, stream, keys):
-                    progress(1.0)
-                    survival = picture.channel.survival(*host.size)
-                    changed = writing.changed(host, written)
-                    return Embedding(_container(written), changed, colors="keep", survival=survival)
+        places, fits = Places(keys, *picture.blocks, seen=seen), False
+        for choice in self._choices(picture, size, lambda share: progress(0.9 * share)):
+            fits = True
+            written = self._written(picture, host, places, choice, stream, keys, wish.random)
+            if comes_through(written, picture.channel, places, seen, stream, keys):
+                progress(1.0)
+                survival = picture.channel.survival(*host.size)
+                changed = writing.changed(host, written)
+                return Embedding(_container(written), changed, colors="keep", survival=survival)
         if not fits:
             raise CapacityError(size, self.capacity(picture, wish, silent).most)
         raise SelfCheckError(
@@ -220,6 +217,15 @@ class RobustCodec:
                 raise
             found = search.read(picture.planes(), seen, *picture.size, keys, progress)
         return Extraction(found.stream, found.raw_accuracy)
+
+    def _choices(self, picture: Picture, size: int, progress: Progress) -> Iterator[Choice]:
+        """For a stream: what gentle strengths offer, then stronger ones; and all once more at other places."""
+        offered, trials = list[Choice](), self._trials(picture, progress)
+        while batch := list(islice(trials, 1 if offered else TRIED)):
+            choices = choosing.usable(batch, size)
+            offered += choices
+            yield from choices
+        yield from AGAIN * offered
 
     def _trials(self, picture: Picture, progress: Progress) -> Iterator[Trial]:
         if picture.host is None or picture.channel is None:
