@@ -21,7 +21,7 @@ from PIL import Image
 import stegcinn
 from fakes import LsbCodec, load_fake, pixels
 from photos import resized
-from stegcinn import stego
+from stegcinn import candidates, stego
 from stegcinn.carriers import formats
 from stegcinn.carriers.base import Source
 from stegcinn.carriers.evidence.search import PALETTE, as_decoded
@@ -178,7 +178,7 @@ def test_codecs_are_asked_for_what_they_might_take(host, monkeypatch):
         monkeypatch.setattr(codec, "embed", lambda *a: tried.append(name) or load_codec(name).embed(*a))
         return codec
 
-    monkeypatch.setattr(stego, "load_codec", load)
+    monkeypatch.setattr(candidates, "load_codec", load)
     most = int(load_codec("stealth").max_bpp * host.width * host.height / 8)
     for size, expected in ((10, ["stealth"]), (most, ["exact"]), (room + 200, ["exact"])):
         tried.clear()
@@ -262,7 +262,7 @@ def test_the_name_is_kept_if_there_is_room_and_dropped_if_not(host):
 @pytest.mark.parametrize("short", [6, 5, 1, 0, -1])
 def test_a_name_is_dropped_for_its_last_byte_too(monkeypatch, short):
     """It takes a byte more than it has, for its size."""
-    monkeypatch.setattr(stego, "load_codec", load_fake)
+    monkeypatch.setattr(candidates, "load_codec", load_fake)
     source = Source(pixels())
     room = stego.measure(source, codec="exact").bytes
     payload = Payload(np.random.default_rng(0).bytes(room - short), "name")
@@ -292,7 +292,7 @@ def test_the_newest_version_is_tried_first_and_no_version_before_there_was_the_c
         codec.name, codec.first_version = name, 2 if name in ("cinn", "robust") else 1
         return codec
 
-    monkeypatch.setattr(stego, "load_codec", load)
+    monkeypatch.setattr(candidates, "load_codec", load)
     rgba = np.dstack([pixels(), np.arange(96 * 96).reshape(96, 96) % 7]).astype(np.uint8)
     with pytest.raises(RevealError):
         stegcinn.reveal(rgba)

@@ -117,8 +117,8 @@ def trip(seed: int, number: int, sources: list[UInt8]) -> tuple[str, str]:
     told += f" room {room} size {len(sent.data)} name {sent.name!r}"
     try:
         container = stego.conceal(host, sent, password=password, codec=codec, wish=wish, suffix=suffix)
-    except CapacityError:
-        return ("no room" if room == 0 else "refused what it promised"), told
+    except (CapacityError, SelfCheckError) as error:
+        return ("no room" if room == 0 else f"refused what it promised: {error}"), told
     saved = Source(container.file)
     used = load_codec(container.codec)
     try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stegcinn import stego
+from stegcinn import candidates
 from stegcinn.carriers.base import ImageSource, Source
 from stegcinn.codecs.base import Judgement, Progress, judge_disturbance, portions, silent
 from stegcinn.errors import ImageError, UsageError
@@ -60,7 +60,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _ranked(host: ImageSource, source: Source, size: int, progress: Progress) -> Ranked | None:
     """By the first codec that can tell."""
-    for codec, carrier in stego.hosts(source):
+    for codec, carrier in candidates.hosts(source):
         disturbance = codec.disturbance(carrier, size + codec.envelope.OVERHEAD, progress)
         if disturbance is not None:
             judgement = judge_disturbance(codec.evidence(carrier), disturbance)

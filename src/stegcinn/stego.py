@@ -12,14 +12,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from stegcinn import candidates
+from stegcinn.candidates import AS_USUAL
 from stegcinn.carriers import formats
 from stegcinn.carriers.base import ImageSource, Source
 from stegcinn.carriers.formats import LOSSLESS, check_suffix
-from stegcinn.codecs import CODECS, load_codec
 from stegcinn.codecs.base import (
     C,
     Codec,
@@ -49,7 +50,6 @@ from stegcinn.sealing.envelope import Packed, Payload
 from stegcinn.sealing.keys import VERSIONS, Keyring
 
 ATTEMPTS = 6  # embeddings, should a container fail its own check
-AS_USUAL = Wish()
 GRAY = "this photo is gray, and hiding gives it colours, which may be noticed: a colour photo hides better"
 COLOURED = "the photo was gray and has colours now"
 PUBLIC = "without a password, anyone with stegcinn can read the payload"
@@ -76,7 +76,7 @@ def hide(
     """
     if not isinstance(payload, (bytes, bytearray, memoryview)):
         raise UsageError(f"the payload must be bytes, not {type(payload).__name__}")
-    suffix = None if format is None else check_suffix(f"image.{format.removeprefix('.')}", suffixes(codec))
+    suffix = None if format is None else check_suffix(f"image.{format.removeprefix('.')}", candidates.suffixes(codec))
     container = conceal(
         _source(host, halve), Payload(bytes(payload)), password=password, codec=codec,
         wish=Wish(colors, channel=channel), suffix=suffix, progress=progress or silent,
@@ -132,8 +132,8 @@ def conceal(
 
     `password`: or the keys under one. `among`: the codecs that there are, instead of those that ship.
     """
-    wish = _asked(wish, codec, suffix)
-    *first, last = hosts(source, wish, _candidates(codec, wish, suffix, among))
+    wish = candidates.asked(wish, codec, suffix)
+    *first, last = candidates.hosts(source, wish, candidates.chosen(codec, wish, suffix, among))
     packed = envelope.pack(payload)
     notes = [*source.notes, *name_notes(packed.payload)]
     keyring = password if isinstance(password, Keyring) else Keyring(password)
@@ -236,10 +236,10 @@ def find(
 ) -> Payload:  # fmt: skip
     """What is hidden in a source, which may be a share; `versions` of the container format to look for."""
     failure: RevealError | MachineError = RevealError()
-    codecs = among or [load_codec(name) for name in CODECS]  # nothing in the image tells which one it was
-    opened = _opened(source, codecs)
+    codecs = among or candidates.shipped()  # nothing in the image tells which one it was
+    opened = candidates.opened(source, codecs)
     if stored := source.as_stored():  # some program may have turned it, by a flag or with one
-        opened = _opened(stored, codecs) + opened
+        opened = candidates.opened(stored, codecs) + opened
     if not opened:
         source.photo()  # ImageError, if that is why
     if not thorough and (slow := [codec.name for codec, carrier in opened if codec.is_slow(carrier)]):
@@ -269,8 +269,8 @@ def measure(
 ) -> Capacity:  # fmt: skip
     """`capacity` of a source, in files of a suffix if that is given."""
     progress = rising(progress)  # some begin anew when a sample was not enough
-    wish = _asked(wish, codec, suffix)
-    opened = hosts(source, wish, _candidates(codec, wish, suffix))
+    wish = candidates.asked(wish, codec, suffix)
+    opened = candidates.hosts(source, wish, candidates.chosen(codec, wish, suffix))
     found: list[tuple[Codec[Any], Any, Room]] = []
     failure: MachineError | None = None
     for (each, host), report in zip(opened, portions(progress, len(opened)), strict=True):
@@ -296,32 +296,13 @@ def _payload(codec: Codec[Any], stream: int) -> int:
     return max(0, stream - codec.envelope.OVERHEAD)
 
 
-def hosts(
-    source: Source, wish: Wish = AS_USUAL, codecs: Sequence[Codec[Any]] | None = None
-) -> list[tuple[Codec[Any], Any]]:
-    """Codecs that can hide in the source, of those given or all that may be chosen, each with its carrier.
-
-    ImageError if there are none.
-    """
-    found: list[tuple[Codec[Any], Any]] = []
-    failure: ImageError | None = None
-    for codec in _candidates(None, wish, None) if codecs is None else codecs:
-        try:
-            found.append((codec, codec.host(source, wish)))
-        except ImageError as error:
-            failure = error
-    if failure and not found:
-        raise failure
-    return found
-
-
 def noisiness(source: Source, progress: Progress = silent) -> Float32:
     """How many levels of noise are expected at each pixel (H, W): where there are more, changes are harder to see.
 
     ImageError for a photo in which no codec hides small changes.
     """
-    mapped = [codec for codec in map(load_codec, CODECS) if isinstance(codec, Mapped)]
-    for codec, carrier in hosts(source, AS_USUAL, mapped):
+    mapped = [codec for codec in candidates.shipped() if isinstance(codec, Mapped)]
+    for codec, carrier in candidates.hosts(source, AS_USUAL, mapped):
         levels = codec.noisiness(carrier, progress) if isinstance(codec, Mapped) else None
         if levels is not None:
             return levels
@@ -335,7 +316,7 @@ def colours(
     """What to know before hiding in a photo without colours, if it is one and would get some."""
     if wish.colors is not None:
         return None
-    last = _candidates(codec, wish, suffix, among)[-1]  # others leave it to this one
+    last = candidates.chosen(codec, wish, suffix, among)[-1]  # others leave it to this one
     return GRAY if last.refusal(Wish("generate")) is None and source.photo().is_gray else None
 
 
@@ -346,7 +327,8 @@ def blank(source: Source, suffix: str, *, codec: str | None = None, wish: Wish =
     """
     if suffix in LOSSLESS:
         return source
-    (each, host), *_ = hosts(source, _asked(wish, codec, suffix), _candidates(codec, wish, suffix))
+    wish = candidates.asked(wish, codec, suffix)
+    (each, host), *_ = candidates.hosts(source, wish, candidates.chosen(codec, wish, suffix))
     return Source(each.encode(host, suffix))
 
 
@@ -355,69 +337,6 @@ def expected_size(source: Source, suffix: str, *, codec: str | None = None, wish
     if suffix in LOSSLESS:
         return formats.expected_size(source.photo(), suffix)
     return len(blank(source, suffix, codec=codec, wish=wish).file or b"")
-
-
-def usual_suffix(source: Source) -> str:
-    """Of the file in which to hide in this source: a JPEG stays one where it can; ImageError if nothing can be."""
-    each, host = hosts(source)[0]
-    return each.formats[0] if each.limit(host) > each.envelope.OVERHEAD else LOSSLESS[0]
-
-
-def suffixes(codec: str | None = None) -> tuple[str, ...]:
-    """Of the files that `hide` can write, with any codec or that one; the usual one first."""
-    codecs = [load_codec(name) for name in CODECS] if codec is None else [_named(codec)]
-    return tuple(dict.fromkeys(suffix for each in codecs for suffix in each.formats))
-
-
-def check(codec: str | None, wish: Wish) -> None:
-    """UsageError for a codec that is not there or does not do what is wished; for a wish that none does."""
-    _candidates(codec, wish, None)
-
-
-def _candidates(
-    name: str | None, wish: Wish, suffix: str | None, among: Sequence[Codec[Any]] | None = None
-) -> list[Codec[Any]]:
-    """Codecs to try in turn: the one that is asked for, or all that may be chosen and do what is wished."""
-    if name is not None:
-        codec = _named(name, among)
-        if refusal := codec.refusal(wish):
-            raise UsageError(f"codec {name} cannot do that: {refusal}; leave one of the two choices out")
-        if suffix is not None and suffix not in codec.formats:
-            raise UsageError(f"codec {name} makes no {suffix} file; use {', '.join(codec.formats)}, or another codec")
-        return [codec]
-    # Who names a channel asks for what comes through it, which no codec does that is taken unasked.
-    there = among or [codec for codec in map(load_codec, CODECS) if codec.auto or wish.channel is not None]
-    usual = [codec for codec in there if codec.refusal(wish) is None]
-    fitting = [codec for codec in usual if suffix is None or suffix in codec.formats]
-    if not fitting:
-        where = "" if suffix is None else f" in a {suffix} file"
-        raise UsageError(f"no codec does all of this{where}; choose another format, or fewer options")
-    return fitting
-
-
-def _asked(wish: Wish, codec: str | None, suffix: str | None) -> Wish:
-    """A file of another kind is made of the host only for whoever asks for that."""
-    return replace(wish, convert=codec is not None or suffix is not None, suffix=suffix)
-
-
-def _named(name: str, among: Sequence[Codec[Any]] | None = None) -> Codec[Any]:
-    if among is not None:
-        for codec in among:
-            if codec.name == name:
-                return codec
-        raise UsageError(f"codec {name} has no use for these weights; {', '.join(each.name for each in among)} has")
-    if name not in CODECS:
-        raise UsageError(f"unknown codec {name!r}; choose one of {', '.join(CODECS)}")
-    return load_codec(name)
-
-
-def _opened(source: Source, codecs: Sequence[Codec[Any]]) -> list[tuple[Codec[Any], Any]]:
-    """Those of the codecs whose carrier is in the source, with it."""
-    found: list[tuple[Codec[Any], Any]] = []
-    for codec in codecs:
-        with suppress(ImageError):
-            found.append((codec, codec.open(source)))
-    return found
 
 
 def _source(image: ImageSource | Container, halve: bool = False) -> Source:

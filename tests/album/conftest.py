@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fakes import load_fake
-from stegcinn import stego
+from stegcinn import candidates
 from stegcinn.album import working
 
 
@@ -13,5 +13,5 @@ from stegcinn.album import working
 def _fake_codecs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not for tests that are marked slow: those are about what is real."""
     if request.node.get_closest_marker("slow") is None:
-        monkeypatch.setattr(stego, "load_codec", load_fake)
+        monkeypatch.setattr(candidates, "load_codec", load_fake)
         monkeypatch.setattr(working, "load_codec", load_fake)

@@ -15,7 +15,7 @@ FAKE = """
     import sys, time
     import stegcinn.stego, stegcinn.album.working, fakes
     from stegcinn.cli.main import main
-    stegcinn.stego.load_codec = stegcinn.album.working.load_codec = fakes.load_fake
+    stegcinn.candidates.load_codec = stegcinn.album.working.load_codec = fakes.load_fake
 """
 
 

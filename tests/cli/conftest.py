@@ -11,7 +11,7 @@ from command import SECRET, Outcome, Run
 from PIL import Image
 
 from fakes import load_fake, pixels
-from stegcinn import stego
+from stegcinn import candidates
 from stegcinn.album import working
 from stegcinn.cli import main
 
@@ -19,7 +19,7 @@ from stegcinn.cli import main
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, empty; codecs are fakes."""
-    monkeypatch.setattr(stego, "load_codec", load_fake)
+    monkeypatch.setattr(candidates, "load_codec", load_fake)
     monkeypatch.setattr(working, "load_codec", load_fake)
     for variable in ("STEGCINN_DEBUG", "STEGCINN_PASSWORD_FILE"):
         monkeypatch.delenv(variable, raising=False)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from fakes import SIDE, LsbCodec, load_fake
 from jpegs import picture
-from stegcinn import stego
+from stegcinn import candidates
 from stegcinn.carriers.base import read_photo
 from stegcinn.carriers.evidence.search import as_decoded
 from stegcinn.carriers.photo import Photo
@@ -39,7 +39,7 @@ def test_the_codecs_that_may_be_chosen_are_told_apart(host: Path, run: Run, monk
         def capacity(self, photo: Photo, wish: Wish, progress: Progress) -> Room:
             return Room(super().capacity(photo, wish, progress).most // 2, 100, chosen_colors(photo, wish))
 
-    monkeypatch.setattr(stego, "load_codec", lambda name: Small() if name == "stealth" else load_fake(name))
+    monkeypatch.setattr(candidates, "load_codec", lambda name: Small() if name == "stealth" else load_fake(name))
     assert run("capacity", host).out == (
         b"1,124 bytes (0.98 bits per pixel) with codec exact, colors keep; 548 with codec stealth; "
         b"up to 548 are quiet against the attackers measured\n"

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from fakes import RELEASED, load_fake, pixels
-from stegcinn import stego
+from stegcinn import candidates, stego
 from stegcinn.carriers.compare import amplified, psnr
 from stegcinn.cli import demo, main
 from stegcinn.errors import UsageError
@@ -25,7 +25,7 @@ pytest.importorskip("skimage")
 
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stego, "load_codec", load_fake)
+    monkeypatch.setattr(candidates, "load_codec", load_fake)
     monkeypatch.setattr("skimage.data.astronaut", pixels)
     monkeypatch.setattr(demo, "readme", lambda: "# a readme\n" * 10)
 

@@ -325,6 +325,20 @@ def test_a_plain_photo_takes_nothing_that_must_arrive_whole():
         stegcinn.hide(plain, PAYLOAD, channel="quality=70")
 
 
+def test_a_photo_that_loses_its_print_on_some_trip_takes_nothing(monkeypatch):
+    asked, real = [], lumaprint.likely
+
+    def likely(seen, number):
+        asked.append(number)
+        return [] if asked.count(lumaprint.SURE // 2) == 3 else real(seen, number)
+
+    monkeypatch.setattr(lumaprint, "likely", likely)
+    assert stegcinn.capacity(HOST, channel="quality=70").bytes == 0
+    asked.clear()
+    with pytest.raises(SelfCheckError, match="too plain"):
+        hidden("quality=70")
+
+
 def test_what_loses_its_print_on_the_way_is_not_handed_out(monkeypatch):
     monkeypatch.setattr(codec, "print_of", lambda *_: 1)
     with pytest.raises(SelfCheckError, match="the payload does not surely survive"):

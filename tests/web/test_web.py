@@ -23,7 +23,7 @@ import web_server
 from PIL import Image
 from web_server import CRASHING, SLOW, STARVING, Client, png, running
 
-from stegcinn import stego
+from stegcinn import candidates, stego
 from stegcinn.carriers.base import Source
 from stegcinn.carriers.evidence.search import as_decoded
 from stegcinn.codecs import CODECS, load_codec
@@ -66,12 +66,12 @@ def test_hide_and_reveal(client: Client, monkeypatch: pytest.MonkeyPatch) -> Non
     }  # fmt: skip
     assert client.file(revealed, "payload") == SECRET
 
-    monkeypatch.setattr(stego, "load_codec", web_server.load_page)
+    monkeypatch.setattr(candidates, "load_codec", web_server.load_page)
     assert stego.uncover(Source(container), password="correct horse") == Payload(SECRET, "report.pdf")
 
 
 def test_the_server_reveals_what_the_library_hid(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stego, "load_codec", web_server.load_page)
+    monkeypatch.setattr(candidates, "load_codec", web_server.load_page)
     container = stego.conceal(Source(png()), Payload(b"meet me at noon"), suffix=".webp").file
     job = client.done("reveal", image=client.upload(container))
     assert job["facts"]["name"] is None
@@ -150,7 +150,7 @@ def test_options_are_the_libraries(client: Client) -> None:
     assert options["codecs"] == list(CODECS)
     assert options["colors"] == list(COLORS)
     assert options["labels"] == {name: load_codec(name).label for name in CODECS}
-    assert [f".{name}" for name in options["formats"]] == list(stego.suffixes())
+    assert [f".{name}" for name in options["formats"]] == list(candidates.suffixes())
 
 
 @pytest.mark.parametrize("kind", orders.choices()["format"])

@@ -16,7 +16,7 @@ from PIL import Image
 from web_server import SLOW, Client, png, running
 
 import jpegs
-from stegcinn import reveal_album, stego
+from stegcinn import candidates, reveal_album, stego
 from stegcinn.album import working
 from stegcinn.codecs.base import SAFE
 from stegcinn.sealing import envelope
@@ -38,7 +38,7 @@ def client() -> Iterator[Client]:
 @pytest.fixture
 def _here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The codecs of the server in this process, too."""
-    monkeypatch.setattr(stego, "load_codec", web_server.load_page)
+    monkeypatch.setattr(candidates, "load_codec", web_server.load_page)
     monkeypatch.setattr(working, "load_codec", web_server.load_page)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from fakes import GradedLsbCodec, LsbCodec
-from stegcinn import stego
+from stegcinn import candidates
 from stegcinn.album import working
 from stegcinn.carriers.photo import Photo
 from stegcinn.codecs import load_codec
@@ -88,7 +88,7 @@ def load_page(name: str) -> Codec[Any]:
 def install() -> None:
     """Put the codec in place, in a process of the server, and let it write no file from here on."""
     global forbid_writing
-    stego.load_codec = working.load_codec = load_page
+    candidates.load_codec = working.load_codec = load_page
     sys.dont_write_bytecode = True
     Image.init()  # loads its plugins, some of which open what they find
     forbid_writing = True

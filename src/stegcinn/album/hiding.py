@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stegcinn import stego
+from stegcinn import candidates
 from stegcinn.album import working
 from stegcinn.album.listing import photos_in
 from stegcinn.album.spreading import NO_SPARE, Spare, Spread, pooled, spread
@@ -52,7 +52,7 @@ class Asked:
             )
         if self.jobs < 1:
             raise UsageError(f"at least one process is needed, not {self.jobs}")
-        stego.check(self.codec, Wish(channel=self.channel))
+        candidates.chosen(self.codec, Wish(channel=self.channel), None)
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def _is_somewhere() -> bool:
 
 
 def _hide(args: argparse.Namespace) -> None:
-    from stegcinn import stego
+    from stegcinn import candidates, stego
     from stegcinn.carriers.formats import check_suffix
     from stegcinn.carriers.photo import is_photo
     from stegcinn.codecs import codecs_over
@@ -134,7 +134,7 @@ def _hide(args: argparse.Namespace) -> None:
     codec = _codec(args)
     wish = Wish(args.colors, args.quality, args.strip_metadata, channel=args.channel)
     among = codecs_over(args.weights) if args.weights else None
-    suffix = None if args.output == STANDARD else check_suffix(args.output, stego.suffixes(codec))
+    suffix = None if args.output == STANDARD else check_suffix(args.output, candidates.suffixes(codec))
     console.check_output(args, args.host, args.file)
     if args.output == STANDARD and console.stdout().isatty():
         raise UsageError("an image is nothing for a terminal; name a file with -o, or use a pipe")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from stegcinn import stego
+from stegcinn import candidates
 from stegcinn.codecs import CODECS
 from stegcinn.codecs.base import COLORS
 from stegcinn.codecs.robust.channels import channels
@@ -89,7 +89,7 @@ UPLOADED = {"photo", "payload", "host", "image", "hosts", "images"}  # fields th
 @cache
 def choices() -> dict[str, tuple[str, ...]]:
     """What may be chosen for fields with a choice; the codecs say in which formats they save."""
-    formats = tuple(suffix.removeprefix(".") for suffix in stego.suffixes())
+    formats = tuple(suffix.removeprefix(".") for suffix in candidates.suffixes())
     # Channels by their names alone: others could name files of this machine.
     return {"codec": CODECS, "colors": COLORS, "format": formats, "channel": tuple(each.name for each in channels())}
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
-from stegcinn import stego
+from stegcinn import candidates, stego
 from stegcinn.carriers.base import Source
 from stegcinn.carriers.compare import amplification, amplified, amplified_chroma, gray, stored_colours
 from stegcinn.carriers.heatmap import heated
@@ -68,7 +68,7 @@ def look(progress: Progress, *, photo: bytes) -> Outcome:
         image = source.photo()
     small = image.to_pil()
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    format = "jpg" if too_large and is_jpeg else stego.usual_suffix(source)[1:]
+    format = "jpg" if too_large and is_jpeg else candidates.usual_suffix(source)[1:]
     told = {"gray": image.is_gray, "jpeg": is_jpeg, "too_large": too_large, "format": format}
     return Outcome({**_size(image), **told, "notes": source.notes}, {"thumbnail": as_png(small)})
 

@@ -31,7 +31,7 @@ from stegcinn.sealing.keys import KEY_SIZE, VERSION, Keys, Keystream
 
 PRICING_SHARE = 0.3  # of the work of `embed`
 GPS = "the file still tells where the photo was taken (GPS): leave out its metadata (--strip-metadata) to remove that"
-RECODINGS = 32  # embeddings at most, should changes together need codes that the tables lack; most files take under 8
+RECODINGS = 32  # embeddings at most, should changes together need codes that the tables lack; few files take over 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,8 +154,10 @@ class JpegCodec:
                 progress(1.0)
                 changed = float(np.mean(values != every.values))
                 return Embedding(Chroma(written), changed, pricing.load(every).disturbance(len(stream)), "keep")
-            for plane, row, column in lacking.places.tolist():  # those blocks stay as they are
-                every.ways[self._block(chroma.file, plane, row, column)] = 0
+            for place in lacking.places.tolist():
+                block = self._block(chroma.file, *place)
+                changes = block.start + np.flatnonzero(values[block] != every.values[block])
+                every.ways[changes[len(changes) // 2 :]] = 0  # half of what was changed stays: all would cost more room
         raise CapacityError(len(stream), len(stream) - 1)
 
     def losses(self, chroma: Chroma, suffix: str) -> list[str]:

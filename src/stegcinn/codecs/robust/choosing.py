@@ -38,17 +38,23 @@ _RESIZED = 25  # likewise, where scaling does
 
 def sent(image: Image.Image, kind: str, quality: int, scale: float = 1.0) -> tuple[View, UInt8]:
     """A view of a picture that was saved anew, scaled before and back by who receives it; its pixels as it came."""
+    saved = resaved(image, kind, quality, scale)
+    with Image.open(io.BytesIO(saved)) as opened:
+        rgb = np.asarray(opened.convert("RGB"))
+    if opened.size != image.size:
+        return View.of(grid.resampled(grid.halved(None, rgb), opened.size, image.size)), rgb
+    file = JpegFile.read(saved, "the simulated file") if kind == "jpeg" else None
+    return View.of_file(file, rgb), rgb
+
+
+def resaved(image: Image.Image, kind: str, quality: int, scale: float = 1.0) -> bytes:
+    """A file of a picture that was scaled."""
     size, buffer = image.size, io.BytesIO()
     if scale != 1:
         size = max(1, round(scale * image.width)), max(1, round(scale * image.height))
     scaled = image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
     scaled.save(buffer, kind.upper(), quality=quality)
-    with Image.open(buffer) as saved:
-        rgb = np.asarray(saved.convert("RGB"))
-    if size != image.size:
-        return View.of(grid.resampled(grid.halved(None, rgb), size, image.size)), rgb
-    file = JpegFile.read(buffer.getvalue(), "the simulated file") if kind == "jpeg" else None
-    return View.of_file(file, rgb), rgb
+    return buffer.getvalue()
 
 
 def strengths(channel: Channel) -> list[int]:
