@@ -118,6 +118,11 @@ def test_crops_of_whole_blocks_are_survived(strong, box):
     assert arrives(strong.image.crop(box), quality=80)
 
 
+@pytest.mark.parametrize("box", [(1, 0, 900, 600), (0, 8, 890, 600), (5, 3, 900, 600), (46, 77, 860, 571)])
+def test_other_crops_are_survived(strong, box):
+    assert arrives(strong.image.crop(box), quality=80)
+
+
 def test_damage_in_one_place_is_survived(pixels):
     image = pixels.image.copy()
     image.paste((250, 240, 10), (30, 40, 230, 200))

@@ -7,16 +7,15 @@ way it may lie: no payload is decoded before pilots and header are there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from math import ceil, exp, log, pi, sqrt
+from math import ceil, exp, log
 
 import numpy as np
 
 from stegcinn.carriers.photo import MAX_PIXELS
 from stegcinn.codecs.base import Progress
-from stegcinn.codecs.robust import grid, lumaprint, reading
+from stegcinn.codecs.robust import cropped, grid, lumaprint, reading
 from stegcinn.codecs.robust.grid import View
-from stegcinn.codecs.robust.places import PILOT, Places, sparseness
+from stegcinn.codecs.robust.places import Places
 from stegcinn.codecs.robust.reading import Reading
 from stegcinn.errors import RevealError
 from stegcinn.runtime.arrays import Float32, Float64
@@ -29,10 +28,6 @@ _SEARCHED = 64  # blocks of each side, from the top left, that tell the scale
 _NEAR = 1.05  # times the size at which a header was read may be that which it tells
 _FEW = 2  # of what is tried for a print, where many scales are searched: none, and the likeliest
 _LIKELY = 4  # scales that are looked at closely
-_REACH = 64  # blocks that may have been cropped at the top, and at the left
-_FOLDS = 1, 2, 4  # how much larger than what is left of it the picture may have been
-_CROPPED = 4.0, 40.0  # steps that are looked for in cropped pictures
-_MATCHING = 4.0  # as `reading.SEEN`, of the best of all offsets: chance alone comes to about as much
 _BLUR = (0.125, 0.75, 0.125)  # what decoders' upsampling and an encoder's averaging make of a sample of chroma
 
 
@@ -62,70 +57,23 @@ def _attempts(
     edges = [edge for edge in LONG_EDGES if SCALES[0] <= edge / long_edge <= SCALES[1] and edge != long_edge]
     for edge in edges:
         yield 0.3, _read_at(planes, width, height, edge / long_edge, prints, keys)
-    yield 0.4, _cropped(View.of(planes), keys)
+    yield 0.4, cropped.read(View.of(planes), keys)
     scales = [exp(log(SCALES[0]) + _FINENESS * n) for n in range(ceil(log(SCALES[1] / SCALES[0]) / _FINENESS))]
     scores: list[tuple[float, float]] = []
     among = [Places(keys, _SEARCHED, _SEARCHED, seen=each) for each in prints[:_FEW]]
     for number, scale in enumerate(scales):
         scores.append((_score(planes, width, height, scale, among), scale))
-        yield 0.4 + 0.6 * number / len(scales), None
+        yield 0.4 + 0.3 * number / len(scales), None
     for score, scale in sorted(scores, reverse=True)[:_LIKELY]:
         if score > 0:
-            yield 1.0, _read_at(planes, width, height, scale, prints, keys)
+            yield 0.7, _read_at(planes, width, height, scale, prints, keys)
+    for share, found in cropped.attempts(planes, keys):
+        yield 0.7 + 0.3 * share, found
 
 
 def _prints(seen: Float64) -> list[int | None]:
     """What is tried of a picture that lies in some way, by its thumbnail."""
     return [None, *lumaprint.likely(seen, lumaprint.SURE)]
-
-
-def _cropped(view: View, keys: Keys) -> Reading | None:
-    """Read a picture that lacks whole blocks, up to _REACH at the top and at the left, and any at its other sides."""
-    rows, columns = view.clipping.shape
-    folds = {sparseness(grid.PLANES * rows * fold * columns): fold for fold in _FOLDS}  # all else is the same in them
-    for fold in sorted(folds.values()):
-        whole = rows * fold, columns
-        for down, across in _offsets(view.coefficients, Places(keys, rows + _REACH, columns + _REACH, whole)):
-            least = rows + down, columns + across
-            places = Places(keys, *least, whole)
-            for header, *_ in reading.headers(view.placed(down, across, *least), places):
-                size = -(-header.height // grid.CELL), -(-header.width // grid.CELL)
-                if size[0] * size[1] * grid.CELL**2 <= MAX_PIXELS and least[0] <= size[0] and least[1] <= size[1]:
-                    with suppress(RevealError):
-                        return reading.read(view.placed(down, across, *size), Places(keys, *size), keys)
-    return None
-
-
-def _offsets(coefficients: Float32, places: Places) -> list[tuple[int, int]]:
-    """Where among the places the coefficients may begin, by correlation with the pilots, the likeliest first."""
-    shape = _quick(places.rows), _quick(places.columns)
-    patterns = [[np.fft.rfft2(part, shape, (0, 1)) for part in places.pattern(dithered)] for dithered in (False, True)]
-    pilots = np.count_nonzero(places.roles == PILOT) * coefficients[..., 0].size / places.blocks
-    found: dict[tuple[int, int], float] = {}
-    for step in reading.STEPS:
-        if not _CROPPED[0] <= step <= _CROPPED[1]:
-            continue
-        phase = coefficients[..., :2] * np.float32(pi / step)
-        waves = [np.conj(np.fft.rfft2(wave(phase), shape, (0, 1))) for wave in (np.cos, np.sin)]
-        for pattern in patterns:
-            both = sum((wave * part).sum(axis=(2, 3)) for wave, part in zip(waves, pattern, strict=True))
-            scores = np.fft.irfft2(both, shape)[: _REACH + 1, : _REACH + 1] / sqrt(pilots)
-            down, across = np.unravel_index(np.argmax(scores), scores.shape)
-            at = int(down), int(across)
-            found[at] = max(found.get(at, 0.0), float(scores[at]))
-    return sorted((at for at in found if found[at] > _MATCHING), key=lambda at: -found[at])[:_LIKELY]
-
-
-def _quick(length: int) -> int:
-    """The next length whose Fourier transform is quick: without prime factors above 5."""
-    while True:
-        rest = length
-        for factor in (2, 3, 5):
-            while rest % factor == 0:
-                rest //= factor
-        if rest == 1:
-            return length
-        length += 1
 
 
 def sharpened(planes: Float32) -> Float32:
