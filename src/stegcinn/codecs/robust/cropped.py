@@ -32,6 +32,7 @@ MATCHING = 4.0  # as `reading.SEEN`, of the best of all offsets: chance alone co
 BEGINNING = 5.5  # the same of the best offsets, steps and beginnings of blocks
 LIKELY = 4  # offsets that are looked at closely
 HALVES = grid.CELL  # half samples of chroma, which are pixels, in a block
+APART = 3  # of these, between beginnings that are tried: one off, pilots still stand out
 _BETWEEN = np.array([-1, 9, 9, -1], np.float32) / 16  # what four samples make of the point amid them
 
 
@@ -59,7 +60,7 @@ def attempts(planes: Float32, keys: Keys) -> Iterator[tuple[float, Reading | Non
         coefficients = grid.of_planes(_begun(part, down, across))[:rows, :columns]
         return max(_offsets(coefficients, places, NEAR)[0][0] for places in among)
 
-    begun = [(down, across) for down in range(0, HALVES, 2) for across in range(0, HALVES, 2)][1:]
+    begun = [(down, across) for down in range(0, HALVES, APART) for across in range(0, HALVES, APART)][1:]
     scores = {}
     for number, at in enumerate(begun):
         scores[at] = seen(*at)
