@@ -31,7 +31,7 @@ from stegcinn.sealing.keys import KEY_SIZE, VERSION, Keys, Keystream
 
 PRICING_SHARE = 0.3  # of the work of `embed`
 GPS = "the file still tells where the photo was taken (GPS): leave out its metadata (--strip-metadata) to remove that"
-RECODINGS = 32  # embeddings at most, should changes together need codes that the tables lack; few files take over 8
+RECODINGS = 64  # embeddings at most, should changes together need codes that the tables lack; few files take over 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +157,7 @@ class JpegCodec:
             for place in lacking.places.tolist():
                 block = self._block(chroma.file, *place)
                 changes = block.start + np.flatnonzero(values[block] != every.values[block])
-                every.ways[changes[len(changes) // 2 :]] = 0  # half of what was changed stays: all would cost more room
+                every.ways[changes[3 * len(changes) // 4 :]] = 0  # all of them would cost more room than it takes
         raise CapacityError(len(stream), len(stream) - 1)
 
     def losses(self, chroma: Chroma, suffix: str) -> list[str]:
