@@ -3,7 +3,8 @@
     python scripts/make/contact_sheet.py --colors keep --out docs/contact-sheet-keep.png
 
 The hosts are 256x256 crops of four photos that come with scikit-image (astronaut, chelsea, coffee, rocket), halved to
-128x128, the paper's size.
+128x128, the paper's size. `--codec paper` hides 2 bits per pixel by the paper's network that ships with the benchmark
+(extra `eval`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from skimage import data
 
 from stegcinn import stego
 from stegcinn.carriers.base import Source
-from stegcinn.codecs.base import COLORS, Wish
+from stegcinn.codecs.base import COLORS, Colors, Wish
 from stegcinn.sealing.envelope import Payload
 
 CROP, SIDE, PER_PHOTO = 256, 128, 4
@@ -36,18 +37,31 @@ def hosts() -> list[np.ndarray]:
     return out
 
 
+def filled(host: np.ndarray, codec: str, colors: Colors) -> np.ndarray:
+    """A container with all that the host takes."""
+    source, wish = Source(host), Wish(colors)
+    room = stego.measure(source, codec=codec, wish=wish)
+    return np.asarray(stego.conceal(source, Payload(os.urandom(room.bytes)), codec=codec, wish=wish))
+
+
+def by_paper(photos: list[np.ndarray]) -> list[np.ndarray]:
+    """Containers of the paper's network."""
+    from stegcinn.evaluation.benchmark.hosts import ImageSet
+    from stegcinn.evaluation.benchmark.paper import shipped
+
+    images = np.stack(photos)
+    return list(shipped()(ImageSet(tuple(map(str, range(len(images)))), images), 0).images)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--colors", choices=COLORS, default="keep")
-    parser.add_argument("--codec", choices=["exact", "cinn"], default="exact")
+    parser.add_argument("--codec", choices=["exact", "cinn", "paper"], default="exact")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    pairs = []
-    for host in hosts():
-        source, wish = Source(host), Wish(args.colors)
-        room = stego.measure(source, codec=args.codec, wish=wish)
-        container = stego.conceal(source, Payload(os.urandom(room.bytes)), codec=args.codec, wish=wish)
-        pairs.append(np.concatenate([host, np.asarray(container)], axis=1))
+    before = hosts()
+    after = by_paper(before) if args.codec == "paper" else [filled(host, args.codec, args.colors) for host in before]
+    pairs = [np.concatenate(pair, axis=1) for pair in zip(before, after, strict=True)]
     rows = [np.concatenate(pairs[i : i + PER_PHOTO], axis=1) for i in range(0, len(pairs), PER_PHOTO)]
     Image.fromarray(np.concatenate(rows, axis=0)).save(args.out, optimize=True)
 
