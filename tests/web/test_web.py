@@ -15,6 +15,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import numpy as np
@@ -397,6 +398,26 @@ def test_cancelling_ends_the_process_and_the_next_job_is_done() -> None:
         rest = children() - before
     assert rest
     assert gone(rest)  # the end of the server is the end of them all
+
+
+def test_a_process_that_another_thread_sees_end_first_takes_no_worker_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts a process asks after all others: who has just ended one may find its end told to that one."""
+    real, closed = BaseProcess.close, []
+
+    def close(process: BaseProcess) -> None:
+        closed.append(process)
+        if len(closed) == 1:
+            raise ValueError("Cannot close a process while it is still running.")
+        real(process)
+
+    monkeypatch.setattr(BaseProcess, "close", close)
+    with running() as client:
+        for _ in range(api.HEAVY):
+            name = slow(client)
+            client.wait(name, lambda job: job["progress"] > 0)
+            assert client.ask("DELETE", f"/api/jobs/{name}").status == 204
+            hidden(client)
+    assert len(closed) > 1
 
 
 def test_a_job_that_takes_too_long_is_ended_and_the_next_is_done() -> None:

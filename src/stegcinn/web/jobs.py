@@ -208,7 +208,8 @@ class _Process:
     def end(self) -> None:
         self._process.kill()
         self._process.join()
-        self._process.close()
+        with contextlib.suppress(ValueError):  # while a thread that starts a process is just noting that this one ended
+            self._process.close()
         self.pipe.close()
 
 
