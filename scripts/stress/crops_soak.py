@@ -55,7 +55,7 @@ def main() -> None:
     if not files:
         parser.error(f"none of {len(paths)} photos has {side} x {side} pixels")
     may_generate = codec.refusal(Wish("generate")) is None
-    sent_by = [None, *(channel.name for channel in channels())] if codec.name == "robust" else [None]
+    sent_by = [None, *(channel.name for channel in channels() if codec.refusal(Wish(channel=channel.name)) is None)]
     photos: dict[Path, np.ndarray] = {}
     failed = without = changed = 0
     for trip in range(arguments.first, arguments.trips):

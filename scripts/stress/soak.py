@@ -36,9 +36,10 @@ LARGE_EVERY, LARGE_SIDE = 40, 600
 BATCH = 8  # trips that share a pool of threads
 SUFFIXES = (".png", ".webp", ".tif", ".bmp")
 JPEG_SHARE = 0.25  # of the trips, whose host is a JPEG file and whose container is one
-ROBUST_SHARE, ROBUST_SIDE = 0.1, 400  # of the trips, whose container is sent by some channel, and its shorter side
+SENT_SHARE, SENT_SIDE = 0.1, 400  # of the trips, whose container is sent by some channel, and its shorter side
 LETTERS = list("aZ9 ._-/\\\0é永🙂\u202e\u0308")
 
+(SURVIVING,) = (name for name in CODECS if load_codec(name).refusal(Wish(channel=channels()[0].name)) is None)
 PIXELS = tuple(name for name in CODECS if ".bmp" in load_codec(name).formats)  # codecs over those
 
 
@@ -95,9 +96,9 @@ def trip(seed: int, number: int, sources: list[UInt8]) -> tuple[str, str]:
     rng = np.random.default_rng((seed, number))
     top = LARGE_SIDE if number % LARGE_EVERY == 0 else SIDES[1]
     height, width = (int(side) for side in rng.integers(SIDES[0], top, 2))
-    robust = rng.random() < ROBUST_SHARE
-    if robust:
-        height, width = height + ROBUST_SIDE, width + ROBUST_SIDE
+    sent_on = rng.random() < SENT_SHARE
+    if sent_on:
+        height, width = height + SENT_SIDE, width + SENT_SIDE
     pixels = photo(rng, sources, height, width)
     codec = rng.choice([None, *PIXELS])
     wish = Wish(rng.choice([None, *COLORS]))
@@ -106,9 +107,9 @@ def trip(seed: int, number: int, sources: list[UInt8]) -> tuple[str, str]:
     suffix = str(rng.choice(SUFFIXES[:3] if pixels.shape[2:] == (4,) else SUFFIXES))
     password = text(rng, 12) if rng.random() < 0.5 else None
     host = Source(pixels)
-    if robust:
+    if sent_on:
         channel = rng.choice([None, *(channel.name for channel in channels())])
-        codec, wish, suffix = "robust", Wish(channel=channel), str(rng.choice(load_codec("robust").formats))
+        codec, wish, suffix = SURVIVING, Wish(channel=channel), str(rng.choice(load_codec(SURVIVING).formats))
     elif rng.random() < JPEG_SHARE and pixels.shape[2:] == (3,):
         codec, wish, suffix, host = None, Wish(), ".jpg", Source(as_jpeg(pixels, rng))
     told = f"{number}: {pixels.shape} codec {codec} {wish.colors} {wish.channel} {suffix} password {password!r}"
