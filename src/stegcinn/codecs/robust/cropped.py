@@ -17,7 +17,7 @@ import numpy.typing as npt
 from stegcinn.carriers.photo import MAX_PIXELS
 from stegcinn.codecs.robust import grid, reading
 from stegcinn.codecs.robust.grid import View
-from stegcinn.codecs.robust.places import PILOT, Places, sparseness
+from stegcinn.codecs.robust.places import LEAST_BLOCKS, PILOT, Places, sparseness
 from stegcinn.codecs.robust.reading import Reading
 from stegcinn.errors import RevealError
 from stegcinn.runtime.arrays import Float32
@@ -49,11 +49,16 @@ def read(view: View, keys: Keys) -> Reading | None:
 
 
 def attempts(planes: Float32, keys: Keys) -> Iterator[tuple[float, Reading | None]]:
-    """The same where blocks begin elsewhere than at the edge: by `grid.halved` planes, and the share that was tried."""
+    """The same where blocks begin elsewhere than at the edge: by `grid.halved` planes, and the share that was tried.
+
+    Not in what is smaller than the smallest container.
+    """
+    total = -(-planes.shape[1] // 8), -(-planes.shape[2] // 8)
+    if grid.PLANES * total[0] * total[1] < LEAST_BLOCKS:
+        return
     side = (SEARCHED + 1) * grid.CELL // 2
     part = planes[: grid.PLANES, :side, :side]
     rows, columns = _size(part[0, HALVES // 2 :, HALVES // 2 :])
-    total = -(-planes.shape[1] // 8), -(-planes.shape[2] // 8)
     among = [places for places, _ in _wholes(rows, columns, NEAR, keys, total)]
 
     def seen(down: int, across: int) -> float:
