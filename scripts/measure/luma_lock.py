@@ -30,10 +30,11 @@ from stegcinn.codecs.stealth import noise
 from stegcinn.codecs.stealth.moves import MOVES, PULL
 from stegcinn.codecs.stealth.noise import Host, NoiseModel
 from stegcinn.coding.labels import NATS
+from stegcinn.coding.layered import highest_price
 from stegcinn.colourmodel import mixture
 from stegcinn.colourmodel.cells import UNIT
 from stegcinn.evaluation.baselines import mipod
-from stegcinn.evaluation.baselines.cmdc import SUBLATTICES
+from stegcinn.evaluation.baselines.cmdc import SUBLATTICES, neighbours
 from stegcinn.evaluation.benchmark.containers import Embedder
 from stegcinn.evaluation.steganalysis import ensemble, rich
 from stegcinn.runtime.arrays import Float32, UInt8
@@ -42,7 +43,6 @@ from stegcinn.runtime.weights import release
 OF_LUMA = MOVES @ np.array(LUMA_WEIGHTS) / 65536  # levels by which each move changes it
 BESIDE = MOVES - OF_LUMA[:, None]  # changes of red, green and blue less that
 SENSIBLE = -noise.POWER / 4  # power of the information, 1 / s^4, that is the price: 1 / s^1.4
-EXPONENTS, HALVINGS = (-8, 8), 14  # binary logarithms of prices, between which that of a load is looked for
 
 
 def spent(every: Host, rgb: UInt8) -> tuple[Float32, Float32]:
@@ -75,9 +75,7 @@ def free(rgb: UInt8, priced: Float32, besides: Float32, load: float, cheaper: fl
         changes, bits = np.zeros(rgb.shape, np.float32), 0.0
         for row, column in SUBLATTICES:
             here = slice(row, None, 2), slice(column, None, 2)
-            around = np.pad(changes, ((1, 1), (1, 1), (0, 0)))
-            drift = around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:]
-            goes = drift[here] @ every.T > 0
+            goes = neighbours(changes)[here] @ every.T > 0
             costs = np.float32(price) * priced[here] * np.where(goes, np.float32(cheaper), 1) + besides[here]
             likely = np.exp(costs.min(-1, keepdims=True) - costs)
             up_to = likely.cumsum(-1)
@@ -86,11 +84,7 @@ def free(rgb: UInt8, priced: Float32, besides: Float32, load: float, cheaper: fl
             changes[here] = every[drawn]
         return (rgb + changes).astype(np.uint8), bits
 
-    low, high = EXPONENTS
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if embedded(2.0**middle)[1] >= load * dice.size else (low, middle)
-    return embedded(2.0**low)[0]
+    return embedded(highest_price(lambda price: embedded(price)[1] >= load * dice.size))[0]
 
 
 def described(rgb: UInt8) -> Float32:

@@ -38,23 +38,23 @@ _RESIZED = 25  # likewise, where scaling does
 
 def sent(image: Image.Image, kind: str, quality: int, scale: float = 1.0) -> tuple[View, UInt8]:
     """A view of a picture that was saved anew, scaled before and back by who receives it; its pixels as it came."""
-    saved = resaved(image, kind, quality, scale)
-    with Image.open(io.BytesIO(saved)) as opened:
-        rgb = np.asarray(opened.convert("RGB"))
-    if opened.size != image.size:
-        return View.of(grid.resampled(grid.halved(None, rgb), opened.size, image.size)), rgb
+    saved, rgb = resaved(image, kind, quality, scale)
+    size = rgb.shape[1], rgb.shape[0]
+    if size != image.size:
+        return View.of(grid.resampled(grid.halved(None, rgb), size, image.size)), rgb
     file = JpegFile.read(saved, "the simulated file") if kind == "jpeg" else None
     return View.of_file(file, rgb), rgb
 
 
-def resaved(image: Image.Image, kind: str, quality: int, scale: float = 1.0) -> bytes:
-    """A file of a picture that was scaled."""
+def resaved(image: Image.Image, kind: str, quality: int, scale: float = 1.0) -> tuple[bytes, UInt8]:
+    """A file of a picture that was scaled, and the pixels that it shows."""
     size, buffer = image.size, io.BytesIO()
     if scale != 1:
         size = max(1, round(scale * image.width)), max(1, round(scale * image.height))
     scaled = image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
     scaled.save(buffer, kind.upper(), quality=quality)
-    return buffer.getvalue()
+    with Image.open(buffer) as saved:
+        return buffer.getvalue(), np.asarray(saved.convert("RGB"))
 
 
 def strengths(channel: Channel) -> list[int]:

@@ -6,7 +6,6 @@ those are is chosen by what simulated channels leave, and what is handed out was
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -261,9 +260,8 @@ def print_of(host: Host, channel: Channel) -> int | None:
     image = host.image()
     seen = lumaprint.of(lumaprint.thumbnail(np.asarray(image)))
     for trip in channel.trips:
-        with Image.open(io.BytesIO(choosing.resaved(image, channel.kind, *trip))) as came:
-            likely = lumaprint.likely(lumaprint.thumbnail(np.asarray(came.convert("RGB"))), lumaprint.SURE // 2)
-        if seen not in likely:  # half as many, as what is hidden moves it a little, too
+        _, rgb = choosing.resaved(image, channel.kind, *trip)
+        if seen not in lumaprint.likely(lumaprint.thumbnail(rgb), lumaprint.SURE // 2):  # hiding moves it a little, too
             raise SelfCheckError(
                 f"a payload does not surely survive {channel.name} in this photo, as its gray-scale is too plain; "
                 "hide in another one"

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from math import pi, sqrt
+from math import ceil, pi, sqrt
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from stegcinn.carriers.photo import MAX_PIXELS
 from stegcinn.codecs.robust import grid, reading
@@ -33,7 +34,7 @@ BEGINNING = 5.5  # the same of the best offsets, steps and beginnings of blocks
 LIKELY = 4  # offsets that are looked at closely
 HALVES = grid.CELL  # half samples of chroma, which are pixels, in a block
 APART = 3  # of these, between beginnings that are tried: one off, pilots still stand out
-_BETWEEN = np.array([-1, 9, 9, -1], np.float32) / 16  # what four samples make of the point amid them
+BETWEEN = Image.Resampling.BICUBIC  # what a half sample is
 
 
 def read(view: View, keys: Keys) -> Reading | None:
@@ -56,9 +57,9 @@ def attempts(planes: Float32, keys: Keys) -> Iterator[tuple[float, Reading | Non
     total = -(-planes.shape[1] // 8), -(-planes.shape[2] // 8)
     if grid.PLANES * total[0] * total[1] < LEAST_BLOCKS:
         return
-    side = (SEARCHED + 1) * grid.CELL // 2
-    part = planes[: grid.PLANES, :side, :side]
-    rows, columns = _size(part[0, HALVES // 2 :, HALVES // 2 :])
+    most = (SEARCHED + 1) * grid.CELL // 2
+    part = planes[: grid.PLANES, :most, :most]
+    rows, columns = (side // 8 - 1 for side in part.shape[1:])  # whole blocks, wherever they begin
     among = [places for places, _ in _wholes(rows, columns, NEAR, keys, total)]
 
     def seen(down: int, across: int) -> float:
@@ -145,16 +146,8 @@ def _quick(length: int) -> int:
 
 def _begun(planes: Float32, down: int, across: int) -> Float32:
     """Planes (n, h, w) from so many half samples on."""
-    for axis, begin in ((1, down), (2, across)):
-        planes = np.take(planes, np.arange(begin // 2, planes.shape[axis]), axis)
-        if begin % 2:
-            ends = planes.shape[axis] - 1
-            around = [np.clip(np.arange(ends + 1) + shift, 0, ends) for shift in (-1, 0, 1, 2)]
-            samples = (np.take(planes, at, axis) for at in around)
-            planes = np.asarray(sum(map(np.multiply, samples, _BETWEEN)), np.float32)
-    return planes
-
-
-def _size(plane: Float32) -> tuple[int, int]:
-    """Whole blocks of a halved plane."""
-    return plane.shape[0] // 8, plane.shape[1] // 8
+    _, height, width = planes.shape
+    top, left = down / 2, across / 2
+    size = width - ceil(left), height - ceil(top)
+    box = (left, top, left + size[0], top + size[1])
+    return np.stack([np.asarray(Image.fromarray(plane).resize(size, BETWEEN, box)) for plane in planes])

@@ -7,8 +7,10 @@ less of that than of changes that are independent. After CMD (Li, Wang, Tan, Li,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from stegcinn.evaluation.baselines import hill, ternary
 from stegcinn.runtime.arrays import Float64, Int16, UInt8
@@ -52,9 +54,14 @@ def clustered(
     return (image + changes).astype(np.uint8)
 
 
+def neighbours(changes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Sum of the changes of the four pixels around each, of (H, W) or (H, W, channels)."""
+    around = np.pad(changes, [(1, 1), (1, 1), *[(0, 0)] * (changes.ndim - 2)])
+    found: npt.NDArray[Any] = around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:]
+    return found
+
+
 def _drift(changes: Int16, channel: int, others: Sequence[int]) -> Float64:
     """Sum of the changes around each pixel in its channel, and of those of the pixel in other channels: (H, W)."""
-    around = np.pad(changes[..., channel], 1).astype(np.float64)
-    neighbours = around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:]
-    drift: Float64 = neighbours + sum(changes[..., other] for other in others)
+    drift: Float64 = neighbours(changes[..., channel].astype(np.float64)) + sum(changes[..., i] for i in others)
     return drift
