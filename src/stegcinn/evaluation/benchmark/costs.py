@@ -12,7 +12,7 @@ from stegcinn.evaluation.benchmark.detectors import recipe_of
 from stegcinn.evaluation.benchmark.plans import BenchmarkPlan
 from stegcinn.evaluation.benchmark.protocol import Cell
 
-PAIR = {"xunet": 0.018, "yedroudjnet": 0.15, "kenet": 0.45}  # of an epoch, of 128x128 in colour
+PAIR = {"xunet": 0.018, "yedroudjnet": 0.15, "kenet": 0.45, "efficientnet": 0.42}  # of an epoch, of 128x128 in colour
 PAIRS = 0.3  # of any other
 STATISTICS = {"rich-model": 0.02, "code-length": 0.15, "z-histogram": 0.1}  # of an image of 128x128
 ATTACK = 3.0  # of a logistic regression

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from stegcinn.errors import UsageError
-from stegcinn.evaluation.steganalysis import kenet, xunet, yedroudjnet
+from stegcinn.evaluation.steganalysis import efficientnet, kenet, xunet, yedroudjnet
 from stegcinn.evaluation.steganalysis.recipe import Detector, Recipe
 
 Preset = Literal["small", "paper"]
@@ -15,6 +15,7 @@ DETECTORS: dict[str, tuple[Callable[[int], Detector], Recipe]] = {
     "xunet": (xunet.XuNet, xunet.RECIPE),
     "yedroudjnet": (yedroudjnet.YedroudjNet, yedroudjnet.RECIPE),
     "kenet": (kenet.KeNet, kenet.RECIPE),
+    "efficientnet": (efficientnet.EfficientNet, efficientnet.RECIPE),
 }
 # Published recipes take hundreds of epochs. In a few, these learnt fastest here (docs/benchmark.md).
 SMALL: dict[str, Recipe] = {
@@ -24,6 +25,8 @@ SMALL: dict[str, Recipe] = {
                           augment=True),
     "kenet": Recipe(epochs=6, batch=4, optimizer="adamax", learning_rate=1e-3, weight_decay=1e-4, drop=0.2,
                     drops=(0.5, 0.75), augment=True, crop=64),
+    "efficientnet": Recipe(epochs=6, batch=16, optimizer="adamax", learning_rate=2e-3, weight_decay=1e-5, drop=0.2,
+                           drops=(0.5, 0.75), augment=True, crop=64),
 }  # fmt: skip
 
 

@@ -53,6 +53,7 @@ PLANS: dict[str, BenchmarkPlan] = {
                 "hidden@0.0018",
             ),
             "kenet": (),  # at what two cores can afford it does not prove itself
+            "efficientnet": ("stealth@1.0", "hill@1.0"),
         },
         learnt=LearntPlan(steps=300, batch=4, narrow=8, paper=SMALL_PAPER), quality_hosts=40,
         attacked_only=("hill-cmd", "hill-gina", "suniward", "mipod", "hou"),

@@ -24,7 +24,7 @@ class Recipe:
     augment: bool = False  # flips and quarter turns, the same for both of a pair
     # Training begins with stegos that are easier to see, and goes on to the next after each of these shares of epochs
     eased: tuple[float, ...] = ()
-    crop: int | None = None  # pixels: a square of this side, anywhere in the pair, is trained on; tests see all of it
+    crop: int | None = None  # pixels: a square of this side, anywhere on a grid, is trained on; tests see all of it
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 1:

@@ -24,6 +24,7 @@ from stegcinn.training import checkpoint
 Window = tuple[slice, slice]  # rows and columns
 WHOLE: Window = (slice(None), slice(None))
 SETTLING = 128  # training hosts over which the statistics of normalisation are averaged; more change nothing
+GRID = 8  # pixels: crops begin where blocks of a JPEG file do
 COLUMNS = ("epoch", "seconds", "learning_rate", "train_loss", "validation_accuracy", "validation_loss")
 
 
@@ -240,7 +241,8 @@ class Trainer:
         """What the next step sees: a crop anywhere, if the recipe has crops."""
         if self.recipe.crop is None:
             return WHOLE
-        corner = [int(rng.integers(side - self.recipe.crop + 1)) for side in self.pairs.covers.shape[1:3]]
+        places = [(side - self.recipe.crop) // GRID + 1 for side in self.pairs.covers.shape[1:3]]
+        corner = [GRID * int(rng.integers(count)) for count in places]
         return slice(corner[0], corner[0] + self.recipe.crop), slice(corner[1], corner[1] + self.recipe.crop)
 
     def _facts(self) -> dict[str, object]:
