@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from stegcinn.carriers.luma import LUMA_WEIGHTS, is_gray, luma_of
@@ -24,6 +25,12 @@ def test_luma_takes_any_leading_shape():
     rgb = np.random.default_rng(2).integers(0, 256, (3, 5, 7, 3), np.uint8)
     assert luma_of(rgb).shape == (3, 5, 7)
     np.testing.assert_array_equal(luma_of(rgb)[1, 2, 3], luma_of(rgb[1, 2, 3]))
+
+
+def test_luma_is_of_three_channels_of_bytes():
+    for other in (np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)):
+        with pytest.raises(ValueError, match=r"channels|u1"):
+            luma_of(other)
 
 
 def test_gray_is_its_own_luma():

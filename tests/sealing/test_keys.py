@@ -136,6 +136,14 @@ def test_permutation_ignores_block_size(monkeypatch: pytest.MonkeyPatch) -> None
     assert np.array_equal(KEYS.permutation("p", 1000), expected)
 
 
+def test_permutation_is_the_same_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in (1, 3, 70_000):
+        expected = KEYS.permutation("p", n)
+        with monkeypatch.context() as patched:
+            patched.setattr(keys, "_WORTH_THREADS", 1)
+            assert np.array_equal(KEYS.permutation("p", n), expected)
+
+
 def test_permutations_are_uniform() -> None:
     """Where each of 16 items lands over 4096 permutations: chi-square, 15 * 15 degrees of freedom."""
     size, trials = 16, 4096

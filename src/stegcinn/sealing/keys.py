@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,6 +44,8 @@ SHARED_N, SHARED_P = 1 << 18, 2
 _COUNTER_AND_NONCE = bytes(16)
 
 _BLOCK = 1 << 16  # words generated at a time; the result does not depend on it
+_WORTH_THREADS = 1 << 18  # words: fewer are sorted by one
+_RUNS = 8
 
 RandomBytes = Callable[[int], bytes]  # n -> n uniform bytes: os.urandom when hiding, a keyed stream when rehearsing
 
@@ -85,7 +88,10 @@ class Keys:
             stop = min(start + _BLOCK, n)
             chance = np.frombuffer(keystream.update(bytes(8 * (stop - start))), "<u8")
             words[start:stop] = (chance & ~mask) | np.arange(start, stop, dtype=np.uint64)
-        words.sort()
+        if n >= _WORTH_THREADS:
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(np.ndarray.sort, np.array_split(words, _RUNS)))
+        words.sort(kind="stable")  # which merges sorted runs
         words &= mask
         return words.astype(np.uint32)
 
