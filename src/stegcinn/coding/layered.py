@@ -112,10 +112,7 @@ def write(
     costs = labels.of_lowest_layers(choices.costs(price, places), layers)
     settled, start = np.zeros(len(places), np.uint8), 0
     for layer, size in enumerate(sizes(len(message), told)):
-        likelier, prices = labels.preferences(costs, settled, layer)
-        # As +1 and -1 often are: to prefer one of them always would be seen
-        np.copyto(likelier, np.frombuffer(drawn(len(places)), np.uint8) & 1, where=prices == 0)
-        bits = stc.encode(likelier, prices, message[start : start + size])
+        bits = _settled(costs, settled, layer, message[start : start + size], drawn)
         if bits is None:
             return None
         settled |= bits << np.uint8(layer)
@@ -123,6 +120,16 @@ def write(
         if report is not None:
             report((layer + 1) / (layers + 1))  # pricing and moving take about as long as a layer
     return Written(price, told, labels.cheapest(costs, settled, layers))
+
+
+def _settled(
+    costs: UInt8, settled: UInt8, layer: int, message: UInt8, drawn: Callable[[int], bytes]
+) -> UInt8 | None:  # fmt: skip
+    """Bits `layer` of all labels, which carry a part of the message, given those below; None if they cannot."""
+    likelier, prices = labels.preferences(costs, settled, layer)
+    # As +1 and -1 often are: to prefer one of them always would be seen
+    np.bitwise_and(np.frombuffer(drawn(len(costs)), np.uint8), 1, out=likelier, where=prices == 0)
+    return stc.encode(likelier, prices, message)
 
 
 def sizes(bits: int, shares: tuple[int, ...]) -> tuple[int, ...]:

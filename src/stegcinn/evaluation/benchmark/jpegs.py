@@ -174,16 +174,7 @@ def pixels(jpeg: JpegFile) -> UInt8:
     """The picture (height, width, 3) uint8 RGB, rounded once, at the end."""
     y, cb, cr = np.moveaxis(ycbcr(jpeg), -1, 0)
     rgb = np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], axis=-1)  # JFIF 1.02
-    return _bytes(rgb)
-
-
-def learnt_from(jpeg: JpegFile) -> UInt8:
-    """What a network is shown: the planes of `ycbcr`, rounded, (height, width, 3) uint8."""
-    return _bytes(ycbcr(jpeg))
-
-
-def _bytes(planes: Float32) -> UInt8:
-    rounded: UInt8 = np.clip(np.rint(planes + 128), 0, 255).astype(np.uint8)
+    rounded: UInt8 = np.clip(np.rint(rgb + 128), 0, 255).astype(np.uint8)
     return rounded
 
 

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from stegcinn.carriers.luma import luma_of
 from stegcinn.errors import StegcinnError
 from stegcinn.evaluation.steganalysis.recipe import Detector, Recipe
-from stegcinn.runtime.arrays import Int64, UInt8
+from stegcinn.runtime.arrays import Float32, Int64, UInt8
 from stegcinn.training import checkpoint
 
+Samples = UInt8 | Float32  # 0..255
 Window = tuple[slice, slice]  # rows and columns
 WHOLE: Window = (slice(None), slice(None))
 SETTLING = 128  # training hosts over which the statistics of normalisation are averaged; more change nothing
@@ -59,13 +60,13 @@ def planes_of(images: UInt8, planes: str) -> UInt8:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Covers and stegos of the same hosts, each (N, H, W, P) uint8 on the device that trains."""
+    """Covers and stegos of the same hosts, each (N, H, W, P) uint8 or float32 on the device that trains."""
 
     covers: Tensor
     stegos: Tensor
 
     @classmethod
-    def of(cls, covers: UInt8, stegos: UInt8, device: torch.device) -> Pairs:
+    def of(cls, covers: Samples, stegos: Samples, device: torch.device) -> Pairs:
         """From arrays of one shape."""
         if covers.shape != stegos.shape or covers.ndim != 4:
             raise ValueError(f"covers {covers.shape} and stegos {stegos.shape} must be pairs of (N, H, W, P)")
@@ -158,11 +159,11 @@ class Trainer:
     """One training of one detector; `run` goes on where the folder's last checkpoint stopped."""
 
     def __init__(
-        self, build: Callable[[], Detector], recipe: Recipe, covers: UInt8, stegos: UInt8, split: Split, *, seed: int,
-        folder: Path | None = None, start: Path | None = None, report: Callable[[str], None] = lambda line: None,
-        easier: Sequence[UInt8] = (),
+        self, build: Callable[[], Detector], recipe: Recipe, covers: Samples, stegos: Samples, split: Split, *,
+        seed: int, folder: Path | None = None, start: Path | None = None,
+        report: Callable[[str], None] = lambda line: None, easier: Sequence[Samples] = (),
     ) -> None:  # fmt: skip
-        """`covers` and `stegos`: (N, H, W, P) uint8 of the same hosts. `folder` keeps checkpoint and log.csv.
+        """`covers` and `stegos`: (N, H, W, P) of the same hosts. `folder` keeps checkpoint and log.csv.
 
         A new training begins with the best weights of the one in the folder `start`, if one is given. `easier`: stegos
         of falling loads that it sees before, as many as `recipe.eased` says; validation and test never see them.
