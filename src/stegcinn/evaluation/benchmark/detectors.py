@@ -23,8 +23,8 @@ SMALL: dict[str, Recipe] = {
                     augment=True),
     "yedroudjnet": Recipe(epochs=4, batch=8, optimizer="adamax", learning_rate=2e-3, drop=0.2, drops=(0.5, 0.75),
                           augment=True),
-    "kenet": Recipe(epochs=6, batch=4, optimizer="adamax", learning_rate=1e-3, weight_decay=1e-4, drop=0.2,
-                    drops=(0.5, 0.75), augment=True, crop=64),
+    "kenet": Recipe(epochs=24, batch=16, optimizer="adamax", learning_rate=2e-3, weight_decay=1e-4, drop=0.2,
+                    drops=(0.8, 0.92), augment=True, crop=64),
     "efficientnet": Recipe(epochs=6, batch=16, optimizer="adamax", learning_rate=2e-3, weight_decay=1e-5, drop=0.2,
                            drops=(0.5, 0.75), augment=True, crop=64),
 }  # fmt: skip

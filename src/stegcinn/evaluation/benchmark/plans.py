@@ -52,7 +52,7 @@ PLANS: dict[str, BenchmarkPlan] = {
                 "stealth@1.0", "hill@1.0", "exact@full", "cinn@full", "cinn-paper@2.0", "ddh@1.0", "udh@1.0",
                 "hidden@0.0018",
             ),
-            "kenet": (),  # at what two cores can afford it does not prove itself
+            "kenet": (),  # its proof alone takes a quarter of an hour
             "efficientnet": ("stealth@1.0", "hill@1.0"),
         },
         learnt=LearntPlan(steps=300, batch=4, narrow=8, paper=SMALL_PAPER), quality_hosts=40,
