@@ -69,6 +69,7 @@ def test_what_is_missing_and_why() -> None:
     assert [line.partition(":")[0].partition(" on")[0] for line in usual] == [
         "yedroudjnet",
         "kenet",
+        "efficientnet",
         "No network was trained",
     ]
     row = ROW | {"name": "exact@full", "failed_files": 0, "no_room": 40}

@@ -24,7 +24,7 @@ from stegcinn.errors import StegcinnError
 from stegcinn.runtime import native
 from stegcinn.runtime.native import Kernel
 
-ROOMS = cells, coefficients, entropy, labels, moves, networks, noise, rangecoder, recolouring, stc
+ROOMS = cells, coefficients, entropy, labels, luma, moves, networks, noise, rangecoder, recolouring, stc
 KERNELS = {kernel._name: kernel for room in ROOMS for kernel in vars(room).values() if isinstance(kernel, Kernel)}
 SOURCES = {path.name: path.read_text() for path in sorted(native.FOLDER.glob("*.[ch]"))}
 TEXT = {name: re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL) for name, source in SOURCES.items()}
@@ -80,6 +80,7 @@ FROM_PYTHON = {
         "FAR": noise.FAR, "GREEN_FAR": noise.GREEN_FAR, "FINER": noise.FINER, "MOST": noise.MOST,
         "MOVES": len(moves.MOVES),
     },
+    "luma.c": {},
     "recolour.c": {},
     "rangecoder.c": {"QUANTILES": rangecoder.QUANTILES},
     "stc.c": {
