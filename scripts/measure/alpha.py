@@ -11,34 +11,15 @@ of colours, and of gray-scale, under an ensemble of linear discriminants; each p
 from __future__ import annotations
 
 import argparse
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from stegcinn.carriers.luma import luma_of
 from stegcinn.evaluation.benchmark.hosts import read_hosts
-from stegcinn.evaluation.benchmark.paper import RELEASE
+from stegcinn.evaluation.benchmark.paper import shipped
 from stegcinn.evaluation.steganalysis import ensemble, rich
 from stegcinn.runtime.arrays import Float32, UInt8
-from stegcinn.runtime.weights import Release
-from stegcinn.training.cinn.build import released_lab
-from stegcinn.training.cinn.evaluation import AT_ONCE, hidden
-from stegcinn.training.cinn.trainables import Network
-
-
-@torch.no_grad()
-def painted(network: Network, hosts: UInt8, alpha: float, rng: np.random.Generator) -> tuple[UInt8, float]:
-    """Containers (N, H, W, 3) with two random bits per pixel, and the share of bits that is read from them."""
-    images, right, size = [], [], network.dimensions(hosts.shape[1])
-    for start in range(0, len(hosts), AT_ONCE):
-        part = hosts[start : start + AT_ONCE]
-        signs = rng.choice(np.array([-1, 1], np.float32), (len(part), size))
-        images.append(hidden(network, part, signs, alpha, rng)[1].rgb)
-        read = network.read(network.inputs(images[-1]))[0].cpu().numpy()
-        right.append((read >= 0) == (signs > 0))
-    return np.concatenate(images), float(np.concatenate(right).mean())
 
 
 def described(images: UInt8) -> dict[str, Float32]:
@@ -56,16 +37,14 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2000, help="photos")
     parser.add_argument("--seeds", type=int, default=3, help="how many (default: 3)")
     a = parser.parse_args()
-    hosts = read_hosts(a.folder, count=a.count, size=a.size, halve=a.halve).images
-    network, _ = released_lab(Release(files("stegcinn.evaluation") / "weights" / RELEASE))
-    covers = described(painted(network, hosts, 0.0, np.random.default_rng(0))[0])
-    print(f"{len(hosts)} hosts\n| alpha | bits read right | {' | '.join(covers)} |\n|---|---|---|---|", flush=True)
-    for number, alpha in enumerate(a.alphas, 1):
-        images, right = painted(network, hosts, alpha, np.random.default_rng(number))
-        stegos = described(images)
-        told = [ensemble.detect(covers[kind], stegos[kind], range(a.seeds)) for kind in covers]
-        cells = " | ".join(f"{100 * seen.accuracy:.1f} ± {100 * seen.half:.1f}" for seen in told)
-        print(f"| {alpha:g} | {100 * right:.2f} % | {cells} |", flush=True)
+    hosts = read_hosts(a.folder, count=a.count, size=a.size, halve=a.halve)
+    covers = described(shipped(0.0)(hosts, 0).images)
+    print(f"{len(hosts.names)} hosts\n| alpha | bits read right | {' | '.join(covers)} |\n|---|---|---|---|")
+    for seed, alpha in enumerate(a.alphas, 1):
+        containers = shipped(alpha)(hosts, seed)
+        stegos = described(containers.images)
+        told = " | ".join(str(ensemble.detect(covers[kind], stegos[kind], range(a.seeds))) for kind in covers)
+        print(f"| {alpha:g} | {100 * np.mean(containers.rounded):.2f} % | {told} |", flush=True)
 
 
 if __name__ == "__main__":

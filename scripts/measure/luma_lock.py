@@ -133,8 +133,7 @@ def main() -> None:
     print(f"{a.kind} {a.load} bits per pixel, {len(paths)} hosts\n| | {' | '.join(parts)} |\n|---|---|---|---|")
     for name, features in zip(names, each, strict=True):
         told = [ensemble.detect(covers[:, part], features[:, part], range(a.seeds)) for part in parts.values()]
-        cells = " | ".join(f"{100 * seen.accuracy:.1f} ± {100 * seen.half:.1f}" for seen in told)
-        print(f"| {name} | {cells} |", flush=True)
+        print(f"| {name} | {' | '.join(map(str, told))} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -142,8 +142,7 @@ def main() -> None:
         shown = []
         for kind, theirs in COLUMNS.values():
             covers, changed = (features(ImageSet(names, images), kind, a.cache, a.jobs) for images in both)
-            found = decided(theirs, covers, changed, a.seeds)
-            shown.append(f"{100 * found.accuracy:.1f} ± {100 * found.half:.1f}")
+            shown.append(str(decided(theirs, covers, changed, a.seeds)))
         print(f"| {embedder} | {len(names)} | {' | '.join(shown)} |", flush=True)
 
 

@@ -88,10 +88,12 @@ class Keys:
             stop = min(start + _BLOCK, n)
             chance = np.frombuffer(keystream.update(bytes(8 * (stop - start))), "<u8")
             words[start:stop] = (chance & ~mask) | np.arange(start, stop, dtype=np.uint64)
-        if n >= _WORTH_THREADS:
+        if n < _WORTH_THREADS:
+            words.sort()
+        else:
             with ThreadPoolExecutor() as pool:
                 list(pool.map(np.ndarray.sort, np.array_split(words, _RUNS)))
-        words.sort(kind="stable")  # which merges sorted runs
+            words.sort(kind="stable")  # which merges sorted runs
         words &= mask
         return words.astype(np.uint32)
 

@@ -38,10 +38,10 @@ class PaperPlan:
     paper: tuple[str, ...] = ()
 
 
-def shipped() -> Hide:
-    """The network that ships; WeightsError if it is not what was released."""
+def shipped(alpha: float | None = None) -> Hide:
+    """The network that ships, with its own or another alpha; WeightsError if it is not what was released."""
     network, config = released_lab(Release(files("stegcinn.evaluation") / "weights" / RELEASE))
-    return partial(_hidden_in, network.to(device()), config.alpha)
+    return partial(_hidden_in, network.to(device()), config.alpha if alpha is None else alpha)
 
 
 def trained(photos: UInt8, plan: PaperPlan, folder: Path, vgg: Path | None, seed: int, report: Report) -> Hide:

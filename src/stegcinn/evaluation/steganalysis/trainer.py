@@ -239,7 +239,7 @@ class Trainer:
         return mean
 
     def _window(self, rng: np.random.Generator) -> Window:
-        """What the next step sees: a crop anywhere, if the recipe has crops."""
+        """What the next step sees: a crop anywhere on the grid, if the recipe has crops."""
         if self.recipe.crop is None:
             return WHOLE
         places = [(side - self.recipe.crop) // GRID + 1 for side in self.pairs.covers.shape[1:3]]
