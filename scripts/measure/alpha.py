@@ -11,6 +11,7 @@ of colours, and of gray-scale, under an ensemble of linear discriminants; each p
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,10 +39,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="how many (default: 3)")
     a = parser.parse_args()
     hosts = read_hosts(a.folder, count=a.count, size=a.size, halve=a.halve)
-    covers = described(shipped(0.0)(hosts, 0).images)
+    network = shipped()
+    covers = described(network.drawn(hosts, 0).images)
     print(f"{len(hosts.names)} hosts\n| alpha | bits read right | {' | '.join(covers)} |\n|---|---|---|---|")
     for seed, alpha in enumerate(a.alphas, 1):
-        containers = shipped(alpha)(hosts, seed)
+        containers = replace(network, alpha=alpha)(hosts, seed)
         stegos = described(containers.images)
         told = " | ".join(str(ensemble.detect(covers[kind], stegos[kind], range(a.seeds))) for kind in covers)
         print(f"| {alpha:g} | {100 * np.mean(containers.rounded):.2f} % | {told} |", flush=True)

@@ -17,7 +17,7 @@ from stegcinn.evaluation.benchmark.attacker import SIZES, cached_statistics, sta
 from stegcinn.evaluation.benchmark.containers import FULL, Embedder, make_stegos
 from stegcinn.evaluation.benchmark.hosts import ImageSet
 from stegcinn.evaluation.benchmark.learnt import LearntPlan, bch_accuracy, net_share
-from stegcinn.evaluation.benchmark.paper import PaperPlan
+from stegcinn.evaluation.benchmark.paper import PaperPlan, shipped
 from stegcinn.evaluation.benchmark.quality import appearance, codec_row, unrounded_accuracy
 from stegcinn.evaluation.benchmark.synthetic import synthetic_pairs
 from stegcinn.evaluation.steganalysis.linear import accuracy, judged
@@ -226,6 +226,18 @@ def test_synthetic_covers_have_the_hosts_gray_scale_and_no_hole(hosts) -> None:
         assert np.array_equal(luma_of(container), luma_of(host))
         assert (cover != host).any()
         assert near_zero(container) < 0.6 * near_zero(cover)
+
+
+def test_the_papers_network_draws_covers_without_a_hole(hosts) -> None:
+    network = shipped()
+    sizes = []
+    for images in (network(hosts, 0).images, network.drawn(hosts, 0).images):
+        z = network.network.read(network.network.inputs(images))[0].numpy()
+        sizes.append(float((np.abs(z) < network.alpha / 2).mean()))
+    holed, whole = sizes
+    assert whole == pytest.approx(0.04, abs=0.01)  # of N(0, 1), within 0.05 of zero
+    assert holed < whole / 2
+    assert not np.array_equal(network.drawn(hosts, 0).images, network.drawn(hosts, 1).images)
 
 
 def test_synthetic_pairs_of_exact_are_two_draws(hosts) -> None:

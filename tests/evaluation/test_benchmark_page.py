@@ -67,6 +67,7 @@ def test_little_was_run_yet() -> None:
 def test_what_is_missing_and_why() -> None:
     usual = missing(CONTENT)
     assert [line.partition(":")[0].partition(" on")[0] for line in usual] == [
+        "srnet",
         "yedroudjnet",
         "kenet",
         "efficientnet",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -223,11 +223,13 @@ def test_a_detector_that_begins_from_nothing_sees_easier_stegos_first(monkeypatc
 
     monkeypatch.setattr(protocol, "Trainer", Noting)
     stegos = make_stegos(hosts, Embedder("lsb", 1.0), seed=0)
-    recipe = replace(RECIPE, eased=(0.3, 0.6))
+    recipe = replace(RECIPE, eased=(0.3, 0.6), epochs=2, again=1)
     cell = Cell("lsb@1.0", "xunet", "colour", 0)
-    assert run_cell(cell, hosts, stegos, recipe)["recipe"]["eased"] == (0.3, 0.6)
-    assert run_cell(cell, hosts, stegos, recipe, start=Path("elsewhere"))["recipe"]["eased"] == ()
-    assert seen == [[pytest.approx(1 / 2, abs=0.02), pytest.approx(1 / 3, abs=0.02)], []]
+    assert run_cell(cell, hosts, stegos, recipe)["recipe"] == asdict(recipe)
+    later = run_cell(cell, hosts, stegos, recipe, start=Path("elsewhere"))["recipe"]
+    assert (later["eased"], later["epochs"]) == ((), 1)
+    assert run_cell(cell, hosts, stegos, RECIPE, start=Path("elsewhere"))["recipe"] == asdict(RECIPE)
+    assert seen == [[pytest.approx(1 / 2, abs=0.02), pytest.approx(1 / 3, abs=0.02)], [], []]
 
 
 def test_gray_detectors_get_identical_images_by_the_luma_lock() -> None:

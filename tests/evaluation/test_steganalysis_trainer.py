@@ -34,6 +34,12 @@ def pairs(count: int = 24, side: int = 32, noise: int = 40, seed: int = 0) -> tu
     return tuple(np.clip(x, 0, 255).astype(np.uint8) for x in (covers, stegos))
 
 
+@pytest.fixture
+def every_epoch(monkeypatch) -> None:
+    """Nothing is learnt too surely for another."""
+    monkeypatch.setattr("stegcinn.evaluation.steganalysis.trainer.CERTAIN", 0.0)
+
+
 @given(count=st.integers(4, 500), seed=st.integers(0, 9))
 def test_no_host_is_in_two_parts(count, seed) -> None:
     split = split_hosts(count, seed)
@@ -121,6 +127,7 @@ def test_settled_norms_are_the_batch_averages_of_the_weights_as_they_are() -> No
     assert norm.momentum == 0.1
 
 
+@pytest.mark.usefixtures("every_epoch")
 def test_it_learns_and_keeps_the_best(tmp_path) -> None:
     covers, stegos = pairs()
     result = Trainer(lambda: XuNet(3), RECIPE, covers, stegos, split_hosts(24, 0), seed=0, folder=tmp_path).run()
@@ -148,6 +155,15 @@ def test_the_best_epoch_is_tested_not_the_last(monkeypatch) -> None:
     assert not torch.equal(seen[3], seen[2])
 
 
+def test_who_tells_all_for_sure_learns_no_more(monkeypatch) -> None:
+    covers, stegos = pairs(8)
+    trainer = Trainer(lambda: XuNet(3), RECIPE, covers, stegos, split_hosts(8, 0), seed=0)
+    likes = iter([Score(1.0, 0.06), Score(1.0, 0.04), Score(0.9, 0.3)])
+    monkeypatch.setattr("stegcinn.evaluation.steganalysis.trainer.score", lambda *rest: next(likes))
+    result = trainer.run()
+    assert (trainer.epoch, result.epoch, result.test.accuracy) == (2, 2, 0.9)
+
+
 def test_pure_chance_stays_chance() -> None:
     """Covers and stegos of one distribution: what is learnt on some hosts is worth nothing on others."""
     _, stegos = pairs(60, noise=20)
@@ -156,6 +172,7 @@ def test_pure_chance_stays_chance() -> None:
     assert 0.2 < result.test.accuracy < 0.8
 
 
+@pytest.mark.usefixtures("every_epoch")
 def test_the_same_seed_gives_the_same_detector_and_a_break_changes_nothing(tmp_path) -> None:
     covers, stegos = pairs(16, noise=4)
     split = split_hosts(16, 0)
@@ -249,6 +266,7 @@ def test_facts_are_plain_json(tmp_path) -> None:
     assert json.loads(json.dumps(facts)) == facts
 
 
+@pytest.mark.usefixtures("every_epoch")
 def test_lessons_of_falling_loads_come_first(monkeypatch) -> None:
     covers, stegos = pairs(12)
     recipe = replace(RECIPE, epochs=4, eased=(0.25, 0.5))

@@ -98,7 +98,7 @@ class HiDDeN(nn.Module):
         containers = self.hide(hosts, bits)
         message = F.mse_loss(self.reveal(containers), bits)
         loss = message + image * IMAGE_WEIGHT * F.mse_loss(2 * containers, 2 * hosts)
-        if image >= 1:
+        if image == 1:
             loss = loss + ADVERSARY_WEIGHT * F.softplus(self.adversary(2 * containers - 1)).mean()
         return loss, containers
 

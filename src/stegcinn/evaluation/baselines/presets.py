@@ -44,6 +44,8 @@ PRESETS = {
         Stage("0.0018", _config(750, 8, 64, 1e-3, 0.7, warmup=50, image=(0.99, 0.99), settled=True)),
         Stage("0.0018", _config(1200, 4, 128, 7e-4, 0.1, warmup=50, image=(0.99, 0.99), settled=True)),
         Stage("0.0018", _config(1300, 4, 128, 6e-4, 0.05, warmup=50, image=(0.99, 0.99), settled=True)),
+        Stage("0.0018", _config(1600, 4, 128, 6e-4, 0.1, warmup=50, image=(0.99, 4.0), settled=True)),
+        Stage("0.0018", _config(2000, 4, 128, 5e-4, 0.05, warmup=50, image=(4.0, 9.0), settled=True)),
     )),
     "udh": HiderPreset("udh", 12, (
         Stage("1.0", _config(450, 3, 128, 1e-3, 0.1, first_moment=0.5)),

@@ -31,7 +31,7 @@ benchmark` to compare with. No codec uses them.
 | photos | the middle {side}x{side} of {photos:,} |
 
 {stages}
-"Image" is the share of the published weight of the container's error; where it is below 1 there was no adversary.
+"Image" is the share of the published weight of the container's error; where it is not 1 there was no adversary.
 
 {measured}
 `stegcinn train --preset {method}` and `stegcinn export` made them. The photos are research sets; none is part of this

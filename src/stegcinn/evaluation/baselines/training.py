@@ -102,7 +102,7 @@ def train(
             loss, containers = hider.loss(hosts, bits, image)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        if spies and image >= 1:
+        if spies and image == 1:
             for parameter in spies:
                 parameter.grad = None  # the pair's loss is not the adversary's
             with low:

@@ -16,7 +16,7 @@ from stegcinn.evaluation.baselines.hiders import CONFIGS, HIDERS, WIDTHS, AnyHid
 from stegcinn.evaluation.baselines.training import Hidden, HiderConfig, device, hide_in, train
 from stegcinn.evaluation.benchmark import paper
 from stegcinn.evaluation.benchmark.hosts import ImageSet
-from stegcinn.evaluation.benchmark.paper import Hide, PaperPlan
+from stegcinn.evaluation.benchmark.paper import Hide, PaperNetwork, PaperPlan
 from stegcinn.runtime.arrays import UInt8
 
 STEG_CINN = "cinn-paper@2.0"  # the paper's own method; the others are its baselines
@@ -56,10 +56,10 @@ def trained(
     def tell(line: str) -> None:
         report(f"{name}: {line}")
 
-    if not is_trained(name, plan, vgg):
-        return paper.shipped() if name == STEG_CINN else partial(_hidden_in, shipped(name).to(device()))
     if name == STEG_CINN:
-        return paper.trained(photos, plan.paper, folder, vgg, seed, tell)
+        return steg_cinn(photos, plan, folder, vgg, seed, tell)
+    if not is_trained(name, plan, vgg):
+        return partial(_hidden_in, shipped(name).to(device()))
     method = name.partition("@")[0]
     config: HiderConfig = replace(CONFIGS[method], seed=seed, crop=photos.shape[1])
     if plan.steps is not None:
@@ -71,6 +71,15 @@ def trained(
         model = build(name, max(2, WIDTHS[method] // plan.narrow))
     train(model, model, photos, config, folder, tell)
     return partial(_hidden_in, model)
+
+
+def steg_cinn(
+    photos: UInt8, plan: LearntPlan, folder: Path, vgg: Path | None, seed: int, report: Callable[[str], None]
+) -> PaperNetwork:
+    """The paper's own network, as `trained` has it."""
+    if is_trained(STEG_CINN, plan, vgg):
+        return paper.trained(photos, plan.paper, folder, vgg, seed, report)
+    return paper.shipped()
 
 
 def _hidden_in(model: AnyHider, hosts: ImageSet, seed: int) -> Hidden:

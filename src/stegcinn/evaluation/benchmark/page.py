@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from stegcinn.evaluation.benchmark import tables
+from stegcinn.evaluation.benchmark.detectors import DETECTORS, detectors_of
 from stegcinn.evaluation.benchmark.plans import ATTACKED
 from stegcinn.evaluation.benchmark.tables import NATURAL, PROTOCOLS, Table
 
@@ -94,9 +95,16 @@ def missing(content: Mapping[str, Any]) -> list[str]:
         if row.get("no_room") == row["files"]:
             found.append(f"{row['name']}: no host had room, so that there is nothing to look at.")
     found += _unproven(content.get("detections", []))
-    for detector, names in plan.get("heavy_on", {}).items():
-        only = f"only in colour, with one seed, on {', '.join(names)}" if names else "on its proof only"
-        found.append(f"{detector}: {only}, as the preset {content['preset']} has it.")
+    for detector in DETECTORS:
+        if detector not in detectors_of(content["preset"]):
+            found.append(f"{detector}: learns nothing in the few epochs of the preset {content['preset']}; not run.")
+    for detector, share in plan.get("heavy", {}).items():
+        seeds = "one seed" if share["seeds"] == 1 else f"{share['seeds']} seeds"
+        planes = " in gray" if "colour" not in share["planes"] else ""
+        found.append(
+            f"{detector}: with {seeds}, and only{planes} on {', '.join(['its proof', *share['on']])}, as the preset "
+            f"{content['preset']} has it."
+        )
     if plan.get("attacked_only"):
         found.append(f"No network was trained on {', '.join(plan['attacked_only'])}; attackers without one were.")
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -31,6 +30,39 @@ Hide = Callable[[ImageSet, int], Hidden]  # hides random bits, drawn from a seed
 
 
 @dataclass(frozen=True)
+class PaperNetwork:
+    """A trained network that hides with latents beyond `alpha`."""
+
+    network: Network
+    alpha: float
+
+    def __call__(self, hosts: ImageSet, seed: int) -> Hidden:
+        """Containers for the gray-scales of all hosts, with random bits in every latent."""
+        return self._painted(hosts, self.alpha, np.random.default_rng(seed))
+
+    def drawn(self, hosts: ImageSet, seed: int) -> ImageSet:
+        """Covers for the gray-scales of all hosts, from latents that are all N(0, 1): what nothing is hidden in."""
+        return ImageSet(hosts.names, self._painted(hosts, 0.0, np.random.default_rng((seed, 1))).images)
+
+    @torch.no_grad()
+    def _painted(self, hosts: ImageSet, alpha: float, rng: np.random.Generator) -> Hidden:
+        images: list[UInt8] = []
+        unrounded: list[float] = []
+        rounded: list[float] = []
+        size = self.network.dimensions(hosts.images.shape[1])
+        for start in range(0, len(hosts.images), AT_ONCE):
+            rgb = hosts.images[start : start + AT_ONCE]
+            signs = rng.choice(np.array([-1, 1], np.float32), (len(rgb), size))
+            _, painting = hidden(self.network, rgb, signs, alpha, rng)
+            images.append(painting.rgb)
+            for inputs, kept in ((painting.unrounded, unrounded), (self.network.inputs(painting.rgb), rounded)):
+                read = self.network.read(inputs)[0].cpu().numpy()
+                kept += ((read >= 0) == (signs > 0)).mean(1).tolist()
+        bpp = size / hosts.images[0, ..., 0].size
+        return Hidden(np.concatenate(images), bpp, tuple(unrounded), tuple(rounded))
+
+
+@dataclass(frozen=True)
 class PaperPlan:
     """What of the presets `condition` and `paper` is set to something else, as `stegcinn train --set` takes it."""
 
@@ -38,13 +70,13 @@ class PaperPlan:
     paper: tuple[str, ...] = ()
 
 
-def shipped(alpha: float | None = None) -> Hide:
-    """The network that ships, with its own or another alpha; WeightsError if it is not what was released."""
+def shipped() -> PaperNetwork:
+    """The network that ships; WeightsError if it is not what was released."""
     network, config = released_lab(Release(files("stegcinn.evaluation") / "weights" / RELEASE))
-    return partial(_hidden_in, network.to(device()), config.alpha if alpha is None else alpha)
+    return PaperNetwork(network.to(device()), config.alpha)
 
 
-def trained(photos: UInt8, plan: PaperPlan, folder: Path, vgg: Path | None, seed: int, report: Report) -> Hide:
+def trained(photos: UInt8, plan: PaperPlan, folder: Path, vgg: Path | None, seed: int, report: Report) -> PaperNetwork:
     """Train on photos (N, H, W, 3), going on where `folder` stopped: both stages, and first the condition.
 
     `vgg`: a state dict of VGG-16 in torchvision's layout; without it, features of its shape learn to colour `photos`.
@@ -70,7 +102,7 @@ def trained(photos: UInt8, plan: PaperPlan, folder: Path, vgg: Path | None, seed
     config = override(preset("paper"), [*settings, f"network.vgg={vgg}"])
     network = train(config, [(source, 1.0)], folder / "run", report=tell)
     assert isinstance(network, Network)
-    return partial(_hidden_in, network, config.alpha)
+    return PaperNetwork(network, config.alpha)
 
 
 def _lay_out(photos: UInt8, folder: Path) -> None:
@@ -80,22 +112,3 @@ def _lay_out(photos: UInt8, folder: Path) -> None:
         if not path.exists():
             with replacing(path) as temporary:
                 Image.fromarray(rgb).save(temporary, "PNG")
-
-
-@torch.no_grad()
-def _hidden_in(network: Network, alpha: float, hosts: ImageSet, seed: int) -> Hidden:
-    rng = np.random.default_rng(seed)
-    images: list[UInt8] = []
-    unrounded: list[float] = []
-    rounded: list[float] = []
-    size = network.dimensions(hosts.images.shape[1])
-    for start in range(0, len(hosts.images), AT_ONCE):
-        rgb = hosts.images[start : start + AT_ONCE]
-        signs = rng.choice(np.array([-1, 1], np.float32), (len(rgb), size))
-        _, painting = hidden(network, rgb, signs, alpha, rng)
-        images.append(painting.rgb)
-        for inputs, kept in ((painting.unrounded, unrounded), (network.inputs(painting.rgb), rounded)):
-            read = network.read(inputs)[0].cpu().numpy()
-            kept += ((read >= 0) == (signs > 0)).mean(1).tolist()
-    bpp = size / hosts.images[0, ..., 0].size
-    return Hidden(np.concatenate(images), bpp, tuple(unrounded), tuple(rounded))

@@ -8,11 +8,26 @@ from dataclasses import dataclass
 from stegcinn.codecs import CODECS
 from stegcinn.evaluation.benchmark.attacker import ATTACKERS, GRAY
 from stegcinn.evaluation.benchmark.containers import FULL, Embedder
-from stegcinn.evaluation.benchmark.detectors import DETECTORS, Preset
-from stegcinn.evaluation.benchmark.learnt import LEARNT, LearntPlan
+from stegcinn.evaluation.benchmark.detectors import Preset, detectors_of
+from stegcinn.evaluation.benchmark.learnt import LEARNT, STEG_CINN, LearntPlan
 from stegcinn.evaluation.benchmark.paper import PaperPlan
-from stegcinn.evaluation.benchmark.protocol import PROOF, Cell, Planes
-from stegcinn.evaluation.benchmark.synthetic import METHODS as SYNTHETIC
+from stegcinn.evaluation.benchmark.protocol import PROOF, Cell, Planes, Protocol
+from stegcinn.evaluation.benchmark.synthetic import METHODS
+
+PLANES: tuple[Planes, ...] = ("colour", "gray")
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a detector is trained on: where everything would take too long, some of it."""
+
+    # Besides the proof, None for everything: in colour, and what is LEARNT in gray too, as in the paper's table 2
+    on: tuple[str, ...] | None
+    seeds: int | None = 1  # the first so many, None for all
+    planes: tuple[Planes, ...] = PLANES
+
+
+EVERYTHING = Share(on=None, seeds=None)
 
 
 @dataclass(frozen=True)
@@ -25,11 +40,10 @@ class BenchmarkPlan:
     size: int  # pixels: the middle square of each photo
     seeds: tuple[int, ...]
     loads: tuple[float, ...]  # bits per pixel, of codecs and reference methods; full load is always run
-    # by detector, what it is trained on besides the proof, with one seed and in colour; detectors not named: everything
-    heavy_on: dict[str, tuple[str, ...]]
+    heavy: dict[str, Share]  # by detector; EVERYTHING of those that are not named
     learnt: LearntPlan
     quality_hosts: int
-    attacked_only: tuple[str, ...] = ()  # reference methods that no network is trained on
+    attacked_only: tuple[str, ...] = ()  # methods that no network is trained on
     seed: int = 0
 
 
@@ -43,27 +57,25 @@ SMALL_PAPER = PaperPlan(
         "rounds.schedule=constant", "rounds.weight=5.0", "rounds.overshoot_weight=0.05",
     ),
 )  # fmt: skip
+PAPERS = ("ddh@1.0", "udh@1.0", "hidden@0.0018", STEG_CINN)  # what the paper tells of, at its first loads
 REFERENCES = ("lsb", "hill", "hill-cmd", "hill-gina", "suniward", "mipod", "hou")
 PLANS: dict[str, BenchmarkPlan] = {
     "small": BenchmarkPlan(
         preset="small", hosts=500, photos=200, size=128, seeds=(0, 1, 2), loads=(0.4, 1.0),
-        heavy_on={
-            "yedroudjnet": (
-                "stealth@1.0", "hill@1.0", "exact@full", "cinn@full", "cinn-paper@2.0", "ddh@1.0", "udh@1.0",
-                "hidden@0.0018",
-            ),
-            "kenet": (),  # its proof alone takes a quarter of an hour
-            "efficientnet": ("stealth@1.0", "hill@1.0"),
+        heavy={
+            "yedroudjnet": Share((*PAPERS, "stealth@1.0", "hill@1.0", "cinn@full"), seeds=3),
+            "kenet": Share(PAPERS, planes=("gray",)),  # a proof alone takes a quarter of an hour
+            "efficientnet": Share(("stealth@1.0", "hill@1.0")),
         },
         learnt=LearntPlan(steps=300, batch=4, narrow=8, paper=SMALL_PAPER), quality_hosts=40,
-        attacked_only=("hill-cmd", "hill-gina", "suniward", "mipod", "hou"),
+        attacked_only=("hill-cmd", "hill-gina", "suniward", "mipod", "hou", "jpeg", "robust"),
     ),
     "paper": BenchmarkPlan(
-        preset="paper", hosts=4000, photos=10_000, size=128, seeds=(0, 1, 2), loads=(0.1, 0.4, 1.0), heavy_on={},
+        preset="paper", hosts=4000, photos=10_000, size=128, seeds=(0, 1, 2), loads=(0.1, 0.4, 1.0), heavy={},
         learnt=LearntPlan(), quality_hosts=1000,
     ),
 }  # fmt: skip
-PLANES: tuple[Planes, ...] = ("colour", "gray")
+SYNTHETIC = (*(f"{method}@full" for method in METHODS), STEG_CINN)  # what draws covers of its own
 # Attackers who know a codec's model, and whom it serves; others attack everything
 ATTACKED = {"code-length": ("exact", "stealth"), "z-histogram": ("cinn",)}
 
@@ -81,26 +93,22 @@ def embedders_of(plan: BenchmarkPlan) -> list[Embedder]:
 
 def cells_of(plan: BenchmarkPlan) -> Iterator[Cell]:
     """All trainings and attacks, those that prove the detectors first."""
-    natural = [*(str(embedder) for embedder in embedders_of(plan)), *LEARNT]
-    for name in natural:
-        method = name.partition("@")[0]
-        for detector in () if method in plan.attacked_only else DETECTORS:
-            seeds, gray = plan.seeds, True
-            if detector in plan.heavy_on:
-                if name not in (PROOF, *plan.heavy_on[detector]):
-                    continue
-                seeds, gray = plan.seeds[:1], name == PROOF
-            yield from (Cell(name, detector, "colour", seed) for seed in seeds)
-            yield from (Cell(name, detector, "gray", seed) for seed in seeds if gray)
-        for attacker in ATTACKERS:
-            if name == PROOF or method in ATTACKED.get(attacker, (method,)):
-                for planes in PLANES if attacker in GRAY else PLANES[:1]:
-                    yield from (Cell(name, attacker, planes, seed) for seed in plan.seeds)
-    for method in SYNTHETIC:
-        for seed in plan.seeds:
-            yield Cell(f"{method}@full", "xunet", "colour", seed, "synthetic-cover")
-            yield Cell(f"{method}@full", "xunet", "gray", seed, "synthetic-cover")
-        for attacker in ATTACKERS:
-            if method in ATTACKED.get(attacker, (method,)):
-                for planes in PLANES if attacker in GRAY else PLANES[:1]:
-                    yield from (Cell(f"{method}@full", attacker, planes, s, "synthetic-cover") for s in plan.seeds)
+    for name in (*(str(embedder) for embedder in embedders_of(plan)), *LEARNT):
+        yield from _cells(plan, name, "natural-cover")
+    for name in SYNTHETIC:
+        yield from _cells(plan, name, "synthetic-cover")
+
+
+def _cells(plan: BenchmarkPlan, name: str, protocol: Protocol) -> Iterator[Cell]:
+    """Of one method at one load."""
+    method = name.partition("@")[0]
+    for detector in () if method in plan.attacked_only else detectors_of(plan.preset):
+        share = plan.heavy.get(detector, EVERYTHING)
+        if share.on is None or name in (PROOF, *share.on):
+            seen = share.planes if share.on is None or name in (PROOF, *LEARNT) else PLANES[:1]
+            seeds = plan.seeds[: share.seeds]
+            yield from (Cell(name, detector, planes, seed, protocol) for planes in seen for seed in seeds)
+    for attacker in ATTACKERS:
+        if name == PROOF or method in ATTACKED.get(attacker, (method,)):
+            for planes in PLANES if attacker in GRAY else PLANES[:1]:
+                yield from (Cell(name, attacker, planes, seed, protocol) for seed in plan.seeds)

@@ -27,13 +27,12 @@ from stegcinn.evaluation.benchmark.attacker import SIZES, cached_statistics
 from stegcinn.evaluation.benchmark.containers import SIMULATED, Embedder
 from stegcinn.evaluation.benchmark.hosts import ImageSet, listing_digest
 from stegcinn.evaluation.benchmark.learnt import LEARNT, STEG_CINN, is_trained, trained
-from stegcinn.evaluation.benchmark.plans import BenchmarkPlan, cells_of, embedders_of
+from stegcinn.evaluation.benchmark.plans import SYNTHETIC, BenchmarkPlan, cells_of, embedders_of
 from stegcinn.evaluation.benchmark.progress import Progress, Stage
 from stegcinn.evaluation.benchmark.protocol import PROOF, Results
 from stegcinn.evaluation.benchmark.quality import appearance, codec_row, learnt_row, no_reference_measures
 from stegcinn.evaluation.benchmark.record import environment_of, results_folder
 from stegcinn.evaluation.benchmark.speed import LSB, measure
-from stegcinn.evaluation.benchmark.synthetic import METHODS as SYNTHETIC
 from stegcinn.evaluation.benchmark.work import (
     attacked,
     few,
@@ -97,7 +96,7 @@ def run(
     made = chain(
         spread(jobs, make_learnt, [(hosts, photos, name, out, plan, vgg) for name in LEARNT]),
         spread(jobs, make, [(hosts, str(embedder), out, plan.seed) for embedder in embedders]),
-        spread(jobs, make_synthetic, [(hosts, method, out, plan.seed) for method in SYNTHETIC]),
+        spread(jobs, make_synthetic, [(hosts, photos, name, out, plan, vgg) for name in SYNTHETIC]),
     )
     for line in made:
         progress.step(line, expected.get(line.partition(":")[0]))
@@ -132,7 +131,7 @@ def _expected(
     for name in LEARNT:
         found[name] += costs.learnt(plan) if is_trained(name, plan.learnt, vgg) else 0
     there = {name: stegos_path(out, hosts, name, plan.seed).exists() for name in found}
-    found |= {method: 2 * costs.stegos(method, plan, count) for method in SYNTHETIC}
+    found |= {f"{name}, covers": 2 * costs.stegos(name, plan, count) for name in SYNTHETIC}
     return {name: 0.0 if there.get(name) else seconds for name, seconds in found.items()}
 
 

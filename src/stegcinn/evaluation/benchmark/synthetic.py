@@ -22,7 +22,7 @@ from stegcinn.evaluation.benchmark.hosts import ImageSet
 from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import keys
 
-METHODS = ("cinn", "exact")
+METHODS = ("cinn", "exact")  # codecs that generate colours
 GENERATE = Wish("generate")
 
 

@@ -14,7 +14,7 @@ from stegcinn.evaluation.benchmark.attacker import ATTACKERS
 from stegcinn.evaluation.benchmark.containers import Embedder, cached_stegos, paired
 from stegcinn.evaluation.benchmark.detectors import recipe_of
 from stegcinn.evaluation.benchmark.hosts import ImageSet, read_hosts
-from stegcinn.evaluation.benchmark.learnt import trained
+from stegcinn.evaluation.benchmark.learnt import STEG_CINN, steg_cinn, trained
 from stegcinn.evaluation.benchmark.plans import BenchmarkPlan
 from stegcinn.evaluation.benchmark.protocol import Cell, run_cell, start_of
 from stegcinn.evaluation.benchmark.synthetic import synthetic_pairs
@@ -78,20 +78,34 @@ def make_learnt(hosts: ImageSet, photos: ImageSet, name: str, out: Path, plan: B
     return f"{name}: trained, stegos made"
 
 
-def make_synthetic(hosts: ImageSet, method: str, out: Path, seed: int) -> str:
-    paths = [stegos_path(out, hosts, f"synthetic-{method}-{kind}", seed) for kind in ("covers", "stegos")]
-    if not all(path.exists() for path in paths):
-        for images, path in zip(synthetic_pairs(hosts, method, seed=seed), paths, strict=True):
+def make_synthetic(
+    hosts: ImageSet, photos: ImageSet, name: str, out: Path, plan: BenchmarkPlan, vgg: Path | None
+) -> str:
+    covers, stegos = paths = _synthetic_paths(hosts, name, out, plan.seed)
+    if name == STEG_CINN and not covers.exists():  # its stegos are those of `make_learnt`
+        _one_thread()
+        network = steg_cinn(photos.images, plan.learnt, out / "baselines" / name, vgg, plan.seed, lambda line: None)
+        network.drawn(hosts, plan.seed).save(covers)
+    elif not (covers.exists() and stegos.exists()):
+        pairs = synthetic_pairs(hosts, name.partition("@")[0], seed=plan.seed)
+        for images, path in zip(pairs, paths, strict=True):
             images.save(path)
-    return f"{method}: synthetic covers made"
+    return f"{name}, covers: drawn"
+
+
+def _synthetic_paths(hosts: ImageSet, name: str, out: Path, seed: int) -> tuple[Path, Path]:
+    """Covers and stegos of the protocol `synthetic-cover`."""
+    covers, stegos = (f"synthetic-{name.partition('@')[0]}-{kind}" for kind in ("covers", "stegos"))
+    if name == STEG_CINN:
+        stegos = name
+    return stegos_path(out, hosts, covers, seed), stegos_path(out, hosts, stegos, seed)
 
 
 def _sets(cell: Cell, hosts: ImageSet, out: Path, plan: BenchmarkPlan) -> tuple[ImageSet, ImageSet]:
     """Covers and stegos."""
     if cell.protocol == "natural-cover":
         return hosts, ImageSet.load(stegos_path(out, hosts, cell.embedder, plan.seed))
-    method = cell.embedder.partition("@")[0]
-    covers, stegos = (stegos_path(out, hosts, f"synthetic-{method}-{kind}", plan.seed) for kind in ("covers", "stegos"))
+    covers, stegos = _synthetic_paths(hosts, cell.embedder, out, plan.seed)
     return ImageSet.load(covers), ImageSet.load(stegos)
 
 

@@ -21,6 +21,7 @@ class Recipe:
     decay_head_only: bool = False  # weight decay for the last, fully connected layers alone
     drop: float = 1.0  # the learning rate is multiplied by this ...
     drops: tuple[float, ...] = ()  # ... after each of these shares of the epochs
+    again: int | None = None  # epochs of a training that begins with another's weights, if not as many
     augment: bool = False  # flips and quarter turns, the same for both of a pair
     # Training begins with stegos that are easier to see, and goes on to the next after each of these shares of epochs
     eased: tuple[float, ...] = ()

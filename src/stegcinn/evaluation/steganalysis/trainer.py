@@ -24,6 +24,7 @@ from stegcinn.training import checkpoint
 Samples = UInt8 | Float32  # 0..255
 Window = tuple[slice, slice]  # rows and columns
 WHOLE: Window = (slice(None), slice(None))
+CERTAIN = 0.05  # nats of validation loss: who tells all apart, and so surely, has nothing left to learn
 SETTLING = 128  # training hosts over which the statistics of normalisation are averaged; more change nothing
 GRID = 8  # pixels: crops begin where blocks of a JPEG file do
 COLUMNS = ("epoch", "seconds", "learning_rate", "train_loss", "validation_accuracy", "validation_loss")
@@ -95,6 +96,11 @@ class Score:
     def better_than(self, other: Score) -> bool:
         """By accuracy, and among equals by loss."""
         return (self.accuracy, -self.loss) > (other.accuracy, -other.loss)
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether all are told apart, with hardly a doubt."""
+        return self.accuracy == 1 and self.loss < CERTAIN
 
 
 @torch.no_grad()
@@ -192,8 +198,11 @@ class Trainer:
                 self._resume(folder)
 
     def run(self) -> Training:
-        """Train all epochs that are left and test the best weights; FloatingPointError if a loss is not finite."""
-        while self.epoch < self.recipe.epochs:
+        """Train all epochs that are left, or until all validation hosts are surely told, and test the best weights.
+
+        FloatingPointError if a loss is not finite.
+        """
+        while self.epoch < self.recipe.epochs and not self.best.is_certain:
             started = time.monotonic()
             rate = self.recipe.rate(self.epoch / self.recipe.epochs)
             loss = self._train_epoch(rate)
