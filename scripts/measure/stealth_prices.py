@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
-from promise import features, host, in_words, photos
+from promise import Piece, features, host, in_words, photos
 from scipy import ndimage
 from stealth_bound import bits_at_price
 
@@ -93,7 +93,7 @@ def main() -> None:
     a = parser.parse_args()
     codec, model = load_codec("stealth"), NoiseModel(release("noise-1"))
     paths = photos(a.folder, a.count)
-    covers = np.stack([known[0] for path in paths if (known := features(path, a.kind, None, a.cache))])
+    covers = np.stack([known[0] for path in paths if (known := features(Piece(path), a.kind, None, a.cache))])
     for text in a.variants:
         variant, changed, stegos = Variant.parse(text), [], []
         for path in paths:

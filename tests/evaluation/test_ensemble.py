@@ -47,6 +47,20 @@ def test_no_photo_is_tested_by_rules_that_saw_it(monkeypatch: pytest.MonkeyPatch
     assert sorted(i for _, test in splits for i in test) == list(range(43))
 
 
+def test_pieces_of_a_photo_are_on_one_side_and_some_are_only_learnt_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = np.array([0, 0, 1, -1, -1, *range(2, 12)])
+
+    def classified(covers: np.ndarray, stegos: np.ndarray, train: np.ndarray, test: np.ndarray, rng: object) -> object:
+        assert not {*of[train].tolist()} & {*of[test].tolist()}
+        assert len(train) + len(test) == len(of)
+        assert {3, 4} <= {*train.tolist()}
+        return np.stack([np.ones(len(test)), test == 0])  # of the stegos the first piece of the first photo alone
+
+    monkeypatch.setattr(ensemble, "classified", classified)
+    right = ensemble.cross_validated(photos(15), photos(15), 0, of)
+    assert right.tolist() == [[1.0] * 12, [0.5, *[0.0] * 11]]
+
+
 def test_features_that_never_change_do_no_harm() -> None:
     covers = photos(40)
     covers[:, 5] = 3

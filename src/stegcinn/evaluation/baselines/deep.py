@@ -103,7 +103,7 @@ class ImageHider(nn.Module):
 
 def to_float(images: UInt8) -> Tensor:
     """(N, H, W, 3) uint8 -> (N, 3, H, W) float32, 0..1."""
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
+    return torch.from_numpy(images.astype(np.float32)).permute(0, 3, 1, 2) / 255
 
 
 def to_image(containers: Tensor) -> UInt8:

@@ -24,19 +24,26 @@ TINY = 1e-9
 NORMAL = 1.96  # quantile of the normal distribution for 95 %
 
 
-def cross_validated(covers: Float32, stegos: Float32, seed: int) -> Bool:
-    """Which covers and which stegos are classified right, (2, photos), by rules trained on the other photos.
+def cross_validated(covers: Float32, stegos: Float32, seed: int, photos: Int64 | None = None) -> Float64:
+    """Share of the covers and of the stegos of each photo that are classified right, (2, photos).
 
-    `covers`, `stegos`: (photos, features). `seed` draws folds and subspaces.
+    `covers`, `stegos`: (hosts, features). `photos` (hosts,) numbers the photo that a host is a piece of, from 0, or
+    is -1 for hosts that are only trained on; by default each is a photo of its own. Rules are trained on all others.
+    `seed` draws folds and subspaces.
     """
+    if photos is None:
+        photos = np.arange(len(covers))
     rng = np.random.default_rng(seed)
-    right = np.zeros((2, len(covers)), np.bool_)
-    order = rng.permutation(len(covers))
+    pieces = np.bincount(photos[photos >= 0])
+    right = np.zeros((2, len(pieces)))
+    order = rng.permutation(len(pieces))
     for fold in range(FOLDS):
-        test = order[fold::FOLDS]
-        train = np.setdiff1d(order, test)
-        right[:, test] = classified(covers, stegos, train, test, rng)
-    return right
+        test = np.concatenate([np.flatnonzero(photos == photo) for photo in order[fold::FOLDS]])
+        train = np.setdiff1d(np.arange(len(photos)), test)
+        found = classified(covers, stegos, train, test, rng)
+        right += [np.bincount(photos[test], each, len(pieces)) for each in found]
+    shares: Float64 = right / pieces
+    return shares
 
 
 def cross_validated_margins(covers: Float32, stegos: Float32, carrying: Bool, known: Int64, rng: Generator) -> Float64:
@@ -124,18 +131,18 @@ class Detection:
         return f"{100 * self.accuracy:.1f} ± {100 * self.half:.1f}"
 
     @classmethod
-    def of(cls, right: Bool) -> Detection:
-        """From right decisions (seeds, 2, photos)."""
+    def of(cls, right: Float64) -> Detection:
+        """From shares of right decisions (seeds, 2, photos)."""
         by_photo = right.mean((0, 1))
         half = NORMAL * float(by_photo.std(ddof=1)) / len(by_photo) ** 0.5 if len(by_photo) > 1 else float("nan")
         return cls(float(right.mean()), half, tuple(map(float, right.mean((1, 2)))))
 
 
-def detect(covers: Float32, stegos: Float32, seeds: Sequence[int]) -> Detection:
-    """How well covers and stegos (photos, features) of the same photos are told apart.
+def detect(covers: Float32, stegos: Float32, seeds: Sequence[int], photos: Int64 | None = None) -> Detection:
+    """How well covers and stegos (hosts, features) of the same photos are told apart; see `cross_validated`.
 
     If they are the very same, any rule is right for one of each pair: 50 % without training.
     """
     if np.array_equal(covers, stegos):
         return Detection(0.5, 0.0, (0.5,) * len(seeds))
-    return Detection.of(np.stack([cross_validated(covers, stegos, seed) for seed in seeds]))
+    return Detection.of(np.stack([cross_validated(covers, stegos, seed, photos) for seed in seeds]))
