@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,14 +14,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stegcinn.errors import StegcinnError, UsageError
+from stegcinn.codecs import CODECS, load_codec
+from stegcinn.codecs.lumalocked import LumaLocked
+from stegcinn.errors import CapacityError, StegcinnError, UsageError
 from stegcinn.evaluation.benchmark import detectors, plans, protocol, run, work
 from stegcinn.evaluation.benchmark.attacker import cached_statistics
 from stegcinn.evaluation.benchmark.containers import Embedder
 from stegcinn.evaluation.benchmark.detectors import DETECTORS
 from stegcinn.evaluation.benchmark.hosts import ImageSet, read_hosts
 from stegcinn.evaluation.benchmark.learnt import LEARNT, STEG_CINN, LearntPlan
-from stegcinn.evaluation.benchmark.plans import PLANS, SYNTHETIC, BenchmarkPlan, Share, cells_of, embedders_of
+from stegcinn.evaluation.benchmark.plans import PIXELS, PLANS, SYNTHETIC, BenchmarkPlan, Share, cells_of, embedders_of
 from stegcinn.evaluation.benchmark.progress import Progress, Stage
 from stegcinn.evaluation.benchmark.protocol import PROOF, Cell
 from stegcinn.evaluation.benchmark.work import attacked, read_sets, stegos_path
@@ -50,7 +53,7 @@ def photos(tmp_path: Path) -> Path:
 def smallest(monkeypatch: pytest.MonkeyPatch) -> None:
     """One codec, one learnt baseline, one detector, one epoch, no clock."""
     for module in (plans, run):
-        monkeypatch.setattr(module, "CODECS", ("exact",))
+        monkeypatch.setattr(module, "PIXELS", ("exact",))
         monkeypatch.setattr(module, "LEARNT", ("udh@0.25",))
         monkeypatch.setattr(module, "SYNTHETIC", ("exact@full",))
     monkeypatch.setattr(plans, "detectors_of", lambda preset: ("xunet",))
@@ -211,6 +214,17 @@ def test_all_methods_at_the_loads_that_suit_them() -> None:
         } <= set(names)
         assert "cinn@0.4" not in names
         assert all(Embedder.parse(name) for name in names)
+
+
+def test_every_method_hides_in_images_or_has_no_room() -> None:
+    assert tuple(name for name in CODECS if isinstance(load_codec(name), LumaLocked)) == PIXELS
+    noise = np.random.default_rng(0).normal(128, 20, (64, 64, 3))
+    image = np.clip(np.rint(noise), 0, 255).astype(np.uint8)
+    for embedder in {str(each) for plan in PLANS.values() for each in embedders_of(plan)}:
+        with suppress(CapacityError):
+            stego = Embedder.parse(embedder).function()(image, np.random.default_rng(1))
+            assert stego.shape == image.shape
+            assert (stego != image).any()
 
 
 def test_every_cell_once_and_three_seeds_of_each() -> None:

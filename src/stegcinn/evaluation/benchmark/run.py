@@ -21,13 +21,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from stegcinn.codecs import CODECS
 from stegcinn.evaluation.benchmark import costs, figures, page, tables
 from stegcinn.evaluation.benchmark.attacker import SIZES, cached_statistics
 from stegcinn.evaluation.benchmark.containers import SIMULATED, Embedder
 from stegcinn.evaluation.benchmark.hosts import ImageSet, listing_digest
 from stegcinn.evaluation.benchmark.learnt import LEARNT, STEG_CINN, is_trained, trained
-from stegcinn.evaluation.benchmark.plans import SYNTHETIC, BenchmarkPlan, cells_of, embedders_of
+from stegcinn.evaluation.benchmark.plans import PIXELS, SYNTHETIC, BenchmarkPlan, cells_of, embedders_of
 from stegcinn.evaluation.benchmark.progress import Progress, Stage
 from stegcinn.evaluation.benchmark.protocol import PROOF, Results
 from stegcinn.evaluation.benchmark.quality import appearance, codec_row, learnt_row, no_reference_measures
@@ -80,7 +79,7 @@ def run(
     expected = _expected(hosts, out, plan, embedders, vgg)
     rows = [*LEARNT, *(str(e) for e in embedders if e.method not in SIMULATED)]
     new = [name for name in rows if name not in [row["name"] for row in results.content.get("rows", [])]]
-    every, timed = len(list(cells_of(plan))), (LSB, *CODECS)
+    every, timed = len(list(cells_of(plan))), (LSB, *PIXELS)
     speed = results.content.setdefault("speed", [])
     untimed = [method for method in timed if method not in [row["method"] for row in speed]]
     looked_at = costs.statistics(cells, plan, len(hosts.names))
@@ -195,7 +194,7 @@ def _illustrate(results: Results, hosts: ImageSet, out: Path, plan: BenchmarkPla
         text.write_text(tables.report(results.content))
     folder = out / "figures"
     figures.save_curves(results.content["detections"], folder / "detection.png")
-    if "cinn" in CODECS:
+    if "cinn" in PIXELS:
         containers = ImageSet.load(stegos_path(out, hosts, "cinn@full", plan.seed))
         bins = len(SIZES) - 1
         shares = {
