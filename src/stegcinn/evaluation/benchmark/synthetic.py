@@ -45,11 +45,11 @@ def synthetic_pairs(hosts: ImageSet, method: str, *, seed: int) -> tuple[ImageSe
         names.append(name)
         stegos.append(container())
         # `exact` has no other way to draw than from random bits, which is what a container is drawn from
-        covers.append(_drawn(released(), carrier) if method == "cinn" else container())
+        covers.append(drawn(released(), carrier) if method == "cinn" else container())
     return ImageSet(tuple(names), np.stack(covers)), ImageSet(tuple(names), np.stack(stegos))
 
 
-def _drawn(painter: Painter, host: Photo) -> UInt8:
+def drawn(painter: Painter, host: Photo) -> UInt8:
     """Colours from latents that are all N(0, 1), without the hole of Algorithm 1 and without repair."""
     lattice = Lattice(host.luma)
     coarse = painter.drawn_coarse(lattice, os.urandom)
