@@ -106,6 +106,8 @@ def run(
     wanted = attacked(cells, hosts, out, plan)
     for _ in spread(jobs, cached_statistics, ((*each, out / "statistics") for each in wanted)):
         progress.advance(looked_at / (2 * len(costs.asked(cells))))  # covers and stegos
+    # The longest first, lest one of them is left for a single process at the end
+    cells.sort(key=lambda cell: costs.training(cell, plan, len(hosts.names)), reverse=True)
     proofs = [cell for cell in cells if cell.embedder == PROOF]
     for part in (proofs, [cell for cell in cells if cell not in proofs]):  # all others begin with a proof's weights
         for cell, row in spread(jobs, run_one, [(cell, hosts, out, plan) for cell in part]):
