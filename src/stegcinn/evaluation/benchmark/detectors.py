@@ -21,14 +21,14 @@ DETECTORS: dict[str, tuple[Callable[[int], Detector], Recipe]] = {
 # Published recipes take hundreds of epochs. In a few, these learnt fastest here (docs/benchmark.md), and SRNet, which
 # has no filters to begin with, learnt nothing.
 SMALL: dict[str, Recipe] = {
-    "xunet": Recipe(epochs=8, again=4, batch=8, optimizer="adamax", learning_rate=2e-3, drop=0.2, drops=(0.5, 0.75),
+    "xunet": Recipe(epochs=8, batch=8, optimizer="adamax", learning_rate=2e-3, drop=0.2, drops=(0.5, 0.75),
                     augment=True),
-    "yedroudjnet": Recipe(epochs=12, again=3, batch=16, optimizer="adamax", learning_rate=5e-4, drop=0.2,
+    "yedroudjnet": Recipe(epochs=12, again=6, batch=16, optimizer="adamax", learning_rate=5e-4, drop=0.2,
                           drops=(0.7, 0.9), augment=True, crop=64),
-    "kenet": Recipe(epochs=24, again=2, batch=16, optimizer="adamax", learning_rate=2e-3, weight_decay=1e-4, drop=0.2,
+    "kenet": Recipe(epochs=24, again=8, batch=16, optimizer="adamax", learning_rate=2e-3, weight_decay=1e-4, drop=0.2,
                     drops=(0.8, 0.92), augment=True, crop=64),
-    "efficientnet": Recipe(epochs=6, again=3, batch=16, optimizer="adamax", learning_rate=2e-3, weight_decay=1e-5,
-                           drop=0.2, drops=(0.5, 0.75), augment=True, crop=64),
+    "efficientnet": Recipe(epochs=6, batch=16, optimizer="adamax", learning_rate=2e-3, weight_decay=1e-5, drop=0.2,
+                           drops=(0.5, 0.75), augment=True, crop=64),
 }  # fmt: skip
 
 
