@@ -15,24 +15,21 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from alpha import described
 from joblib import Parallel, delayed
 
 from stegcinn.carriers.base import Source
-from stegcinn.carriers.luma import luma_of
 from stegcinn.codecs.base import Colors, Progress, Wish, silent
 from stegcinn.codecs.cinn import mapping
 from stegcinn.codecs.cinn.codec import CinnCodec
 from stegcinn.codecs.cinn.lattice import CARRIERS, Lattice
-from stegcinn.codecs.cinn.painter import Bits, Painter
+from stegcinn.codecs.cinn.painter import Bits, Painter, released
 from stegcinn.evaluation.benchmark.hosts import read_hosts
 from stegcinn.evaluation.benchmark.synthetic import GENERATE, drawn
-from stegcinn.evaluation.steganalysis import ensemble, rich
-from stegcinn.runtime.arrays import Float32, UInt8
-from stegcinn.runtime.weights import release
+from stegcinn.evaluation.steganalysis import ensemble
+from stegcinn.runtime.arrays import UInt8
 from stegcinn.sealing import keys
 from stegcinn.sealing.keys import RandomBytes
-
-RELEASE = "cinn-2"
 
 
 class Drawing(Painter):
@@ -56,24 +53,19 @@ class Drawing(Painter):
 
 
 WAYS = {"as it ships": Painter, "plain draws": Drawing}
-Seen = tuple[Float32, Float32]  # what the attackers of colours and of gray-scale compute
 
 
-def seen(rgb: UInt8) -> Seen:
-    return rich.features(rgb).astype(np.float32), rich.gray_features(luma_of(rgb)).astype(np.float32)
-
-
-def trip(rgb: UInt8, way: str, seed: tuple[int, int]) -> tuple[float, Seen, Seen] | None:
-    """Net bits per pixel, and what is seen of a cover and of a container; None for a photo without room."""
-    rng, codec = np.random.default_rng(seed), CinnCodec(release(RELEASE))
-    codec.painter = WAYS[way](release(RELEASE))
+def trip(rgb: UInt8, way: str, seed: tuple[int, int]) -> tuple[float, UInt8, UInt8] | None:
+    """Net bits per pixel, a cover and a container; None for a photo without room."""
+    rng, codec = np.random.default_rng(seed), CinnCodec(released().release)
+    codec.painter = WAYS[way](released().release)
     photo = codec.open(Source(rgb))
     room = codec.capacity(photo, GENERATE, silent).most
     if not room:
         return None
     key = keys.derive(None, rng.bytes(keys.KEY_SIZE))
     container = codec.embed(photo, rng.bytes(room), key, Wish("generate", random=rng.bytes), silent).carrier.rgb
-    return 8 * room / photo.pixels, seen(drawn(Painter(release(RELEASE)), photo)), seen(container)
+    return 8 * room / photo.pixels, drawn(released(), photo), container
 
 
 def main() -> None:
@@ -92,10 +84,8 @@ def main() -> None:
         found = Parallel(a.jobs)(delayed(trip)(rgb, way, (number, at)) for at, rgb in enumerate(hosts))
         rows = [row for row in found if row is not None]
         net = sum(row[0] for row in rows) / len(hosts)
-        told = []
-        for kind in (0, 1):
-            covers, stegos = (np.stack([row[part][kind] for row in rows]) for part in (1, 2))
-            told.append(str(ensemble.detect(covers, stegos, range(a.seeds))))
+        covers, stegos = (described(np.stack([row[part] for row in rows])) for part in (1, 2))
+        told = [str(ensemble.detect(covers[kind], stegos[kind], range(a.seeds))) for kind in covers]
         print(f"| {way} | {len(rows)} | {net:.2f} | {' | '.join(told)} |", flush=True)
 
 

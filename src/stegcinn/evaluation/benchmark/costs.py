@@ -12,13 +12,9 @@ from stegcinn.evaluation.benchmark.detectors import recipe_of
 from stegcinn.evaluation.benchmark.plans import BenchmarkPlan
 from stegcinn.evaluation.benchmark.protocol import PROOF, Cell
 
-PAIR = {
-    "xunet": 0.018,
-    "yedroudjnet": 0.15,
-    "kenet": 0.52,
-    "srnet": 0.56,
-    "efficientnet": 0.42,
-}  # of an epoch, of 128x128 in colour
+PAIR = {  # of an epoch, of 128x128 in colour
+    "xunet": 0.018, "yedroudjnet": 0.15, "kenet": 0.52, "srnet": 0.56, "efficientnet": 0.42,
+}  # fmt: skip
 PAIRS = 0.3  # of any other
 STATISTICS = {"rich-model": 0.007, "code-length": 0.15, "z-histogram": 0.1}  # of an image of 128x128
 ATTACK = 3.0  # of a logistic regression
@@ -39,8 +35,9 @@ def training(cell: Cell, plan: BenchmarkPlan, hosts: int) -> float:
     if cell.detector in ATTACKERS:
         return ATTACK
     recipe = recipe_of(cell.detector, plan.preset)
-    epochs = recipe.epochs if cell.embedder == PROOF else recipe.again or recipe.epochs
-    return PAIR.get(cell.detector, PAIRS) * epochs * SHARE * hosts * _area(plan, recipe.crop)
+    if cell.embedder != PROOF:
+        recipe = recipe.continued()
+    return PAIR.get(cell.detector, PAIRS) * recipe.epochs * SHARE * hosts * _area(plan, recipe.crop)
 
 
 def stegos(name: str, plan: BenchmarkPlan, hosts: int) -> float:

@@ -81,8 +81,7 @@ def run_cell(
     if recipe is None:
         raise ValueError("a steganalyser needs a recipe")
     if start is not None:
-        # what it begins with has learnt to see, of easier ones too
-        recipe = replace(recipe, eased=(), epochs=recipe.again or recipe.epochs)
+        recipe = recipe.continued()
     hosts = ImageSet(names, images[0])
     loads = EASIER[len(EASIER) - len(recipe.eased) :]
     easier = (make_stegos(hosts, Embedder(REFERENCE, load), seed=cell.seed).images for load in loads)

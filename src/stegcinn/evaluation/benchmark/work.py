@@ -81,12 +81,14 @@ def make_learnt(hosts: ImageSet, photos: ImageSet, name: str, out: Path, plan: B
 def make_synthetic(
     hosts: ImageSet, photos: ImageSet, name: str, out: Path, plan: BenchmarkPlan, vgg: Path | None
 ) -> str:
-    covers, stegos = paths = _synthetic_paths(hosts, name, out, plan.seed)
-    if name == STEG_CINN and not covers.exists():  # its stegos are those of `make_learnt`
+    paths = _synthetic_paths(hosts, name, out, plan.seed)
+    if all(path.exists() for path in paths):
+        pass
+    elif name == STEG_CINN:  # its stegos are those of `make_learnt`
         _one_thread()
         network = steg_cinn(photos.images, plan.learnt, out / "baselines" / name, vgg, plan.seed, lambda line: None)
-        network.drawn(hosts, plan.seed).save(covers)
-    elif not (covers.exists() and stegos.exists()):
+        network.drawn(hosts, plan.seed).save(paths[0])
+    else:
         pairs = synthetic_pairs(hosts, name.partition("@")[0], seed=plan.seed)
         for images, path in zip(pairs, paths, strict=True):
             images.save(path)

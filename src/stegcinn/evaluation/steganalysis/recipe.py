@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor, nn
@@ -32,6 +32,10 @@ class Recipe:
             raise ValueError("a recipe needs at least one epoch, and one pair in a batch")
         if self.crop is not None and self.crop < 1:
             raise ValueError("a crop has at least one pixel")
+
+    def continued(self) -> Recipe:
+        """Of a training that begins with another's weights: these have learnt to see, of easier stegos too."""
+        return replace(self, eased=(), epochs=self.again or self.epochs)
 
     def lesson(self, share: float) -> int:
         """Which stegos are trained on after `share` of the epochs: 0, the easiest, to len(eased), the real ones."""
